@@ -1,0 +1,115 @@
+/**
+ * Every refusal of the host, in one table: stable code → HTTP status and title.
+ * A code never changes its meaning; the sentence that helps is written where the error is thrown.
+ */
+export const ERRORS = {
+  // the request
+  bad_request: { status: 400, title: 'The request is not well formed' },
+  body_unreadable: { status: 400, title: 'The body cannot be parsed' },
+  bad_parameter: { status: 400, title: 'A parameter is missing or wrong' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_encoding: { status: 415, title: 'The body has an encoding that is not supported' },
+  not_found: { status: 404, title: 'There is nothing at this address' },
+  method_not_allowed: { status: 405, title: 'This address does not take that method' },
+
+  // who asks
+  sign_in_required: { status: 401, title: 'Sign in first' },
+  token_invalid: { status: 401, title: 'The token is not valid' },
+  token_expired: { status: 401, title: 'The token has expired' },
+  sign_in_link_used: { status: 401, title: 'The sign-in link was used already' },
+  role_denied: { status: 403, title: 'Your role may not do this' },
+  user_denied: { status: 403, title: 'This person is not yours to see' },
+  course_denied: { status: 403, title: 'This course is not yours to see' },
+  plugin_denied: { status: 403, title: 'This plugin is not yours' },
+
+  // one event
+  event_not_json: { status: 422, title: 'The event is not JSON' },
+  event_not_object: { status: 422, title: 'The event is not an object' },
+  event_comment: { status: 422, title: 'The line is a comment' },
+  event_truncated: { status: 422, title: 'The event was cut off before it was sent' },
+  event_too_large: { status: 422, title: 'The event is too large' },
+  event_too_deep: { status: 422, title: 'The event is nested too deeply' },
+
+  // a publish
+  package_invalid: { status: 422, title: 'package.json is missing something' },
+  bundle_too_large: { status: 413, title: 'The bundle is too large' },
+  bundle_broken: { status: 422, title: 'The bundle does not load' },
+  manifest_refused: { status: 422, title: 'An endpoint is not written in a way that can be read' },
+  options_refused: { status: 422, title: 'The options of an endpoint are wrong' },
+  version_exists: { status: 409, title: 'This version exists with other content' },
+  version_unknown: { status: 404, title: 'There is no such version' },
+
+  // plugins at work
+  plugin_unknown: { status: 404, title: 'There is no such plugin' },
+  endpoint_unknown: { status: 404, title: 'The plugin has no such endpoint' },
+  plugin_pending: { status: 409, title: 'The plugin waits for approval' },
+  plugin_paused: { status: 409, title: 'The plugin is paused' },
+  plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
+  plugin_failed: { status: 502, title: 'The plugin threw an error' },
+  plugin_bad_result: { status: 502, title: 'The plugin returned something that cannot be shown' },
+  over_cpu: { status: 502, title: 'The plugin used up its CPU time' },
+  over_wall: { status: 504, title: 'The plugin did not answer in time' },
+  over_memory: { status: 502, title: 'The plugin used up its memory' },
+  over_ops: { status: 502, title: 'The plugin made too many calls' },
+  over_bytes: { status: 502, title: 'The plugin moved too many bytes' },
+  over_output: { status: 502, title: 'The result is too large' },
+  over_concurrency: { status: 429, title: 'The plugin has too many calls under way' },
+  over_depth: { status: 502, title: 'Plugins call each other too deeply' },
+  sandbox_lost: { status: 503, title: 'The sandbox was lost' },
+
+  // the bridge
+  op_unknown: { status: 400, title: 'There is no such operation' },
+  op_denied: { status: 403, title: 'The endpoint was not granted this' },
+  op_malformed: { status: 400, title: 'The operation is not well formed' },
+  write_denied: { status: 403, title: 'This kind of endpoint may not write' },
+
+  // documents
+  document_invalid: { status: 400, title: 'The document cannot be stored' },
+  operator_unknown: { status: 400, title: 'The operator is not offered' },
+  query_invalid: { status: 400, title: 'The query is not well formed' },
+  update_invalid: { status: 400, title: 'The update cannot be applied' },
+  duplicate_key: { status: 409, title: 'Another document has this key' },
+  document_too_large: { status: 400, title: 'The document is too large' },
+  result_too_large: { status: 400, title: 'The result of the query is too large' },
+  time_limit: { status: 503, title: 'The operation took too long' },
+  store_lost: { status: 503, title: 'The store was lost' },
+  cursor_lost: { status: 409, title: 'Another owner moved the cursor' },
+
+  // the host
+  data_locked: { status: 503, title: 'Another host uses this data folder' },
+  data_newer: { status: 503, title: 'The data was written by a newer Lyceum' },
+  config_invalid: { status: 500, title: 'The configuration is wrong' },
+  shutting_down: { status: 503, title: 'The host is stopping' },
+  disk_full: { status: 507, title: 'The disk is full' },
+  internal: { status: 500, title: 'Something went wrong in the host' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+/** A stable error code: a key of {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS
+
+/** True where a string from outside (a child process, an HTTP answer) is a code of the table. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code)
+}
+
+/**
+ * A refusal with a stable code and a sentence that says what was wrong, where, and what to do.
+ * The message may be shown to whoever asked: it holds no path, stack or secret of the host.
+ */
+export class LyceumError extends Error {
+  readonly code: ErrorCode
+  /** Small, public facts that a program can act on, for example `{ parameter: 'limit' }`. */
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>) {
+    super(message)
+    this.name = 'LyceumError'
+    this.code = code
+    this.details = details
+  }
+
+  /** The HTTP status that goes with the code. */
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
