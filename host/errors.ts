@@ -10,6 +10,7 @@ export const ERRORS = {
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_encoding: { status: 415, title: 'The body has an encoding that is not supported' },
   not_found: { status: 404, title: 'There is nothing at this address' },
+  host_unknown: { status: 421, title: 'The host does not go by this name' },
   method_not_allowed: { status: 405, title: 'This address does not take that method' },
 
   // who asks
@@ -17,6 +18,7 @@ export const ERRORS = {
   token_invalid: { status: 401, title: 'The token is not valid' },
   token_expired: { status: 401, title: 'The token has expired' },
   sign_in_link_used: { status: 401, title: 'The sign-in link was used already' },
+  cross_site: { status: 403, title: 'The request came from another site' },
   role_denied: { status: 403, title: 'Your role may not do this' },
   user_denied: { status: 403, title: 'This person is not yours to see' },
   course_denied: { status: 403, title: 'This course is not yours to see' },

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an old Node gets as far as telling what to do instead of failing on a type.
+const major = Number(process.versions.node.split('.')[0])
+if (major < 26) {
+  console.error(
+    `Lyceum runs on the Node that npm ci installs with it (26), and this is Node ${process.versions.node}.\n` +
+      'Start it as "npx lyceum …" in the folder of Lyceum: npx finds the right one.',
+  )
+  process.exit(1)
+}
+const { main } = await import('./main.ts')
+process.exitCode = await main(process.argv)

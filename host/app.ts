@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { Logger } from 'pino'
+import { type AppEnv, gate } from './auth/gate.ts'
+import type { Keys } from './auth/keys.ts'
+import { methodsAt } from './auth/roles.ts'
+import { type Config, isLoopback } from './config.ts'
+import { LyceumError } from './errors.ts'
+import { LIMITS } from './limits.ts'
+import { answerError } from './problem.ts'
+import { addHealth } from './routes/health.ts'
+import { addSignIn } from './routes/sign-in.ts'
+
+/** What the routes work with. */
+export interface Services {
+  readonly config: Config
+  readonly keys: Keys
+  readonly logger: Logger
+  /** True from the moment all parts have started until the host begins to stop. */
+  ready(): boolean
+}
+
+/** The app, as the files in routes/ and pages/ add to it. */
+export type App = OpenAPIHono<AppEnv>
+
+/** Builds the HTTP side of the host: what every request passes through, and then the routes. */
+export function createApp(services: Services): App {
+  const { config, keys, logger } = services
+  const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseParameters })
+  app.onError((error, c) => answerError(c, error, logger))
+  app.notFound((c) => answerError(c, absent(app, c), logger))
+
+  app.use(requestId, securityHeaders(config))
+  if (isLoopback(config.bind)) app.use(ownNamesOnly(config.bind))
+  app.use(gate(keys, (c) => absent(app, c)))
+  app.use(bodyLimit({ maxSize: LIMITS.bodyBytes, onError: refuseBody }))
+
+  addHealth(app, services)
+  addSignIn(app, services)
+  return app
+}
+
+const requestId: MiddlewareHandler<AppEnv> = async (c, next) => {
+  c.set('requestId', randomUUID())
+  c.header('X-Request-Id', c.get('requestId'))
+  await next()
+}
+
+/** For our own pages. A handler that needs other rules (a view's inner page) sets its own. */
+const PAGE_CSP =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-src 'self'; " +
+  "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+function securityHeaders(config: Config): MiddlewareHandler<AppEnv> {
+  const defaults = new Map([
+    ['Content-Security-Policy', PAGE_CSP],
+    ['X-Content-Type-Options', 'nosniff'],
+    ['Referrer-Policy', 'no-referrer'],
+    // What is shown depends on who asks: no cache between may keep it.
+    ['Cache-Control', 'no-store'],
+  ])
+  if (!isLoopback(config.bind)) defaults.set('Strict-Transport-Security', 'max-age=31536000')
+  return async (c, next) => {
+    await next()
+    for (const [name, value] of defaults) if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+  }
+}
+
+/**
+ * A page of any site can point its own name at 127.0.0.1 and then read this host as its own origin (DNS
+ * rebinding). It cannot choose the `Host` header, which still carries that name.
+ */
+function ownNamesOnly(bind: string): MiddlewareHandler<AppEnv> {
+  const names = new Set(['127.0.0.1', 'localhost', '[::1]', bind])
+  return async (c, next) => {
+    const host = c.req.header('host') ?? new URL(c.req.url).host
+    if (!names.has(host.toLowerCase().replace(/:\d+$/, '')))
+      throw new LyceumError(
+        'host_unknown',
+        'This host listens on this machine only. Open it as http://127.0.0.1 or http://localhost with its port; to serve another name, start it with --bind.',
+      )
+    await next()
+  }
+}
+
+function absent(app: App, c: Context<AppEnv>): LyceumError {
+  const allowed = methodsAt(app, c.req.path)
+  if (allowed.length === 0)
+    return new LyceumError('not_found', 'There is nothing at this address. Check it against /openapi.json.')
+  c.header('Allow', allowed.join(', '))
+  return new LyceumError('method_not_allowed', `This address takes ${allowed.join(', ')}.`, { allowed })
+}
+
+function refuseBody(): never {
+  throw new LyceumError(
+    'body_too_large',
+    `A body may have ${LIMITS.bodyBytes / 1024 / 1024} MB. Send it in several requests.`,
+    { limitBytes: LIMITS.bodyBytes },
+  )
+}
+
+/** A route's schemas refuse what does not fit; the first misfit is named. */
+function refuseParameters(result: { success: boolean; error?: { issues: readonly Issue[] } }): void {
+  if (result.success) return
+  const [issue] = result.error?.issues ?? []
+  const parameter = issue?.path.map(String).join('.') || 'the request'
+  throw new LyceumError('bad_parameter', `${parameter}: ${issue?.message ?? 'does not fit'}.`, { parameter })
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}

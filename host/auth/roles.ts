@@ -1,0 +1,70 @@
+import type { Hono } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { Env } from 'hono/types'
+import type { Role } from './tokens.ts'
+
+/** `public` needs no token at all; anything else names the roles that may call. */
+export type Access = 'public' | readonly Role[]
+
+const ADMIN: Access = ['admin']
+const SIGNED_IN: Access = ['student', 'instructor', 'researcher', 'author', 'admin']
+const OPERATORS: Access = ['author', 'admin']
+
+/**
+ * Which role may call which route: the only place that says so. A route that is not here cannot be
+ * reached. What a role sees behind the route (which people, courses and plugins) is in dimensions.ts.
+ */
+export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
+  ['GET /healthz', 'public'],
+  ['GET /readyz', 'public'],
+  // Plugin names and event rates say much about courses, so a scraper gets an admin's token like anyone.
+  ['GET /metrics', ADMIN],
+
+  ['GET /sign-in', 'public'],
+  ['GET /', SIGNED_IN],
+  ['GET /views/:plugin/:name', SIGNED_IN],
+  ['GET /v1/queries/:plugin/:name', SIGNED_IN],
+
+  ['POST /v1/events', ['ingest', 'admin']],
+
+  ['GET /v1/schema', SIGNED_IN],
+  ['GET /openapi.json', SIGNED_IN],
+  ['GET /docs', SIGNED_IN],
+
+  ['POST /v1/plugins/:id/versions', OPERATORS],
+  ['GET /v1/plugins', OPERATORS],
+  ['GET /v1/plugins/:id', OPERATORS],
+  ['GET /v1/plugins/:id/logs', OPERATORS],
+  ['GET /v1/plugins/:id/dead-letters', OPERATORS],
+  ['POST /v1/plugins/:id/dead-letters/retry', OPERATORS],
+  ['POST /v1/plugins/:id/rollback', OPERATORS],
+  ['POST /v1/plugins/:id/pause', OPERATORS],
+  ['POST /v1/plugins/:id/resume', OPERATORS],
+  // What a plugin may use and reach is for the admin to say, never for its author.
+  ['POST /v1/plugins/:id/approve', ADMIN],
+  ['PATCH /v1/plugins/:id/quota', ADMIN],
+])
+
+/** Every route of an app as a key of {@link ROUTES}; middleware is left out. */
+export function routesOf<E extends Env>(app: Hono<E>): string[] {
+  return [...new Set(app.routes.filter(isRoute).map(keyOf))]
+}
+
+/**
+ * The rules for a request: one per route that it matches, `undefined` for a route that is missing in the
+ * table. Usually one; all have to allow the caller, since a handler may pass on to the next.
+ */
+export function rulesFor(c: Parameters<typeof matchedRoutes>[0]): (Access | undefined)[] {
+  return [...new Set(matchedRoutes(c).filter(isRoute).map(keyOf))].map((key) => ROUTES.get(key))
+}
+
+/** The methods that an address takes, for `Allow`. */
+export function methodsAt<E extends Env>(app: Hono<E>, path: string): string[] {
+  return ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => isRoute(route) && ROUTES.has(keyOf(route))),
+  )
+}
+
+/** Middleware is registered for all methods; a route for one. */
+const isRoute = (route: { method: string }): boolean => route.method !== 'ALL'
+const keyOf = (route: { method: string; path: string }): string => `${route.method} ${route.path}`

@@ -1,0 +1,150 @@
+import { z } from 'zod'
+
+/** Every limit of the host, with the attack or the accident that it bounds. */
+export const LIMITS = Object.freeze({
+  // HTTP
+  /** One body, as it arrives: a sender that fills the memory with a single request. */
+  bodyBytes: 32 * 1024 * 1024,
+  /** One body after gunzip: a small gzip that unpacks to gigabytes. */
+  unpackedBodyBytes: 128 * 1024 * 1024,
+  /** All headers of a request: a slow client that keeps sending headers. Node answers 431 above it. */
+  headerBytes: 16 * 1024,
+  /** Time for the headers to arrive: connections opened and left half-said. */
+  headersTimeoutMs: 20_000,
+  /** Time for a whole request to arrive: a body that drips in for hours. */
+  requestTimeoutMs: 120_000,
+  /** Characters of one dimension or parameter in a query string: long keys in logs and caches. */
+  parameterChars: 1024,
+
+  // events
+  /** One event as text: a sender that logs whole files. */
+  eventBytes: 256 * 1024,
+  /** Levels of nesting in one event: parsers and walkers that recurse. */
+  eventDepth: 64,
+  /** Events in one request: a body of millions of `{}` that costs far more than its bytes. */
+  eventsPerRequest: 50_000,
+  /** Rejections that one answer spells out: an answer larger than the request. */
+  rejectionsPerAnswer: 1_000,
+
+  // publishing
+  /** One plugin's bundle: parsers of JavaScript that die on huge input. */
+  bundleBytes: 2 * 1024 * 1024,
+  /** Its source map, which is only kept and read lazily for stacks. */
+  sourceMapBytes: 8 * 1024 * 1024,
+  /** Exports of one plugin: a bundle that fills the registry and the pages. */
+  endpointsPerPlugin: 200,
+  /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */
+  scratchLoadMs: 2_000,
+
+  // sandboxes and stores
+  /** Resident memory of a sandbox before it is killed: guests get past V8's own limit. */
+  sandboxRssMb: 1024,
+  /** The same for a store: operators that multiply data. */
+  storeRssMb: 1024,
+  /** How often a child process says that it lives. */
+  heartbeatMs: 250,
+  /** Silence after which a child counts as stuck and is killed: native loops that no timeout stops. */
+  heartbeatLostMs: 2_000,
+  /** An isolate that has not settled this long after its disposal has poisoned its process. */
+  stuckIsolateMs: 250,
+  /** One op in a store: an aggregate that blocks every other plugin of the store. */
+  storeOpMs: 5_000,
+  /** One frame on a pipe: a child that announces gigabytes. */
+  frameBytes: 64 * 1024 * 1024,
+  /** Queued writes that leave a guest as one frame, and their bytes: guests that queue without end. */
+  writesPerFrame: 1_000,
+  writeFrameBytes: 256 * 1024,
+  /** Calls from plugin to plugin: recursion between plugins. */
+  callDepth: 4,
+  /** Calls that one invocation makes to other plugins: a tree that grows exponentially. */
+  callFanOut: 32,
+
+  // what authors see
+  /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */
+  logLinesPerPlugin: 1_000,
+  /** Log lines of one plugin in a second: a loop that only logs. */
+  logLinesPerSecond: 100,
+  /** Characters of one log line. */
+  logLineChars: 2_000,
+  /** Characters of one error with its stack: guests that throw megabytes. */
+  errorChars: 8_000,
+
+  // tokens
+  /** The longest life of a token: one that leaked must end some day. */
+  tokenDays: 400,
+  /** Life of the printed sign-in link: it stays in terminals and in their logs. */
+  signInLinkMinutes: 15,
+  /** Life of a browser's session. */
+  sessionHours: 12,
+} as const)
+
+/** What one plugin may use, each changed live by an admin. */
+export interface Quota {
+  /** Heap of an isolate. */
+  memoryMb: number
+  /** CPU time of one call, all of its turns together. */
+  cpuMsPerCall: number
+  /** CPU time of all calls within a minute. */
+  cpuMsPerMinute: number
+  /** Time from the start of a call to its answer. */
+  wallMs: number
+  concurrentCalls: number
+  opsPerCall: number
+  /** Bytes over the bridge, both ways. */
+  bytesPerCall: number
+  databaseMb: number
+  /** One result. */
+  outputBytes: number
+  /** Events that a handler may lag behind before it is reported. */
+  backlogEvents: number
+}
+
+/** A new plugin's quota. */
+export const QUOTA_DEFAULTS: Readonly<Quota> = Object.freeze({
+  memoryMb: 64,
+  cpuMsPerCall: 2_000,
+  cpuMsPerMinute: 20_000,
+  wallMs: 10_000,
+  concurrentCalls: 16,
+  opsPerCall: 10_000,
+  bytesPerCall: 32 * 1024 * 1024,
+  databaseMb: 1_024,
+  outputBytes: 4 * 1024 * 1024,
+  backlogEvents: 10_000_000,
+})
+
+/** What an admin may raise a quota to: above it one plugin would endanger its process or the machine. */
+export const QUOTA_CEILINGS: Readonly<Quota> = Object.freeze({
+  memoryMb: 512,
+  cpuMsPerCall: 60_000,
+  cpuMsPerMinute: 60_000,
+  wallMs: 300_000,
+  concurrentCalls: 256,
+  opsPerCall: 1_000_000,
+  bytesPerCall: 512 * 1024 * 1024,
+  databaseMb: 102_400,
+  outputBytes: 32 * 1024 * 1024,
+  backlogEvents: 1_000_000_000,
+})
+
+/** isolated-vm starts no isolate below 8 MB; the other quotas only have to leave something. */
+const quota = (name: keyof Quota) =>
+  z
+    .int()
+    .min(name === 'memoryMb' ? 8 : 1)
+    .max(QUOTA_CEILINGS[name])
+    .optional()
+
+/** A partial update of a quota: unknown names and values over the ceiling are refused. */
+export const quotaSchema = z.strictObject({
+  memoryMb: quota('memoryMb'),
+  cpuMsPerCall: quota('cpuMsPerCall'),
+  cpuMsPerMinute: quota('cpuMsPerMinute'),
+  wallMs: quota('wallMs'),
+  concurrentCalls: quota('concurrentCalls'),
+  opsPerCall: quota('opsPerCall'),
+  bytesPerCall: quota('bytesPerCall'),
+  databaseMb: quota('databaseMb'),
+  outputBytes: quota('outputBytes'),
+  backlogEvents: quota('backlogEvents'),
+})

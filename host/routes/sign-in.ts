@@ -1,0 +1,30 @@
+import { setCookie } from 'hono/cookie'
+import type { App, Services } from '../app.ts'
+import { redeemSignIn, SESSION_COOKIE, SESSION_SECONDS } from '../auth/sign-in.ts'
+import { LyceumError } from '../errors.ts'
+
+/** Turns the one-time link that the host prints into a session of the browser that opens it. */
+export function addSignIn(app: App, { config, keys }: Services): void {
+  app.get('/sign-in', async (c) => {
+    const token = c.req.query('token')
+    if (!token)
+      throw new LyceumError(
+        'bad_parameter',
+        'Open the whole sign-in link that the host printed when it started.',
+        {
+          parameter: 'token',
+        },
+      )
+    const session = await redeemSignIn(keys, config.dataDir, token)
+    const { protocol } = new URL(c.req.url)
+    setCookie(c, SESSION_COOKIE, session, {
+      path: '/',
+      httpOnly: true,
+      sameSite: 'Lax',
+      maxAge: SESSION_SECONDS,
+      // A proxy that ends TLS says so here. A caller who invents the header only makes its own cookie stricter.
+      secure: protocol === 'https:' || c.req.header('x-forwarded-proto') === 'https',
+    })
+    return c.redirect('/', 303)
+  })
+}
