@@ -1,0 +1,26 @@
+export { Binary, Decimal128, Long, ObjectId } from './ejson.ts'
+export {
+  type CollectionDeclaration,
+  type Cron,
+  collection,
+  cron,
+  type Endpoint,
+  type OnEvent,
+  onEvent,
+  type Query,
+  query,
+  type View,
+  view,
+} from './endpoints.ts'
+export { Html, type HtmlValue, html } from './html.ts'
+export {
+  type NumberRules,
+  type Param,
+  type ParamsSchema,
+  type ParamValues,
+  type StringRules,
+  t,
+} from './t.ts'
+export type * from './types.ts'
+export type * from './types-db.ts'
+export type * from './types-events.ts'

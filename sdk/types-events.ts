@@ -1,0 +1,207 @@
+/** A value as JSON has it. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined }
+
+/** Fields that are known by no name: each may be there. */
+export interface Fields {
+  readonly [key: string]: Json | undefined
+}
+
+/** What the host worked out when the event arrived. */
+export interface EventProps extends Fields {
+  /** The event's identity: an event that is delivered twice has the same. */
+  readonly id: string
+  /** `name`, else `event_type`: what `onEvent('…')` matches. */
+  readonly type: string
+  /** When it happened, by the sender's clock (ISO, UTC). */
+  readonly time?: string
+  /** When it arrived, by the host's clock (ISO, UTC). */
+  readonly received: string
+  /** The course key, from the context or else from the address. */
+  readonly course?: string
+  readonly user?: string
+}
+
+export interface EventContext extends Fields {
+  readonly course_id?: string
+  readonly org_id?: string
+  /** A number or a string, or blank where nobody was signed in. */
+  readonly user_id?: string | number | null
+  readonly path?: string
+}
+
+/**
+ * One event: its keys as the LMS sent them, which no handler can change, and `props`, which the host added.
+ * Everything but `props` comes from outside and may be missing.
+ */
+export interface LmsEvent<Payload = Fields> {
+  readonly event_type?: string
+  readonly name?: string
+  readonly time?: string
+  readonly timestamp?: string
+  readonly username?: string
+  readonly event_source?: 'browser' | 'mobile' | 'server' | 'task'
+  readonly session?: string | null
+  readonly page?: string | null
+  readonly host?: string
+  readonly ip?: string
+  readonly agent?: string
+  readonly referer?: string
+  readonly accept_language?: string
+  readonly context: EventContext
+  /** What the event is about. */
+  readonly event: Payload
+  readonly props: EventProps
+}
+
+interface VideoEvent extends Fields {
+  /** The video's id. */
+  readonly id: string
+  readonly code?: string
+  /** The length of the video, in seconds. */
+  readonly duration?: number
+}
+
+interface VideoMoment extends VideoEvent {
+  /** Where in the video, in seconds. */
+  readonly currentTime: number
+}
+
+interface VideoSeek extends VideoEvent {
+  readonly old_time: number
+  readonly new_time: number
+  readonly type?: string
+}
+
+interface VideoSpeed extends VideoEvent {
+  readonly current_time: number
+  readonly old_speed: string | number
+  readonly new_speed: string | number
+}
+
+interface ProblemCheck extends Fields {
+  readonly problem_id: string
+  readonly attempts?: number
+  readonly success?: 'correct' | 'incorrect'
+  readonly grade?: number
+  readonly max_grade?: number
+  readonly answers?: Fields
+  readonly correct_map?: Fields
+  readonly submission?: Fields
+}
+
+interface Problem extends Fields {
+  readonly problem_id: string
+}
+
+interface Enrollment extends Fields {
+  readonly course_id: string
+  readonly user_id?: number | string
+  readonly mode?: string
+}
+
+interface ForumPost extends Fields {
+  readonly id?: string
+  readonly commentable_id?: string
+  readonly title?: string
+  readonly body?: string
+}
+
+interface ForumReply extends ForumPost {
+  readonly discussion?: { readonly id?: string }
+}
+
+interface PageMove extends Fields {
+  readonly id?: string
+  readonly old?: number
+  readonly new?: number
+}
+
+/** What the events of edX carry, by type. A type that is not here has fields that may each be missing. */
+export interface KnownEvents {
+  load_video: VideoEvent
+  play_video: VideoMoment
+  pause_video: VideoMoment
+  stop_video: VideoMoment
+  seek_video: VideoSeek
+  speed_change_video: VideoSpeed
+  show_transcript: VideoEvent
+  hide_transcript: VideoEvent
+  'edx.video.loaded': VideoEvent
+  'edx.video.played': VideoMoment
+  'edx.video.paused': VideoMoment
+  'edx.video.stopped': VideoMoment
+  problem_check: ProblemCheck
+  problem_show: Problem
+  problem_save: Problem
+  problem_reset: Problem
+  showanswer: Problem
+  'edx.course.enrollment.activated': Enrollment
+  'edx.course.enrollment.deactivated': Enrollment
+  'edx.forum.thread.created': ForumPost
+  'edx.forum.response.created': ForumReply
+  'edx.forum.comment.created': ForumReply
+  seq_goto: PageMove
+  seq_next: PageMove
+  seq_prev: PageMove
+  page_close: Fields
+}
+
+/** The event that a type names: with its own payload where the type is known. */
+export type EventOf<K extends string> = K extends keyof KnownEvents ? LmsEvent<KnownEvents[K]> : LmsEvent
+
+type Scalar = string | number | boolean | null
+
+/** What a filter may ask of one field. A list is short for `$in`. */
+export type EventCondition =
+  | Scalar
+  | readonly Scalar[]
+  | {
+      readonly $eq?: Scalar
+      readonly $ne?: Scalar
+      readonly $in?: readonly Scalar[]
+      readonly $exists?: boolean
+      readonly $gt?: string | number
+      readonly $gte?: string | number
+      readonly $lt?: string | number
+      readonly $lte?: string | number
+      readonly $not?: EventCondition
+    }
+
+/**
+ * Which events a handler gets: fields by name (`'context.course_id'` reaches inside, five levels at most), all
+ * of which must match; `$and`, `$or` and `$not` combine filters. At most 64 conditions.
+ */
+export interface EventWhere {
+  readonly $and?: readonly EventWhere[]
+  readonly $or?: readonly EventWhere[]
+  readonly $not?: EventWhere
+  readonly [field: string]: EventCondition | EventWhere | readonly EventWhere[] | undefined
+}
+
+/** A filter's fields, each held to what a filter may ask of one. */
+export type CheckedWhere<W> = {
+  readonly [K in keyof W]: K extends '$and' | '$or'
+    ? readonly EventWhere[]
+    : K extends '$not'
+      ? EventWhere
+      : K extends `$${string}`
+        ? never
+        : W[K] extends EventCondition
+          ? W[K]
+          : 'a field takes a value, a list, or $eq $ne $in $exists $gt $gte $lt $lte $not'
+}
+
+/** The events that a filter lets through, as far as the filter names their types. */
+export type EventsOf<W> = W extends { readonly event_type: infer K }
+  ? K extends string
+    ? EventOf<K>
+    : K extends readonly (infer One extends string)[]
+      ? EventOf<One>
+      : LmsEvent
+  : LmsEvent

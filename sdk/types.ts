@@ -1,0 +1,148 @@
+import type { Html } from './html.ts'
+import type { ParamsSchema, ParamValues } from './t.ts'
+import type { Database, ReadOnlyDatabase } from './types-db.ts'
+import type { CheckedWhere, EventWhere, LmsEvent } from './types-events.ts'
+
+export type Awaitable<T> = T | Promise<T>
+
+/** Writes a line to the plugin's log, which its author reads. */
+export interface Log {
+  (...values: readonly unknown[]): void
+  info(...values: readonly unknown[]): void
+  warn(...values: readonly unknown[]): void
+  error(...values: readonly unknown[]): void
+}
+
+export type Role = 'student' | 'instructor' | 'researcher' | 'author' | 'admin' | 'ingest' | 'embed'
+
+/** Who asks, as the host verified it. */
+export interface Viewer {
+  readonly user: string
+  readonly role: Role
+  /** The courses that they are limited to. */
+  readonly courses: readonly string[]
+}
+
+/** What a query of a plugin takes: its dimensions and its parameters, by name. */
+export type QueryArguments = Readonly<Record<string, string | number | boolean | Date | undefined>>
+
+/** Calls a query. Say what comes back: `self.top<Play[]>({ course })`. */
+export type QueryCall = <T = unknown>(given?: QueryArguments) => Promise<T>
+
+/** The queries of one plugin, by name. */
+export interface Queries {
+  readonly [query: string]: QueryCall
+}
+
+/** The queries of the plugin itself; generated types add to it. */
+export interface Self extends Queries {}
+
+/** The plugins that a handler may call; generated types add to it. */
+export interface Plugins {
+  readonly self: Self
+  readonly [plugin: string]: Queries
+}
+
+interface Common {
+  readonly log: Log
+  /** The time, as the host says it: in a handler it stands still for the whole batch. */
+  readonly now: () => Date
+  /** Other plugins' queries. Name them: `({ plugins: { self, grades } })`. */
+  readonly plugins: Plugins
+}
+
+/** Who and what a result is about. Each name that a handler takes becomes a parameter of its address. */
+export interface Dimensions {
+  /** The person that the result is about: for a student always the viewer. */
+  readonly user: string
+  readonly course: string
+  readonly section: string
+  readonly problem: string
+  readonly video: string
+  readonly page: string
+  readonly cohort: string
+  readonly session: string
+}
+
+interface ReadContext<P extends ParamsSchema> extends Common, Dimensions {
+  readonly db: ReadOnlyDatabase
+  readonly params: ParamValues<P>
+  readonly viewer: Viewer
+}
+
+/** What a view may take. */
+export interface ViewContext<P extends ParamsSchema = Record<never, never>> extends ReadContext<P> {}
+
+/** What a query may take. */
+export interface QueryContext<P extends ParamsSchema = Record<never, never>> extends ReadContext<P> {}
+
+/** What a handler of events may take: `events`, a batch in order, or `event`, to be called for each. */
+export interface OnEventContext<E = LmsEvent> extends Common {
+  readonly db: Database
+  readonly events: readonly E[]
+  readonly event: E
+}
+
+/** What a cron job may take. */
+export interface CronContext extends Common {
+  readonly db: Database
+}
+
+/** Markup; text that starts with `<` counts as markup too, any other is shown as text. */
+export type ViewResult = Html | string | null
+
+/**
+ * Data: what JSON can say, dates and ids of documents included.
+ *
+ * **Common mistake:** returning a cursor; its data comes with `toArray()`.
+ */
+export type QueryResult =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | (object & { readonly apply?: never; readonly then?: never; readonly toArray?: never })
+
+interface Described {
+  /** The name that people see; the export's name unless told. */
+  readonly title?: string
+  /** What it shows, in a sentence or two; the export's comment unless told. */
+  readonly description?: string
+}
+
+interface ReadOptions<P extends ParamsSchema> extends Described {
+  /** What may be asked for in the address: `{ limit: t.number({ default: 10 }) }`. */
+  readonly params?: P
+}
+
+export interface ViewOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
+
+export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
+
+export interface OnEventOptions<W extends EventWhere = EventWhere> extends Described {
+  /** Which events; all of them unless told. */
+  readonly where?: W & CheckedWhere<W>
+  /**
+   * How soon: `realtime` before a sender that waits gets its answer, `soft` (unless told) within milliseconds,
+   * `queued` when there is time.
+   */
+  readonly mode?: 'realtime' | 'soft' | 'queued'
+  /** Whether a new handler reads the log from its `start` (unless told) or from `now`. */
+  readonly from?: 'start' | 'now'
+}
+
+export interface CronOptions extends Described {
+  /** Minute, hour, day of the month, month, day of the week, in UTC: `'0 4 * * *'`. */
+  readonly schedule: string
+}
+
+/** Fields in order, `1` ascending and `-1` descending. */
+export type IndexKeys = Readonly<Record<string, 1 | -1>>
+
+export interface CollectionOptions {
+  /** The indexes: their fields, and `unique` where no two documents may agree in all of them. */
+  readonly indexes?: readonly (IndexKeys | { readonly keys: IndexKeys; readonly unique?: boolean })[]
+  /** Ids of plugins that may read the collection. */
+  readonly read?: readonly string[]
+}

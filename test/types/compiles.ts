@@ -1,0 +1,150 @@
+/** What must compile: the design's own examples, and what authors write next. Checked by `tsc`, never run. */
+import {
+  collection,
+  cron,
+  type Document,
+  html,
+  type LmsEvent,
+  ObjectId,
+  onEvent,
+  query,
+  t,
+  type Viewer,
+  view,
+} from '@lyceum/sdk'
+
+interface Play {
+  _id: string
+  n: number
+  course: string
+  video: string
+  seen?: Date
+  tags?: string[]
+}
+
+export const hello = view(() => html`<h1>Hello world!</h1>`)
+export const greet = view(({ user }) => html`<h1>Hello ${user}</h1>`)
+export const plain = view(async () => '<p>plain</p>')
+export const nothing = view({ title: 'Nothing' }, () => null)
+
+export const count = onEvent('play_video', async ({ events, db }) => {
+  const plays = db.collection<Play>('plays')
+  for (const e of events) {
+    const id: string = e.event.id
+    await plays.updateOne(
+      { _id: `${e.context.course_id}/${id}` },
+      { $inc: { n: 1 }, $setOnInsert: { course: e.context.course_id, video: e.event.id } },
+      { upsert: true },
+    )
+  }
+})
+
+export const each = onEvent({ where: { event_type: ['seek_video', 'play_video'] } }, ({ event, db, log }) => {
+  log('at', event.event.id)
+  log.warn(event.props.type, event.props.received)
+  return db.collection('seeks').insertOne({ at: event.time, video: event.event.id })
+})
+
+export const grades = onEvent('problem_check', ({ event }) => {
+  const grade: number | undefined = event.event.grade
+  return grade
+})
+
+export const unknownType = onEvent('my.own.event', ({ events }) => {
+  const first: LmsEvent | undefined = events[0]
+  return first?.event.anything
+})
+
+export const filtered = onEvent(
+  {
+    where: {
+      event_type: 'edx.course.enrollment.activated',
+      'context.course_id': { $exists: true, $ne: '' },
+      $or: [{ event_source: 'server' }, { $not: { username: null } }],
+    },
+    mode: 'realtime',
+    from: 'now',
+  },
+  ({ events, db, now }) =>
+    db
+      .collection('enrolled')
+      .insertMany(events.map((e) => ({ who: e.event.user_id, mode: e.event.mode, at: now() }))),
+)
+
+/** The ten videos played most in a course. */
+export const top = query(({ db, course }) =>
+  db.collection<Play>('plays').find({ course }).sort({ n: -1 }).limit(10).toArray(),
+)
+
+export const recent = query(
+  {
+    title: 'Recent',
+    params: {
+      from: t.date().optional(),
+      limit: t.number({ default: 10, min: 1, max: 100, integer: true }),
+      order: t.enum(['up', 'down'], { default: 'up' }),
+      search: t.string({ max: 40 }),
+      all: t.boolean({ default: false }),
+    },
+  },
+  async ({ db, params, viewer, cohort }) => {
+    const from: Date | undefined = params.from
+    const limit: number = params.limit
+    const order: 'up' | 'down' = params.order
+    const search: string = params.search
+    const all: boolean = params.all
+    const who: Viewer = viewer
+    const plays = await db
+      .collection<Play>('plays')
+      .find({
+        n: { $gte: 1 },
+        video: { $in: [search] },
+        tags: 'new',
+        ...(from && !all ? { seen: { $gt: from } } : {}),
+      })
+      .sort({ n: order === 'up' ? 1 : -1 })
+      .limit(limit)
+      .project<{ n: number }>({ n: 1 })
+      .toArray()
+    return { who: who.role, cohort, most: plays[0]?.n ?? 0, at: new Date(), id: new ObjectId() }
+  },
+)
+
+export const days = query(async ({ db }) => {
+  const rows: { _id: string; learners: number }[] = []
+  for await (const row of db
+    .collection('days')
+    .aggregate<{ _id: string; learners: number }>([{ $match: { day: '2026-09-01' } }, { $sort: { _id: 1 } }]))
+    rows.push(row)
+  return rows
+})
+
+export const page = view(
+  { params: { course2: t.string().optional() } },
+  async ({ plugins: { self }, course, params }) => {
+    const plays = (await self.top?.<Play[]>({ course })) ?? []
+    return html`<h1 title="${params.course2}">${course}</h1><ul>${plays.map((p) => html`<li>${p.video}: ${p.n}</li>`)}</ul>`
+  },
+)
+
+export const tidy = cron('0 4 * * *', ({ db }) => db.collection<Play>('plays').deleteMany({ n: { $lt: 2 } }))
+
+export const report = cron({ schedule: '*/5 * * * *', title: 'Report' }, async ({ db, log }) => {
+  const plays = db.collection<Play>('plays')
+  const { modifiedCount } = await plays.updateMany({ course: 'x' }, { $set: { n: 0 } }, { ack: true })
+  const { deletedCount } = await plays.deleteOne({ _id: 'x' }, { ack: true })
+  const { insertedId } = await plays.insertOne({ n: 1, course: 'c', video: 'v' })
+  const made: string = insertedId
+  const bulk = await plays.bulkWrite([{ deleteOne: { filter: { _id: made } } }], { ack: true })
+  const unknowns: Document | null = await db.collection('other').findOne({ 'a.b': 1 })
+  const videos: string[] = await plays.distinct('video')
+  log.info(modifiedCount, deletedCount, bulk.matchedCount, unknowns, videos)
+})
+
+export const plays = collection({
+  indexes: [
+    { course: 1, n: -1 },
+    { keys: { video: 1 }, unique: true },
+  ],
+  read: ['report'],
+})
