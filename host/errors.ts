@@ -36,6 +36,7 @@ export const ERRORS = {
   package_invalid: { status: 422, title: 'package.json is missing something' },
   bundle_too_large: { status: 413, title: 'The bundle is too large' },
   bundle_broken: { status: 422, title: 'The bundle does not load' },
+  source_map_invalid: { status: 422, title: 'The source map cannot be read' },
   manifest_refused: { status: 422, title: 'An endpoint is not written in a way that can be read' },
   options_refused: { status: 422, title: 'The options of an endpoint are wrong' },
   version_exists: { status: 409, title: 'This version exists with other content' },
@@ -79,6 +80,7 @@ export const ERRORS = {
 
   // the host
   data_locked: { status: 503, title: 'Another host uses this data folder' },
+  data_damaged: { status: 503, title: 'The data on the disk is damaged' },
   data_newer: { status: 503, title: 'The data was written by a newer Lyceum' },
   config_invalid: { status: 500, title: 'The configuration is wrong' },
   shutting_down: { status: 503, title: 'The host is stopping' },

@@ -1,0 +1,150 @@
+import { type ErrorCode, LyceumError } from '../errors.ts'
+import { type Candidate, candidates, decodeBody, shapeOf } from './body.ts'
+import { identify } from './identity.ts'
+import { isDeeperThan, isObject, type JsonObject } from './json.ts'
+import { normalise, textWithProps, timeOf } from './normalise.ts'
+
+/** What one request may hold; a part of the host's limits. */
+export interface IntakeLimits {
+  /** A body after gunzip: a small gzip that unpacks to gigabytes. */
+  unpackedBodyBytes: number
+  /** One event, as it was sent. */
+  eventBytes: number
+  /** Objects and arrays inside each other: what reads an event recurses. */
+  eventDepth: number
+  /** Also bounds the answer, which lists every rejected event. */
+  eventsPerRequest: number
+}
+
+/** What came with a body. */
+export interface About {
+  contentType?: string | undefined
+  contentEncoding?: string | undefined
+  /** Names this delivery, so that sending it again counts nothing twice. */
+  idempotencyKey?: string | undefined
+  /** When it arrived, in ms since 1970. */
+  receivedMs: number
+}
+
+/** One event ready for the log. */
+export interface Row {
+  key: Buffer
+  type: string
+  receivedMs: number
+  text: string
+}
+
+/** Why one event of a body was left out. */
+export interface Rejected {
+  /** Its place among the events of the body, counted from 0; blank lines do not count. */
+  index: number
+  code: ErrorCode
+  message: string
+}
+
+/**
+ * Reads the events out of a request's body. A bad event costs only itself.
+ *
+ * @throws LyceumError unsupported_encoding, body_unreadable or body_too_large where no event can be told.
+ */
+export function accept(
+  bytes: Uint8Array,
+  about: About,
+  limits: IntakeLimits,
+): { rows: Row[]; rejected: Rejected[] } {
+  const sent = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const body = decodeBody(sent, about.contentEncoding, limits.unpackedBodyBytes)
+  const shape = shapeOf(body, about.contentType)
+  const received = new Date(about.receivedMs).toISOString()
+  const rows: Row[] = []
+  const rejected: Rejected[] = []
+  let index = -1
+  for (const candidate of candidates(body, shape)) {
+    index++
+    if (index === limits.eventsPerRequest)
+      throw new LyceumError(
+        'body_too_large',
+        `The body has more than ${count(limits.eventsPerRequest)} events. Send them in parts.`,
+      )
+    const read = readEvent(body, candidate, limits)
+    if ('refusal' in read) {
+      // Lines fail one by one; a document or array that is not JSON was never well formed as a whole.
+      if (shape !== 'lines' && read.code === 'event_not_json')
+        throw new LyceumError('body_unreadable', `The body is not JSON: ${read.refusal}`)
+      rejected.push({ index, code: read.code, message: read.refusal })
+      continue
+    }
+    rows.push(toRow(read.event, read.json, received, index, about))
+  }
+  return { rows, rejected }
+}
+
+function toRow(event: JsonObject, json: string, received: string, index: number, about: About): Row {
+  const time = timeOf(event)
+  const key = identify(event, time !== undefined, { idempotencyKey: about.idempotencyKey, index })
+  const { facts, changed } = normalise(event, time)
+  const text = textWithProps(event, changed ? undefined : json, {
+    id: key.toString('hex'),
+    type: facts.type,
+    time: facts.time,
+    received,
+    course: facts.course,
+    user: facts.user,
+  })
+  return { key, type: facts.type, receivedMs: about.receivedMs, text }
+}
+
+type Read = { event: JsonObject; json: string } | { code: ErrorCode; refusal: string }
+
+function readEvent(body: Buffer, { start, end, line }: Candidate, limits: IntakeLimits): Read {
+  const where = line === undefined ? 'The event' : `Line ${line}`
+  if (end - start > limits.eventBytes)
+    return {
+      code: 'event_too_large',
+      refusal: `${where} has ${count(end - start)} bytes; ${count(limits.eventBytes)} are allowed.`,
+    }
+  const text = body.toString('utf8', start, end).trim()
+  if (line !== undefined && text.startsWith('#'))
+    return { code: 'event_comment', refusal: `${where} is a comment, not an event.` }
+  // A log that came through syslog has its time, host and logger before the event.
+  const brace = line === undefined || text.startsWith('{') ? 0 : text.indexOf('{')
+  const json = brace > 0 && !isJson(text) ? text.slice(brace) : text
+  let event: unknown
+  try {
+    event = JSON.parse(json)
+  } catch (error) {
+    if (line !== undefined && json.startsWith('{') && !json.endsWith('}'))
+      return {
+        code: 'event_truncated',
+        refusal: `${where} breaks off after ${count(text.length)} characters: whatever wrote it cuts long lines.`,
+      }
+    const reason = error instanceof SyntaxError ? error.message : 'it cannot be parsed'
+    return { code: 'event_not_json', refusal: `${where} at byte ${start}: ${reason}.` }
+  }
+  if (!isObject(event))
+    return { code: 'event_not_object', refusal: `${where} is ${nameOf(event)}; an event is an object, {…}.` }
+  if (isDeeperThan(event, limits.eventDepth))
+    return {
+      code: 'event_too_deep',
+      refusal: `${where} is nested more than ${limits.eventDepth} levels deep.`,
+    }
+  return { event, json }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}
+
+function count(n: number): string {
+  return n.toLocaleString('en')
+}

@@ -1,0 +1,191 @@
+import { statSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { isMarkedAsUntransferable } from 'node:worker_threads'
+import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina'
+import { type ErrorCode, LyceumError } from '../errors.ts'
+import type { About, IntakeLimits } from './accept.ts'
+import type { AppendAnswer, LogTasks, LogThreadData, Opened, Outcome } from './log-protocol.ts'
+
+const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
+
+/** Requests that the thread has at the same time: the most that one fsync can serve. */
+const REQUESTS_IN_THREAD = 256
+
+/** One event of the log. */
+export interface LogRow {
+  seq: number
+  /** `event.props.type`: what filters look at before anything is parsed. */
+  type: string
+  /** The event as JSON text, as it enters isolates. */
+  text: string
+}
+
+/**
+ * The durable, ordered record of all events. One thread reads bodies and writes; this face of it lives in
+ * the main thread, which never parses an event, and reads rows back synchronously.
+ */
+export class EventLog {
+  /** Names this log among all: cursors carry it, so that they cannot be used on another. */
+  readonly id: string
+  #path: string
+  #thread: Piscina
+  #reader: DatabaseSync
+  #readRows: StatementSync
+  #head: number
+  #listeners = new Set<(head: number) => void>()
+  #appending = new Set<Promise<unknown>>()
+  #closed: Promise<void> | undefined
+
+  /**
+   * Opens the log at `path`, creates it if there is none, and recovers what a killed host left.
+   *
+   * @throws LyceumError data_newer, data_damaged.
+   */
+  static async open({ path, limits }: { path: string; limits: IntakeLimits }): Promise<EventLog> {
+    const { unpackedBodyBytes, eventBytes, eventDepth, eventsPerRequest } = limits
+    const data: LogThreadData = {
+      path,
+      limits: { unpackedBodyBytes, eventBytes, eventDepth, eventsPerRequest },
+    }
+    const thread = new Piscina({
+      filename: LOG_THREAD,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: REQUESTS_IN_THREAD,
+      workerData: data,
+      env: {},
+      execArgv: [],
+    })
+    try {
+      const opened = await run(thread, 'open', undefined)
+      return new EventLog(path, thread, opened)
+    } catch (error) {
+      await thread.destroy()
+      throw error
+    }
+  }
+
+  private constructor(path: string, thread: Piscina, { id, head }: Opened) {
+    this.id = id
+    this.#path = path
+    this.#thread = thread
+    this.#head = head
+    this.#reader = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
+    this.#readRows = this.#reader.prepare(
+      'SELECT seq, type, text FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
+    )
+  }
+
+  /** The last seq that was committed, as far as this thread knows. */
+  head(): number {
+    return this.#head
+  }
+
+  /**
+   * Appends a request's events; resolves once they are on the disk. What it resolves with is the whole
+   * answer of the request, except `through`: the seq that handlers must have passed to have seen them all.
+   *
+   * **Common mistake:** using `body` afterwards. Its memory moves to the log thread.
+   *
+   * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, shutting_down:
+   * then nothing of the body was stored.
+   */
+  append(body: Uint8Array, about: About): Promise<AppendAnswer> {
+    if (this.#closed)
+      return Promise.reject(new LyceumError('shutting_down', 'The host is stopping. Send it again.'))
+    const answer = this.#append(body, about)
+    this.#appending.add(answer)
+    return answer.finally(() => this.#appending.delete(answer))
+  }
+
+  async #append(body: Uint8Array, about: About): Promise<AppendAnswer> {
+    const task = { body: ownsMemory(body) ? body : body.slice(), about }
+    const answer = await run(this.#thread, 'append', task, task.body.buffer)
+    if (answer.through > this.#head) {
+      this.#head = answer.through
+      for (const listener of this.#listeners) listener(this.#head)
+    }
+    return answer
+  }
+
+  /**
+   * Tells a listener, after every commit that it hears of, how far the log goes.
+   *
+   * @returns the way to stop that.
+   */
+  onAppend(listener: (head: number) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The events after a seq, in order, until a limit is met: at most `maxRows`, and no row that begins beyond `maxBytes`. */
+  read(after: number, maxRows: number, maxBytes: number): LogRow[] {
+    const rows: LogRow[] = []
+    let bytes = 0
+    for (const row of this.#readRows.iterate(after, maxRows)) {
+      const text = String(row.text)
+      rows.push({ seq: Number(row.seq), type: String(row.type), text })
+      bytes += text.length
+      if (bytes >= maxBytes) break
+    }
+    return rows
+  }
+
+  /** How many events the log holds, and the bytes that its files take on the disk. */
+  size(): { events: number; bytes: number } {
+    const wal = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })
+    // No event is ever deleted, so the seqs have no gaps.
+    return { events: this.#head, bytes: statSync(this.#path).size + (wal?.size ?? 0) }
+  }
+
+  /** Waits for the answers that are under way, refuses new bodies, closes the files. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#appending)
+    this.#reader.close()
+    try {
+      await run(this.#thread, 'close', undefined)
+    } finally {
+      await this.#thread.destroy()
+    }
+  }
+}
+
+/** Memory that several views share, like that of small Buffers, cannot move to another thread. */
+function ownsMemory(body: Uint8Array): boolean {
+  return body.byteLength === body.buffer.byteLength && !isMarkedAsUntransferable(body.buffer)
+}
+
+/** Has the log thread do a task; `moved` is memory that goes with it. */
+async function run<Name extends keyof LogTasks>(
+  thread: Piscina,
+  name: Name,
+  task: LogTasks[Name]['task'],
+  moved?: ArrayBufferLike,
+): Promise<LogTasks[Name]['answer']> {
+  let outcome: Outcome<LogTasks[Name]['answer']>
+  try {
+    outcome = await thread.run(
+      moved ? move({ [transferableSymbol]: moved, [valueSymbol]: { ...task } }) : task,
+      {
+        name,
+      },
+    )
+  } catch (error) {
+    // The thread died. Piscina starts another, which opens the file again.
+    throw refusal('internal', 'The event log failed before it could answer. Send the events again.', error)
+  }
+  if (outcome.ok) return outcome.value
+  throw refusal(outcome.code, outcome.message, outcome.cause)
+}
+
+function refusal(code: ErrorCode, message: string, cause: unknown): LyceumError {
+  const error = new LyceumError(code, message)
+  error.cause = cause
+  return error
+}
