@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Frame, FrameHeader, Payload } from './frame.ts'
+import { Life } from './life.ts'
+import { PIPE_FD, Port } from './port.ts'
+
+/** How a killable child process is started and watched. */
+export interface ChildOptions {
+  /** Shown in logs. */
+  readonly name: string
+  /** The script that the child runs. */
+  readonly script: string
+  readonly args: readonly string[]
+  /** Node's flags: permissions, V8 options. */
+  readonly nodeFlags: readonly string[]
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  /** A child whose resident memory passes this is killed. */
+  readonly rssCapMb: number
+  /** A child that leaves a ping unanswered for this long is killed. */
+  readonly heartbeatMs: number
+  readonly maxFrameBytes: number
+  readonly onFrame: (frame: Frame) => void
+  /** Called once, when the process is gone, with the reason where the host killed it. */
+  readonly onExit: (exit: ChildExit) => void
+  /** What the child wrote to its standard streams, cut to a bounded length per process. */
+  readonly onOutput: (text: string) => void
+}
+
+export interface ChildExit {
+  /** Why the host killed it; undefined where it went by itself. */
+  readonly killedFor: string | undefined
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+const OUTPUT_BYTES = 16_384
+const WATCH_MS = 100
+const PAGE_BYTES = 4096
+
+/**
+ * A child process that the host may kill at any moment: it holds nothing that cannot be made again.
+ * It starts with an empty environment and one pipe; while {@link Child.watch} holds it is pinged and weighed.
+ */
+export class Child {
+  readonly ready: Promise<void>
+  readonly #options: ChildOptions
+  readonly #process: ChildProcess
+  readonly #port: Port
+  #markReady: () => void = () => {}
+  #exited = false
+  #killedFor: string | undefined
+  #watchers = 0
+  #timer: NodeJS.Timeout | undefined
+  #lastTickMs = 0
+  #pingSentMs: number | undefined
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+    this.#process = spawn(process.execPath, [...options.nodeFlags, options.script, ...options.args], {
+      env: {},
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      uid: options.uid,
+      gid: options.gid,
+    })
+    this.ready = new Promise((resolve) => {
+      this.#markReady = resolve
+    })
+    const pipe = this.#process.stdio[PIPE_FD]
+    if (!(pipe instanceof Socket)) throw new Error('the child has no pipe')
+    this.#port = new Port(
+      pipe,
+      options.maxFrameBytes,
+      (frame) => this.#receive(frame),
+      (error) => {
+        if (error && !this.#exited) this.kill(`pipe: ${error.message}`)
+      },
+    )
+    let outputBytes = 0
+    for (const stream of [this.#process.stdout, this.#process.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        const text = chunk.toString('utf8', 0, Math.max(0, OUTPUT_BYTES - outputBytes))
+        outputBytes += chunk.length
+        if (text) options.onOutput(text)
+      })
+    const exited = (code: number | null, signal: NodeJS.Signals | null) => {
+      if (this.#exited) return
+      this.#exited = true
+      clearInterval(this.#timer)
+      this.#port.close()
+      options.onExit({ killedFor: this.#killedFor, code, signal })
+    }
+    this.#process.on('close', exited)
+    this.#process.on('error', (error) => {
+      options.onOutput(error.message)
+      exited(null, null)
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  get alive(): boolean {
+    return !this.#exited && this.#killedFor === undefined
+  }
+
+  send(header: FrameHeader, payload?: Payload): void {
+    if (this.alive) this.#port.send(header, payload)
+  }
+
+  /** Ends the process at once. Its exit is still reported by `onExit`. */
+  kill(reason: string): void {
+    if (!this.alive) return
+    this.#killedFor = reason
+    this.#process.kill('SIGKILL')
+  }
+
+  /** Watches heartbeat and memory until the returned function is called; idle children cost nothing. */
+  watch(): () => void {
+    if (this.#watchers++ === 0) this.#startWatch()
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      if (--this.#watchers === 0) {
+        clearInterval(this.#timer)
+        this.#timer = undefined
+      }
+    }
+  }
+
+  #startWatch(): void {
+    if (this.#timer !== undefined || this.#exited) return
+    this.#lastTickMs = performance.now()
+    this.#pingSentMs = undefined
+    this.#timer = setInterval(() => this.#tick(), WATCH_MS)
+    this.#timer.unref()
+  }
+
+  #tick(): void {
+    const nowMs = performance.now()
+    const lateMs = nowMs - this.#lastTickMs - WATCH_MS
+    this.#lastTickMs = nowMs
+    // A host that was itself held up says nothing about its child: the wait starts again.
+    if (this.#pingSentMs !== undefined && lateMs > WATCH_MS) this.#pingSentMs = nowMs
+    if (this.#pingSentMs === undefined) {
+      this.#pingSentMs = nowMs
+      this.send({ kind: Life.ping })
+    } else if (nowMs - this.#pingSentMs > this.#options.heartbeatMs) {
+      this.kill('heartbeat lost')
+      return
+    }
+    const rssMb = residentMb(this.pid)
+    if (rssMb !== undefined && rssMb > this.#options.rssCapMb) this.kill(`memory: ${Math.round(rssMb)} MB`)
+  }
+
+  #receive(frame: Frame): void {
+    if (!this.alive) return
+    if (frame.kind === Life.ready) this.#markReady()
+    else if (frame.kind === Life.pong) this.#pingSentMs = undefined
+    else this.#options.onFrame(frame)
+  }
+}
+
+/** Resident memory of a process in MB where the system tells (Linux), else undefined. */
+function residentMb(pid: number | undefined): number | undefined {
+  if (pid === undefined || process.platform !== 'linux') return undefined
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+    return (pages * PAGE_BYTES) / (1024 * 1024)
+  } catch {
+    return undefined // it has just gone; its exit tells the rest
+  }
+}

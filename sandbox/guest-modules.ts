@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { dirname, join } from 'node:path'
+import type ivm from 'isolated-vm'
+
+/** The project's root, seen from this file. */
+const ROOT = join(import.meta.dirname, '..')
+const GUEST_ENTRY = 'sandbox/guest/main.ts'
+/** What a plugin's bundle and the guest runtime may import by name. */
+const PACKAGES = new Map([
+  ['@lyceum/sdk', 'sdk/index.ts'],
+  ['@lyceum/sdk/ejson', 'sdk/ejson.ts'],
+])
+/** The file name of every bundle inside its isolate; stack traces are mapped by it. */
+export const BUNDLE_NAME = 'plugin.js'
+
+const sources = new Map<string, string>()
+
+/** The JavaScript of one of our files, read and stripped of types once per process. */
+function sourceOf(path: string): string {
+  let source = sources.get(path)
+  if (source === undefined) {
+    source = stripTypeScriptTypes(readFileSync(join(ROOT, path), 'utf8'))
+    sources.set(path, source)
+  }
+  return source
+}
+
+/** The modules of one isolate: the guest runtime and SDK of ours, and the plugin's bundle. */
+export class GuestModules {
+  readonly #isolate: ivm.Isolate
+  readonly #context: ivm.Context
+  readonly #byPath = new Map<string, ivm.Module>()
+  readonly #pathOf = new Map<ivm.Module, string>()
+
+  constructor(isolate: ivm.Isolate, context: ivm.Context) {
+    this.#isolate = isolate
+    this.#context = context
+  }
+
+  /** Loads the guest runtime and evaluates it, before any code of the plugin runs. */
+  async loadGuest(): Promise<ivm.Module> {
+    const guest = this.#ours(GUEST_ENTRY)
+    await guest.instantiate(this.#context, (specifier, referrer) => this.#resolve(specifier, referrer))
+    await guest.evaluate()
+    return guest
+  }
+
+  /** Compiles the bundle and links it to the SDK; its top level has not run yet. */
+  async loadBundle(bundle: string): Promise<ivm.Module> {
+    const module = await this.#isolate.compileModule(bundle, { filename: BUNDLE_NAME })
+    await module.instantiate(this.#context, (specifier, referrer) => this.#resolve(specifier, referrer))
+    return module
+  }
+
+  #resolve(specifier: string, referrer: ivm.Module): ivm.Module {
+    const path = PACKAGES.get(specifier)
+    if (path !== undefined) return this.#ours(path)
+    const from = this.#pathOf.get(referrer)
+    if (from !== undefined && specifier.startsWith('.')) return this.#ours(join(dirname(from), specifier))
+    throw new Error(`"${specifier}" cannot be imported in a plugin: bundle it, or remove the import`)
+  }
+
+  #ours(path: string): ivm.Module {
+    let module = this.#byPath.get(path)
+    if (module === undefined) {
+      module = this.#isolate.compileModuleSync(sourceOf(path), { filename: `lyceum:${path}` })
+      this.#byPath.set(path, module)
+      this.#pathOf.set(module, path)
+    }
+    return module
+  }
+}

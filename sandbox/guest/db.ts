@@ -1,0 +1,183 @@
+import { decode, encode, encodeFilter, ObjectId } from '@lyceum/sdk/ejson'
+import { type Bridge, OpError } from './bridge.ts'
+import { Cursor, FindCursor, type FindOptions } from './cursor.ts'
+import type { EncodedWrite, Outcome, WriteQueue } from './write-queue.ts'
+
+interface WriteOptions {
+  readonly upsert?: boolean
+  readonly arrayFilters?: readonly unknown[]
+  readonly ack?: boolean
+}
+
+/** One element of `bulkWrite`: the operation's name and its arguments. */
+type BulkOperation = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+const { stringify } = JSON
+
+/** `db`, in the shape of the MongoDB driver. */
+export function openDb(bridge: Bridge, queue: WriteQueue) {
+  return {
+    collection: (name: unknown) => {
+      if (typeof name !== 'string')
+        throw new OpError({ code: 'op_malformed', message: 'db.collection(name): the name is a string.' })
+      return new Collection(bridge, queue, name)
+    },
+  }
+}
+
+class Collection {
+  readonly #bridge: Bridge
+  readonly #queue: WriteQueue
+  readonly #name: string
+
+  constructor(bridge: Bridge, queue: WriteQueue, name: string) {
+    this.#bridge = bridge
+    this.#queue = queue
+    this.#name = stringify(name)
+  }
+
+  insertOne(document: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#queue.add(() => this.#insert(document), options?.ack === true, this.insertOne)
+  }
+
+  async insertMany(documents: readonly unknown[], options?: WriteOptions): Promise<object> {
+    const insertedIds: unknown[] = []
+    for (const document of documents) {
+      const added = this.#queue.add(() => this.#insert(document), options?.ack === true, this.insertMany)
+      insertedIds.push((await added).insertedId)
+    }
+    return { acknowledged: true, insertedIds, ...(options?.ack === true && { insertedCount: insertedIds.length }) }
+  }
+
+  updateOne(filter: unknown, update: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#change('updateOne', filter, update, options, this.updateOne)
+  }
+
+  updateMany(filter: unknown, update: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#change('updateMany', filter, update, options, this.updateMany)
+  }
+
+  replaceOne(filter: unknown, document: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#change('replaceOne', filter, document, options, this.replaceOne)
+  }
+
+  deleteOne(filter: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#delete('deleteOne', filter, options, this.deleteOne)
+  }
+
+  deleteMany(filter: unknown, options?: WriteOptions): Promise<Outcome> {
+    return this.#delete('deleteMany', filter, options, this.deleteMany)
+  }
+
+  async bulkWrite(operations: readonly BulkOperation[], options?: WriteOptions): Promise<object> {
+    const totals = { insertedCount: 0, matchedCount: 0, modifiedCount: 0, deletedCount: 0, upsertedCount: 0 }
+    for (const operation of operations) {
+      const [kind = ''] = Object.keys(operation)
+      const outcome = await this.#bulkOne(kind, operation[kind] ?? {}, options?.ack === true)
+      if (kind === 'insertOne') totals.insertedCount += 1
+      totals.matchedCount += outcome.matchedCount ?? 0
+      totals.modifiedCount += outcome.modifiedCount ?? 0
+      totals.deletedCount += outcome.deletedCount ?? 0
+      if (outcome.upsertedId !== undefined) totals.upsertedCount += 1
+    }
+    return options?.ack === true ? { acknowledged: true, ...totals } : { acknowledged: true }
+  }
+
+  find(filter: unknown = {}, options: FindOptions = {}): FindCursor {
+    const shape = { ...options }
+    return new FindCursor(shape, () =>
+      this.#read('find', {
+        filter: encodeFilter(filter),
+        projection: shape.projection && encode(shape.projection),
+        sort: shape.sort && encode(shape.sort),
+        skip: shape.skip && encode(shape.skip),
+        limit: shape.limit && encode(shape.limit),
+      }),
+    )
+  }
+
+  async findOne(filter: unknown = {}, options: FindOptions = {}): Promise<unknown> {
+    return this.find(filter, options).limit(1).next()
+  }
+
+  aggregate(pipeline: unknown = []): Cursor<unknown> {
+    return new Cursor(() => this.#read('aggregate', { pipeline: encodeFilter(pipeline) }))
+  }
+
+  async countDocuments(filter: unknown = {}, options: FindOptions = {}): Promise<unknown> {
+    const [count] = await this.#read('countDocuments', {
+      filter: encodeFilter(filter),
+      skip: options.skip && encode(options.skip),
+      limit: options.limit && encode(options.limit),
+    })
+    return count
+  }
+
+  async estimatedDocumentCount(): Promise<unknown> {
+    return (await this.#read('estimatedDocumentCount', {}))[0]
+  }
+
+  distinct(field: unknown, filter: unknown = {}): Promise<unknown[]> {
+    return this.#read('distinct', { field: encode(field), filter: encodeFilter(filter) })
+  }
+
+  #insert(document: unknown): EncodedWrite {
+    if (typeof document !== 'object' || document === null || Array.isArray(document))
+      throw new OpError({ code: 'document_invalid', message: 'A document is an object, such as { course, n: 1 }.' })
+    const given: unknown = Reflect.get(document, '_id')
+    const insertedId = given === undefined ? new ObjectId() : given
+    const stored = given === undefined ? { ...document, _id: insertedId } : document
+    return { op: `["insertOne",${this.#name},${encode(stored)}]`, insertedId }
+  }
+
+  #change(op: string, filter: unknown, change: unknown, options: WriteOptions | undefined, caller: Caller) {
+    const encoded = () => {
+      const { upsert, arrayFilters } = options ?? {}
+      const more =
+        upsert === true || arrayFilters !== undefined
+          ? `,${encode({ upsert: upsert === true, ...(arrayFilters !== undefined && { arrayFilters }) })}`
+          : ''
+      return { op: `["${op}",${this.#name},${encodeFilter(filter)},${encode(change)}${more}]` }
+    }
+    return this.#queue.add(encoded, options?.ack === true, caller)
+  }
+
+  #delete(op: string, filter: unknown, options: WriteOptions | undefined, caller: Caller) {
+    const encoded = () => ({ op: `["${op}",${this.#name},${encodeFilter(filter)}]` })
+    return this.#queue.add(encoded, options?.ack === true, caller)
+  }
+
+  #bulkOne(kind: string, at: Readonly<Record<string, unknown>>, ack: boolean): Promise<Outcome> {
+    const options: WriteOptions = {
+      ack,
+      upsert: at.upsert === true,
+      ...(Array.isArray(at.arrayFilters) && { arrayFilters: at.arrayFilters }),
+    }
+    switch (kind) {
+      case 'insertOne':
+        return this.#queue.add(() => this.#insert(at.document), ack, this.bulkWrite)
+      case 'updateOne':
+      case 'updateMany':
+        return this.#change(kind, at.filter, at.update, options, this.bulkWrite)
+      case 'replaceOne':
+        return this.#change(kind, at.filter, at.replacement, options, this.bulkWrite)
+      case 'deleteOne':
+      case 'deleteMany':
+        return this.#delete(kind, at.filter, options, this.bulkWrite)
+      default:
+        throw new OpError({
+          code: 'op_malformed',
+          message: `bulkWrite: "${kind}" is not an operation. Write { insertOne: { document } }, { updateOne: { filter, update } }, { updateMany: … }, { replaceOne: { filter, replacement } }, { deleteOne: { filter } } or { deleteMany: … }.`,
+        })
+    }
+  }
+
+  async #read(op: string, fields: Readonly<Record<string, unknown>>): Promise<unknown[]> {
+    this.#bridge.flush()
+    let request = `{"op":"${op}","collection":${this.#name}`
+    for (const field of Object.keys(fields)) if (fields[field]) request += `,"${field}":${fields[field]}`
+    return decode(await this.#bridge.call('dbRead', `${request}}`)) as unknown[]
+  }
+}
+
+type Caller = (...args: never[]) => unknown

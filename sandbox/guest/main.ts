@@ -1,0 +1,119 @@
+import { Html } from '@lyceum/sdk'
+import { decode, encode } from '@lyceum/sdk/ejson'
+import type { EndpointKind, GuestInput, InvokeRequest } from '../protocol.ts'
+import { type Invocation, type Out, openBridge } from './bridge.ts'
+import { openDb } from './db.ts'
+import { describeEndpoints } from './describe.ts'
+import { describeFailure } from './failure.ts'
+import { openLog } from './log.ts'
+import { openPlugins } from './plugins.ts'
+import { WriteQueue } from './write-queue.ts'
+
+/**
+ * What runs inside an isolate beside the plugin. The isolate is the boundary, not this code: whatever a
+ * plugin does to it, it does to itself. Two things hold even so, because they live in closures that no
+ * plugin code reaches: the host function behind the bridge, and the counters in front of it.
+ */
+export interface Guest {
+  /** Starts an invocation; the result leaves by `out`. Returns how many messages have left this isolate. */
+  start(invocation: number, request: string, input: string, nowMs: number): number
+  /** Delivers the answer to an op. Returns the same count. */
+  settle(invocation: number, call: number, failed: boolean, text: string, nowMs: number): number
+  /** Forgets an invocation that nobody waits for. */
+  forget(invocation: number): void
+}
+
+const { parse, stringify } = JSON
+
+/**
+ * @param send the host function of the sandbox process
+ * @param setClock sets what `Date` shows until the next turn
+ * @param plugin the namespace of the plugin's module
+ */
+export function boot(send: Out, setClock: (nowMs: number) => void, plugin: Readonly<Record<string, unknown>>): Guest {
+  const open: Record<number, Invocation> = Object.create(null)
+  let sent = 0
+  const out: Out = (invocation, op, call, text) => {
+    sent += 1
+    send(invocation, op, call, text)
+  }
+
+  const run = async (invocation: number, request: InvokeRequest, input: string) => {
+    const bridge = openBridge(out, invocation, request.budget)
+    open[invocation] = bridge
+    let text: string
+    let failed = false
+    try {
+      text = await perform(plugin, bridge, request, input)
+      const failure = bridge.failure()
+      if (failure !== undefined) throw failure.error
+    } catch (error) {
+      failed = true
+      text = stringify(describeFailure(bridge.failure()?.error ?? error))
+    }
+    delete open[invocation]
+    bridge.end(failed, text)
+  }
+
+  return {
+    start(invocation, request, input, nowMs) {
+      setClock(nowMs)
+      void run(invocation, parse(request) as InvokeRequest, input)
+      return sent
+    },
+    settle(invocation, call, failed, text, nowMs) {
+      setClock(nowMs)
+      open[invocation]?.settle(call, failed, text)
+      return sent
+    },
+    forget(invocation) {
+      delete open[invocation]
+    },
+  }
+}
+
+const WRITING: ReadonlySet<EndpointKind> = new Set(['onEvent', 'cron'])
+
+/** Runs one endpoint and gives back what leaves the isolate: a page, JSON, or the last writes. */
+async function perform(
+  plugin: Readonly<Record<string, unknown>>,
+  bridge: Invocation,
+  request: InvokeRequest,
+  inputText: string,
+): Promise<string> {
+  if (request.kind === 'describe') return stringify(describeEndpoints(plugin))
+  const endpoint = plugin[request.endpoint] as { handler(context: Record<string, unknown>): unknown }
+  const input = parse(inputText) as GuestInput
+  const queue = new WriteQueue(bridge, request.traceWrites)
+  bridge.flush = () => queue.flush()
+  const context: Record<string, unknown> = {
+    ...(decode(input.named) as object),
+    db: openDb(bridge, queue),
+    log: openLog(bridge),
+    now: () => new Date(),
+    plugins: openPlugins(bridge, input.plugins ?? []),
+  }
+  if (WRITING.has(request.kind)) {
+    const events = input.events ?? []
+    if (request.eachEvent) for (const event of events) await endpoint.handler({ ...context, event })
+    else await endpoint.handler({ ...context, events })
+    return queue.last()
+  }
+  const result = await endpoint.handler(context)
+  if (request.kind === 'view') return page(result)
+  return request.plainJson ? (stringify(result) ?? 'null') : encode(result ?? null)
+}
+
+/** A view's result as the inside of a page. A string is markup only where it starts like markup. */
+function page(result: unknown): string {
+  if (result === null || result === undefined) return ''
+  if (result instanceof Html) return result.toString()
+  if (typeof result === 'string') return result.trimStart().startsWith('<') ? result : escapeText(result)
+  throw new TypeError(
+    `A view returns html\`…\`, a string or null, but this returned ${Array.isArray(result) ? 'an array' : typeof result}. To return data, make it a query.`,
+  )
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}

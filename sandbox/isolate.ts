@@ -1,0 +1,361 @@
+import { performance } from 'node:perf_hooks'
+import ivm from 'isolated-vm'
+import { type Exceeded, exceededMessage, Meter } from './budget.ts'
+import type { Guest } from './guest/main.ts'
+import { GuestModules } from './guest-modules.ts'
+import { HARDEN } from './harden.ts'
+import { type Budget, DONE, type DoneReport, type Failure, type InvokeRequest, type LoadRequest } from './protocol.ts'
+
+/** Where an isolate reports to: the process, which sends it on to the host. */
+export interface IsolateEvents {
+  /** The isolate exists, and must be watched even while it loads. */
+  created(isolate: GuestIsolate): void
+  op(scope: bigint, op: number, call: number, text: string): void
+  done(scope: bigint, report: DoneReport, result: string): void
+  /** The isolate did not stop when told to: the process cannot be trusted with anything any more. */
+  poisoned(reason: string): void
+}
+
+/** An isolate that is disposed while it runs must let go within this time. */
+const STUCK_MS = 250
+const NS_PER_MS = 1e6
+
+interface Invocation {
+  readonly scope: bigint
+  readonly meter: Meter
+  readonly nowMs: number
+  readonly startedMs: number
+  /** Replies that have not come yet. */
+  waiting: number
+  done: { failed: boolean; text: string } | undefined
+}
+
+interface Turn {
+  readonly invocation: Invocation
+  /** Enters the isolate; resolves with how many messages have left it so far. */
+  readonly run: (timeoutMs: number) => Promise<number>
+  /** Told after the isolate has dealt with an error of the turn. */
+  readonly failed?: (error: unknown) => void
+}
+
+/**
+ * The isolate of one plugin version. Its turns run one at a time, so that the CPU time of each is known;
+ * a limit that is broken ends the whole isolate, because what is left of it cannot be trusted.
+ */
+export class GuestIsolate {
+  readonly number: number
+  readonly #events: IsolateEvents
+  readonly #isolate: ivm.Isolate
+  readonly #open = new Map<number, Invocation>()
+  readonly #byScope = new Map<bigint, number>()
+  readonly #turns: Turn[] = []
+  #guest: { readonly [Key in keyof Guest]: ivm.Reference<Guest[Key]> } | undefined
+  #running: { readonly turn: Turn; readonly cpuStartNs: bigint } | undefined
+  #lastInvocation = 0
+  #received = 0
+  #ended: Failure | undefined
+  /** When something last ran here, for choosing which idle isolate goes first. */
+  lastUsedMs = performance.now()
+
+  private constructor(number: number, memoryMb: number, events: IsolateEvents) {
+    this.number = number
+    this.#events = events
+    this.#isolate = new ivm.Isolate({
+      memoryLimit: memoryMb,
+      onCatastrophicError: (message) => events.poisoned(`V8: ${message}`),
+    })
+  }
+
+  /**
+   * Makes an isolate and runs the top level of the bundle in it, on the budget of the request.
+   * @throws {LoadError} with what the author has to change
+   */
+  static async load(number: number, request: LoadRequest, bundle: string, events: IsolateEvents): Promise<GuestIsolate> {
+    const self = new GuestIsolate(number, request.memoryMb, events)
+    events.created(self)
+    const budget = { cpuMs: request.cpuMs, wallMs: request.wallMs, ops: 0, bytes: 0, outputBytes: 0 }
+    const invocation = self.#invocation(0n, budget, Date.now())
+    const loading = new Promise<void>((resolve, reject) => {
+      self.#turns.push({
+        invocation,
+        run: async (timeoutMs) => {
+          await self.#boot(bundle, timeoutMs)
+          resolve()
+          return 0
+        },
+        failed: reject,
+      })
+    })
+    self.#open.set(0, invocation)
+    void self.#runTurns()
+    try {
+      await loading
+    } catch (error) {
+      const ended = self.#ended
+      self.dispose('bundle_broken', 'It did not load.')
+      if (ended !== undefined) throw new LoadError(ended)
+      const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
+      throw new LoadError({ code: 'bundle_broken', message: `The plugin does not load: ${message}`, ...(stack && { stack }) })
+    }
+    self.#open.delete(0)
+    return self
+  }
+
+  get idle(): boolean {
+    return this.#open.size === 0
+  }
+
+  get running(): boolean {
+    return this.#running !== undefined
+  }
+
+  get disposed(): boolean {
+    return this.#ended !== undefined
+  }
+
+  async #boot(bundle: string, timeoutMs: number): Promise<void> {
+    const context = await this.#isolate.createContext()
+    const setClock = await context.eval(HARDEN, { reference: true })
+    setClock.applyIgnored(undefined, [Date.now()])
+    const modules = new GuestModules(this.#isolate, context)
+    const guest = await modules.loadGuest()
+    const plugin = await modules.loadBundle(bundle)
+    await plugin.evaluate({ timeout: timeoutMs })
+    const send = new ivm.Callback(
+      (invocation: number, op: number, call: number, text: string) => this.#receive(invocation, op, call, text),
+      { ignored: true },
+    )
+    const boot = await guest.namespace.get('boot', { reference: true })
+    const booted: ivm.Reference<Guest> = await boot.apply(
+      undefined,
+      [send, setClock.derefInto(), plugin.namespace.derefInto()],
+      { result: { reference: true }, timeout: timeoutMs },
+    )
+    this.#guest = {
+      start: await booted.get('start', { reference: true }),
+      settle: await booted.get('settle', { reference: true }),
+      forget: await booted.get('forget', { reference: true }),
+    }
+  }
+
+  /** Starts a call. Its end is reported by `done`, always once. */
+  invoke(scope: bigint, request: InvokeRequest, requestText: string, input: string): void {
+    const guest = this.#guest
+    if (guest === undefined || this.#ended !== undefined) {
+      this.#events.done(scope, lost(0), '')
+      return
+    }
+    const id = ++this.#lastInvocation
+    const invocation = this.#invocation(scope, request.budget, request.nowMs)
+    this.#open.set(id, invocation)
+    this.#byScope.set(scope, id)
+    this.#turns.push({
+      invocation,
+      run: (timeout) => guest.start.apply(undefined, [id, requestText, input, request.nowMs], { timeout }),
+    })
+    void this.#runTurns()
+  }
+
+  /** Delivers the host's answer to an op. Answers to calls that have ended are dropped. */
+  settle(scope: bigint, call: number, failed: boolean, text: string): void {
+    const id = this.#byScope.get(scope)
+    const invocation = id === undefined ? undefined : this.#open.get(id)
+    const guest = this.#guest
+    if (id === undefined || invocation === undefined || guest === undefined) return
+    invocation.waiting -= 1
+    const clockMs = invocation.nowMs + (performance.now() - invocation.startedMs)
+    this.#turns.push({
+      invocation,
+      run: (timeout) => guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)], { timeout }),
+    })
+    void this.#runTurns()
+  }
+
+  /** Ends a call that nobody waits for. */
+  cancel(scope: bigint): void {
+    const id = this.#byScope.get(scope)
+    if (id === undefined) return
+    const invocation = this.#open.get(id)
+    if (invocation !== undefined) this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs }, '')
+  }
+
+  /** Looks after the limits; called every few milliseconds while anything is open. */
+  watch(nowMs: number): void {
+    if (this.#ended !== undefined) return
+    const running = this.#running
+    if (running !== undefined) {
+      const { meter } = running.turn.invocation
+      const exceeded = meter.overTime(this.#cpuSince(running.cpuStartNs), nowMs)
+      if (exceeded !== undefined) {
+        this.dispose(exceeded, exceededMessage(exceeded, meter.budget), running.turn.invocation)
+        return
+      }
+    }
+    for (const [id, invocation] of this.#open)
+      if (id !== 0 && invocation !== running?.turn.invocation && nowMs > invocation.meter.deadlineMs)
+        this.#fail(id, invocation, 'over_wall')
+  }
+
+  /**
+   * Ends the isolate and everything in it.
+   * @param culprit the invocation to which the failure belongs; the others are told that the isolate was lost
+   */
+  dispose(code: string, message: string, culprit?: Invocation): void {
+    if (this.#ended !== undefined) return
+    const failure = { code, message }
+    this.#ended = failure
+    const running = this.#running
+    if (running !== undefined) {
+      running.turn.invocation.meter.cpuMs += this.#cpuSince(running.cpuStartNs)
+      setTimeout(() => {
+        if (this.#running === running) this.#events.poisoned(`${code}: the isolate did not stop`)
+      }, STUCK_MS)
+    }
+    for (const [id, invocation] of this.#open) {
+      const { cpuMs } = invocation.meter
+      const report = invocation === culprit ? { cpuMs, failure, isolateLost: true } : lost(cpuMs)
+      if (id !== 0) this.#end(id, invocation, report, '')
+    }
+    this.#turns.length = 0
+    if (!this.#isolate.isDisposed) this.#isolate.dispose()
+  }
+
+  /** Blames whatever runs right now, for a limit that is measured on the whole process. */
+  disposeRunning(code: string, message: string): void {
+    this.dispose(code, message, this.#running?.turn.invocation)
+  }
+
+  #invocation(scope: bigint, budget: Budget, nowMs: number): Invocation {
+    const startedMs = performance.now()
+    return { scope, meter: new Meter(budget, startedMs), nowMs, startedMs, waiting: 0, done: undefined }
+  }
+
+  #receive(id: number, op: number, call: number, text: string): void {
+    this.#received += 1
+    const invocation = this.#open.get(id)
+    if (invocation === undefined || invocation.done !== undefined || this.#ended !== undefined) return
+    if (op === DONE) {
+      invocation.done = { failed: call === 1, text }
+      return
+    }
+    const exceeded = invocation.meter.countOp(text.length)
+    if (exceeded !== undefined) {
+      this.dispose(exceeded, exceededMessage(exceeded, invocation.meter.budget), invocation)
+      return
+    }
+    if (call !== 0) invocation.waiting += 1
+    this.#events.op(invocation.scope, op, call, text)
+  }
+
+  async #runTurns(): Promise<void> {
+    if (this.#running !== undefined) return
+    for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) {
+      const { meter } = turn.invocation
+      const running = { turn, cpuStartNs: this.#isolate.cpuTime }
+      this.#running = running
+      const leftMs = Math.max(1, Math.ceil(meter.deadlineMs - performance.now()))
+      let sent = 0
+      try {
+        sent = await turn.run(leftMs)
+      } catch (error) {
+        this.#running = undefined
+        this.#turnFailed(turn, error)
+        turn.failed?.(error)
+        if (this.#ended !== undefined) return
+        continue
+      }
+      if (this.#ended !== undefined) {
+        this.#running = undefined
+        return
+      }
+      meter.cpuMs += this.#cpuSince(running.cpuStartNs)
+      // What the guest sent in this turn is on its way through the same queue, but may be behind its end.
+      while (this.#received < sent && !this.disposed) await nextTick()
+      this.#running = undefined
+      if (this.#ended !== undefined) return
+      this.lastUsedMs = performance.now()
+      this.#finishDone()
+    }
+    this.#failStranded()
+  }
+
+  #turnFailed(turn: Turn, error: unknown): void {
+    const { invocation } = turn
+    if (this.#ended !== undefined) return
+    if (this.#isolate.isDisposed) {
+      const memoryMb = 'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
+      this.dispose('over_memory', memoryMb, invocation)
+      return
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    if (message.includes('timed out')) {
+      this.dispose('over_wall', exceededMessage('over_wall', invocation.meter.budget), invocation)
+      return
+    }
+    if (invocation.scope === 0n) return // a load that failed reports for itself
+    this.dispose('plugin_failed', `It broke its own runtime: ${message}`, invocation)
+  }
+
+  #finishDone(): void {
+    for (const [id, invocation] of this.#open) {
+      const { done, meter } = invocation
+      if (done === undefined) continue
+      if (!done.failed && done.text.length > meter.budget.outputBytes) this.#fail(id, invocation, 'over_output')
+      else if (done.failed)
+        this.#end(id, invocation, { cpuMs: meter.cpuMs, failure: JSON.parse(done.text) }, '')
+      else this.#end(id, invocation, { cpuMs: meter.cpuMs }, done.text)
+    }
+  }
+
+  /** With nothing queued and no reply to come, what is still open waits for something that never happens. */
+  #failStranded(): void {
+    if (this.#running !== undefined || this.#turns.length > 0) return
+    for (const invocation of this.#open.values()) if (invocation.waiting > 0 || invocation.scope === 0n) return
+    for (const [id, invocation] of this.#open) {
+      const failure = {
+        code: 'plugin_failed',
+        message: 'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
+      }
+      this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure }, '')
+    }
+  }
+
+  #fail(id: number, invocation: Invocation, exceeded: Exceeded): void {
+    const { cpuMs, budget } = invocation.meter
+    this.#end(id, invocation, { cpuMs, failure: { code: exceeded, message: exceededMessage(exceeded, budget) } }, '')
+  }
+
+  #end(id: number, invocation: Invocation, report: DoneReport, result: string): void {
+    this.#open.delete(id)
+    this.#byScope.delete(invocation.scope)
+    // One that ended by itself has forgotten itself.
+    if (this.#ended === undefined && invocation.done === undefined) this.#guest?.forget.applyIgnored(undefined, [id])
+    this.#events.done(invocation.scope, report, result)
+  }
+
+  #cpuSince(startNs: bigint): number {
+    try {
+      return Number(this.#isolate.cpuTime - startNs) / NS_PER_MS
+    } catch {
+      return 0 // disposed meanwhile: what it used is reported by the one who disposed it
+    }
+  }
+}
+
+/** A bundle that could not be loaded, with the failure that goes to the author. */
+export class LoadError extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+function lost(cpuMs: number): DoneReport {
+  return { cpuMs, failure: { code: 'sandbox_lost', message: 'The isolate was lost to another call; this one can be tried again.' }, isolateLost: true }
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,119 @@
+/**
+ * The bridge: everything that host, sandbox process and guest say to each other, on one screen.
+ *
+ *   host ──load──▶ sandbox process        a plugin version gets an isolate
+ *   host ──invoke──▶ process ──▶ guest    one call of one endpoint
+ *   guest ──op──▶ process ──▶ host        the guest asks for something; the host checks and answers
+ *   host ──reply──▶ process ──▶ guest
+ *   guest ──done──▶ process ──▶ host      the result, or the error, with what it cost
+ */
+
+/** Frame kinds between host and sandbox process. Kinds below 8 belong to every child process. */
+export const Kind = {
+  /** host → process: `call` is the isolate's number, payload `LoadRequest \n bundle`. */
+  load: 8,
+  /** process → host: the isolate is ready, or failed with a {@link Failure}. */
+  loaded: 9,
+  /** host → process: throw the isolate `call` away. */
+  unload: 10,
+  /** host → process: `scope` is the invocation, `call` the isolate, payload `InvokeRequest \n input`. */
+  invoke: 11,
+  /** process → host: `op` is the operation, `call` pairs its reply, payload is the guest's. */
+  op: 12,
+  /** host → process: the answer to an op; flag FAILED with a {@link Failure}. */
+  reply: 13,
+  /** process → host: the invocation ended, payload `DoneReport \n result`. */
+  done: 14,
+  /** host → process: nobody waits for this invocation any more. */
+  cancel: 15,
+  /** process → host: the last word before the process ends itself: which isolates could not be stopped. */
+  poisoned: 16,
+} as const
+
+/**
+ * The operations that a guest may ask for. Each has one host implementation and one guest offer.
+ * `needs` is the facility that must be granted, `writes` whether only writing kinds may call it,
+ * `replies` whether the guest waits for an answer.
+ */
+export const OPS = {
+  dbRead: { code: 1, needs: 'db', writes: false, replies: true },
+  dbWrite: { code: 2, needs: 'db', writes: true, replies: false },
+  dbWriteCounted: { code: 3, needs: 'db', writes: true, replies: true },
+  pluginQuery: { code: 4, needs: 'plugins', writes: false, replies: true },
+  log: { code: 5, needs: 'log', writes: false, replies: false },
+} as const satisfies Record<string, OpRow>
+
+export interface OpRow {
+  readonly code: number
+  readonly needs: string
+  readonly writes: boolean
+  readonly replies: boolean
+}
+
+export type OpName = keyof typeof OPS
+
+/** `op` value of the message with which a guest ends an invocation; not an operation. Its `call` is 1 for a failure. */
+export const DONE = 0
+
+/** The kinds of endpoint that can be invoked; `describe` reads all definitions in a scratch isolate. */
+export type EndpointKind = 'view' | 'query' | 'onEvent' | 'cron' | 'describe'
+
+/** A refusal or error as it crosses a pipe. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly stack?: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+export interface LoadRequest {
+  readonly memoryMb: number
+  /** CPU and wall time that compiling and the top level of the plugin may take. */
+  readonly cpuMs: number
+  readonly wallMs: number
+}
+
+/** What one invocation may use. The guest, the sandbox process and the host each hold it to this. */
+export interface Budget {
+  readonly cpuMs: number
+  readonly wallMs: number
+  readonly ops: number
+  readonly bytes: number
+  readonly outputBytes: number
+}
+
+export interface InvokeRequest {
+  readonly endpoint: string
+  readonly kind: EndpointKind
+  readonly budget: Budget
+  /** Wall-clock time that the guest's `Date` and `now()` show, in ms since the epoch. */
+  readonly nowMs: number
+  /** onEvent: call the handler once per event, because it named `event`. */
+  readonly eachEvent: boolean
+  /** query: the result goes to the outside as plain JSON, not to another plugin with its types kept. */
+  readonly plainJson: boolean
+  /** Remember where each write was called, so that one that fails can be traced to its line. */
+  readonly traceWrites: boolean
+}
+
+/** The input that reaches a guest, as JSON after the request's line. */
+export interface GuestInput {
+  /** onEvent: the batch. */
+  readonly events?: readonly unknown[]
+  /** The verified caller, the dimensions and the parameters that the handler named, as EJSON text. */
+  readonly named: string
+  /** The plugins whose queries may be called: the names that the handler listed. */
+  readonly plugins?: readonly string[]
+}
+
+export interface DoneReport {
+  readonly cpuMs: number
+  readonly failure?: Failure
+  /** The isolate is gone: its memory of earlier calls too. */
+  readonly isolateLost?: boolean
+}
+
+export interface Poisoned {
+  readonly isolates: readonly number[]
+  readonly reason: string
+}
