@@ -81,31 +81,32 @@ export function accept(
 
 function toRow(event: JsonObject, json: string, received: string, index: number, about: About): Row {
   const time = timeOf(event)
-  const key = identify(event, time !== undefined, { idempotencyKey: about.idempotencyKey, index })
+  const { idempotencyKey, receivedMs } = about
+  const id = identify(event, time, { idempotencyKey, index, receivedMs })
   const { facts, changed } = normalise(event, time)
   const text = textWithProps(event, changed ? undefined : json, {
-    id: key.toString('hex'),
+    id,
     type: facts.type,
     time: facts.time,
     received,
     course: facts.course,
     user: facts.user,
   })
-  return { key, type: facts.type, receivedMs: about.receivedMs, text }
+  return { key: Buffer.from(id, 'hex'), type: facts.type, receivedMs, text }
 }
 
 type Read = { event: JsonObject; json: string } | { code: ErrorCode; refusal: string }
 
-function readEvent(body: Buffer, { start, end, line }: Candidate, limits: IntakeLimits): Read {
-  const where = line === undefined ? 'The event' : `Line ${line}`
+function readEvent(body: Buffer, candidate: Candidate, limits: IntakeLimits): Read {
+  const { start, end, line } = candidate
   if (end - start > limits.eventBytes)
     return {
       code: 'event_too_large',
-      refusal: `${where} has ${count(end - start)} bytes; ${count(limits.eventBytes)} are allowed.`,
+      refusal: `${placeOf(candidate)} has ${count(end - start)} bytes; ${count(limits.eventBytes)} are allowed.`,
     }
   const text = body.toString('utf8', start, end).trim()
   if (line !== undefined && text.startsWith('#'))
-    return { code: 'event_comment', refusal: `${where} is a comment, not an event.` }
+    return { code: 'event_comment', refusal: `${placeOf(candidate)} is a comment, not an event.` }
   // A log that came through syslog has its time, host and logger before the event.
   const brace = line === undefined || text.startsWith('{') ? 0 : text.indexOf('{')
   const json = brace > 0 && !isJson(text) ? text.slice(brace) : text
@@ -116,17 +117,20 @@ function readEvent(body: Buffer, { start, end, line }: Candidate, limits: Intake
     if (line !== undefined && json.startsWith('{') && !json.endsWith('}'))
       return {
         code: 'event_truncated',
-        refusal: `${where} breaks off after ${count(text.length)} characters: whatever wrote it cuts long lines.`,
+        refusal: `${placeOf(candidate)} breaks off after ${count(text.length)} characters: whatever wrote it cuts long lines.`,
       }
     const reason = error instanceof SyntaxError ? error.message : 'it cannot be parsed'
-    return { code: 'event_not_json', refusal: `${where} at byte ${start}: ${reason}.` }
+    return { code: 'event_not_json', refusal: `${placeOf(candidate)} at byte ${start}: ${reason}.` }
   }
   if (!isObject(event))
-    return { code: 'event_not_object', refusal: `${where} is ${nameOf(event)}; an event is an object, {…}.` }
+    return {
+      code: 'event_not_object',
+      refusal: `${placeOf(candidate)} is ${nameOf(event)}; an event is an object, {…}.`,
+    }
   if (isDeeperThan(event, limits.eventDepth))
     return {
       code: 'event_too_deep',
-      refusal: `${where} is nested more than ${limits.eventDepth} levels deep.`,
+      refusal: `${placeOf(candidate)} is nested more than ${limits.eventDepth} levels deep.`,
     }
   return { event, json }
 }
@@ -138,6 +142,11 @@ function isJson(text: string): boolean {
   } catch {
     return false
   }
+}
+
+function placeOf({ line, item }: Candidate): string {
+  if (line !== undefined) return `Line ${line}`
+  return item === undefined ? 'The event' : `The event at index ${item}`
 }
 
 function nameOf(value: unknown): string {

@@ -22,6 +22,8 @@ export interface Candidate {
   end: number
   /** Counted from 1 where the body has lines. */
   line?: number
+  /** Counted from 0 where the body is an array. */
+  item?: number
 }
 
 /**
@@ -130,8 +132,7 @@ function* lines(body: Buffer, from: number): Generator<Candidate> {
 
 function* items(body: Buffer): Generator<Candidate> {
   let start = skipBlanks(body, skipBlanks(body, 0) + 1)
-  let isFirst = true
-  for (;;) {
+  for (let item = 0; ; item++) {
     const end = itemEnd(body, start)
     if (end === body.length)
       throw new LyceumError(
@@ -139,15 +140,14 @@ function* items(body: Buffer): Generator<Candidate> {
         'The body is an array that does not end: it was cut, or a ] is missing.',
       )
     const isLast = body[end] === CLOSE_ARRAY
-    if (skipBlanks(body, start, end) < end) yield { start, end }
-    else if (!(isFirst && isLast))
+    if (skipBlanks(body, start, end) < end) yield { start, end, item }
+    else if (!(item === 0 && isLast))
       throw new LyceumError('body_unreadable', `The body is an array with a comma too many, at byte ${end}.`)
     if (isLast) {
       if (skipBlanks(body, end + 1) < body.length)
         throw new LyceumError('body_unreadable', `The body goes on after its array, at byte ${end + 1}.`)
       return
     }
-    isFirst = false
     start = skipBlanks(body, end + 1)
   }
 }

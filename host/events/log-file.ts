@@ -42,8 +42,8 @@ export class LogFile {
     this.#db = new DatabaseSync(path)
     try {
       this.#db.exec(`
-        PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-        PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192;`)
+        PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096;`)
       migrate(this.#db)
       this.#db
         .prepare(`INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING`)
