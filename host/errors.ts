@@ -78,6 +78,10 @@ export const ERRORS = {
   store_lost: { status: 503, title: 'The store was lost' },
   cursor_lost: { status: 409, title: 'Another owner moved the cursor' },
 
+  // the command line
+  file_unreadable: { status: 400, title: 'A file cannot be read' },
+  server_unreachable: { status: 503, title: 'There is no Lyceum at this address' },
+
   // the host
   data_locked: { status: 503, title: 'Another host uses this data folder' },
   data_damaged: { status: 503, title: 'The data on the disk is damaged' },

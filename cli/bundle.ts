@@ -1,0 +1,190 @@
+import { readFile, realpath } from 'node:fs/promises'
+import { builtinModules } from 'node:module'
+import path from 'node:path'
+import { type BuildFailure, build, type Message, type OnResolveArgs, type Plugin } from 'esbuild'
+import { LyceumError } from '../host/errors.ts'
+import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
+import { BUNDLE_NAME } from '../host/registry/source-map.ts'
+
+/** What a publish brings to the host. */
+export interface PluginBundle {
+  /** One ESM text, whose only import is `@lyceum/sdk`. */
+  readonly bundle: string
+  /** Its version 3 source map, with the sources inside; paths are relative to the plugin's folder. */
+  readonly sourceMap: string
+  readonly package: PluginPackage
+}
+
+const ENTRIES = ['plugin.ts', 'plugin.js'] as const
+
+/**
+ * Bundles a plugin's folder: `plugin.ts` (or `plugin.js`) and what it imports. The same folder gives the same
+ * bytes, and no path of the author's machine is in them.
+ *
+ * @param dir the folder with `plugin.ts` and `package.json`
+ * @throws LyceumError package_invalid, or bundle_broken with a line `file:line:column message` for each mistake
+ */
+export async function bundlePlugin(dir: string): Promise<PluginBundle> {
+  const root = await folder(dir)
+  const pluginPackage = parsePackage(await readPackage(root))
+  const entry = await findEntry(root)
+  const built = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: path.join(root, BUNDLE_NAME),
+    write: false,
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    // What V8 of Node 26 runs without translation, and the manifest reader parses.
+    target: 'es2024',
+    sourcemap: 'external',
+    sourcesContent: true,
+    legalComments: 'none',
+    charset: 'utf8',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    // The author's tsconfig.json is for their editor: the bundle must not depend on it.
+    tsconfigRaw: {},
+    logLevel: 'silent',
+    plugins: [imports(root)],
+  }).catch((error: unknown) => {
+    throw isBuildFailure(error) ? broken(error.errors) : error
+  })
+  const text = (end: string) => built.outputFiles.find((file) => file.path.endsWith(end))?.text ?? ''
+  return { bundle: text('.js'), sourceMap: relativeSources(text('.js.map')), package: pluginPackage }
+}
+
+async function folder(dir: string): Promise<string> {
+  try {
+    return await realpath(dir)
+  } catch {
+    throw new LyceumError(
+      'package_invalid',
+      `There is no folder ${dir}. Name the folder that holds plugin.ts.`,
+    )
+  }
+}
+
+async function readPackage(root: string): Promise<unknown> {
+  const text = await readFile(path.join(root, 'package.json'), 'utf8').catch(() => {
+    throw new LyceumError(
+      'package_invalid',
+      'The folder has no package.json. Write one: { "name": "myPlugin", "version": "1.0.0" }',
+    )
+  })
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new LyceumError(
+      'package_invalid',
+      `package.json is not JSON: ${error instanceof Error ? error.message : ''}`,
+    )
+  }
+}
+
+async function findEntry(root: string): Promise<string> {
+  for (const name of ENTRIES) if (await readFile(path.join(root, name)).catch(() => undefined)) return name
+  throw new LyceumError(
+    'bundle_broken',
+    'The folder has no plugin.ts. Write one: export const hello = view(() => html`<h1>Hello</h1>`)',
+  )
+}
+
+/** Decides what a plugin may import: its own files, npm packages and the SDK. */
+function imports(root: string): Plugin {
+  return {
+    name: 'lyceum-imports',
+    setup(builder) {
+      builder.onResolve({ filter: /.*/ }, async (args) => {
+        if (args.kind === 'entry-point' || args.pluginData === RESOLVING) return undefined
+        if (args.path === '@lyceum/sdk') return { path: args.path, external: true }
+        const refusal = refuse(args)
+        if (refusal !== undefined) return { errors: [{ text: refusal }] }
+        const { kind, importer, namespace, resolveDir } = args
+        const found = await builder.resolve(args.path, {
+          kind,
+          importer,
+          namespace,
+          resolveDir,
+          pluginData: RESOLVING,
+        })
+        if (found.errors.length > 0) {
+          const builtin = builtinModules.includes(args.path.split('/')[0] ?? '')
+          return {
+            errors: builtin ? [{ text: noBuiltin(args.path) }] : found.errors,
+            warnings: found.warnings,
+          }
+        }
+        const outside =
+          isOwn(root, importer) && /^\.\.?(?:\/|$)/.test(args.path) && !isInside(root, found.path)
+        if (outside)
+          return {
+            errors: [
+              {
+                text: `"${args.path}" is outside of the plugin's folder. Move it inside, or make it an npm package`,
+              },
+            ],
+          }
+        return found
+      })
+    },
+  }
+}
+
+/** Marks a resolution of our own, which must not come back here. */
+const RESOLVING = Symbol('resolving')
+
+function refuse({ path: specifier, with: attributes }: OnResolveArgs): string | undefined {
+  if (specifier.startsWith('@lyceum/sdk/'))
+    return `"${specifier}" cannot be part of a plugin. Import from "@lyceum/sdk"; the rest is for tests and tools`
+  if (specifier.startsWith('node:')) return noBuiltin(specifier)
+  if (path.isAbsolute(specifier) || /^[a-z][a-z0-9+.-]+:/i.test(specifier))
+    return `"${specifier}" cannot be imported. Import files by a relative path, and packages by their name`
+  if (/\.(?:wasm|node)$/.test(specifier))
+    return `"${specifier}" cannot run in a plugin, where there is neither WebAssembly nor native code. Use a package that is only JavaScript`
+  const { type } = attributes
+  if (type !== undefined && type !== 'json')
+    return `"${specifier}" is imported as ${type}. Import JSON, or write the data as a .ts file`
+  return undefined
+}
+
+function noBuiltin(specifier: string): string {
+  return `"${specifier}" is part of Node, which a plugin does not run in. Ask for a facility instead (db, log, now), or use a package that is only JavaScript`
+}
+
+function isInside(root: string, file: string): boolean {
+  const relative = path.relative(root, file)
+  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
+}
+
+function isOwn(root: string, file: string): boolean {
+  return isInside(root, file) && !file.includes(`${path.sep}node_modules${path.sep}`)
+}
+
+/** Packages may lie above the plugin's folder: their paths begin at their last `node_modules`. */
+function relativeSources(text: string): string {
+  const map: { sources: string[] } = JSON.parse(text)
+  map.sources = map.sources.map((source) =>
+    source.replace(/^.*\/(?=node_modules\/)/, '').replace(/^(?:\.\.\/)+/, ''),
+  )
+  return JSON.stringify(map)
+}
+
+function broken(messages: readonly Message[]): LyceumError {
+  const problems = messages.map(({ text, location }) => ({
+    source: location?.file ?? '',
+    line: location?.line ?? 0,
+    column: (location?.column ?? 0) + 1,
+    message: text,
+    code: location?.lineText.trim().slice(0, 200) ?? '',
+  }))
+  const lines = problems.map(({ source, line, column, message, code }) =>
+    source === '' ? message : `${source}:${line}:${column} ${message}\n  ${code}`,
+  )
+  return new LyceumError('bundle_broken', `The plugin cannot be bundled:\n${lines.join('\n')}`, { problems })
+}
+
+function isBuildFailure(error: unknown): error is BuildFailure {
+  return error instanceof Error && 'errors' in error && Array.isArray(error.errors)
+}

@@ -1,0 +1,141 @@
+import type { AnyNode, AssignmentProperty, Function as FunctionNode, ObjectPattern, Property } from 'acorn'
+import {
+  DIMENSIONS,
+  type Dimension,
+  didYouMean,
+  FACILITIES,
+  type Facility,
+  type Kind,
+  LATER_FACILITIES,
+  nameProblem,
+  printable,
+} from './manifest-names.ts'
+import { MAX_PLUGIN_ID } from './package.ts'
+
+/** What a handler asks for. */
+export interface Needs {
+  readonly facilities: readonly Facility[]
+  readonly dimensions: readonly Dimension[]
+  /** The plugins that it calls, `self` among them. */
+  readonly plugins: readonly string[]
+}
+
+/** Reports what is wrong at a node: the end of a sentence that begins with the endpoint's name. */
+export type Report = (node: AnyNode, message: string) => void
+
+const EXAMPLES: Record<Kind, string> = {
+  view: '({ db, course }) => …',
+  query: '({ db, course }) => …',
+  onEvent: '({ events, db }) => …',
+  cron: '({ db, log }) => …',
+  collection: '',
+}
+
+/**
+ * Reads what a handler destructures from its one parameter.
+ * @param argumentsUse where the handler says `arguments`, which would reach what the pattern does not name
+ */
+export function readNeeds(
+  kind: Kind,
+  handler: FunctionNode & AnyNode,
+  argumentsUse: AnyNode | undefined,
+  report: Report,
+): Needs {
+  if (handler.generator) report(handler, 'is a generator. Write a plain or an async function')
+  if (argumentsUse !== undefined)
+    report(argumentsUse, `reads \`arguments\`. Name what it needs: \`${EXAMPLES[kind]}\``)
+  const [first, second] = handler.params
+  if (second !== undefined)
+    report(
+      second,
+      `takes a second parameter, but the host passes one. Name what it needs in the first: \`${EXAMPLES[kind]}\``,
+    )
+  if (first === undefined) return { facilities: [], dimensions: [], plugins: [] }
+  if (first.type === 'ObjectPattern') return readPattern(kind, first, report)
+  const write = `Name what it needs: \`${EXAMPLES[kind]}\``
+  if (first.type === 'Identifier')
+    report(first, `takes its parameter whole, as \`${printable(first.name)}\`. ${write}`)
+  else if (first.type === 'RestElement') report(first, `collects its parameters with \`...\`. ${write}`)
+  else if (first.type === 'AssignmentPattern')
+    report(
+      first,
+      `gives its whole parameter a default, but the host always passes one. Take the default away: \`${EXAMPLES[kind]}\``,
+    )
+  else report(first, `takes its parameter in a way that cannot be read. ${write}`)
+  return { facilities: [], dimensions: [], plugins: [] }
+}
+
+function readPattern(kind: Kind, pattern: ObjectPattern, report: Report): Needs {
+  const facilities = new Set<Facility>()
+  const dimensions = new Set<Dimension>()
+  const plugins = new Set<string>()
+  for (const property of pattern.properties) {
+    const name = readKey(property, report)
+    if (name === undefined || property.type === 'RestElement') continue
+    const facility = FACILITIES[kind].find((known) => known === name)
+    const dimension = isReading(kind) ? DIMENSIONS.find((known) => known === name) : undefined
+    if (facility !== undefined) facilities.add(facility)
+    else if (dimension !== undefined) dimensions.add(dimension)
+    else report(property.key, refusal(kind, name))
+    if (facility === 'plugins') for (const plugin of readPlugins(property.value, report)) plugins.add(plugin)
+  }
+  if (facilities.has('events') && facilities.has('event'))
+    report(
+      pattern,
+      'asks for both `events` and `event`. Choose one: `events` is a batch, `event` is one at a time',
+    )
+  return { facilities: [...facilities], dimensions: [...dimensions], plugins: [...plugins] }
+}
+
+/** `plugins: { self, grades: g }`: only so can the host know which plugins are called. */
+function readPlugins(value: AnyNode, report: Report): string[] {
+  const write =
+    'Name the plugins, and nothing inside them: `plugins: { self, grades }`, then call `grades.top(…)`'
+  if (value.type !== 'ObjectPattern') {
+    report(value, `takes \`plugins\` whole. ${write}`)
+    return []
+  }
+  const names: string[] = []
+  for (const property of value.properties) {
+    const name = readKey(property, report)
+    if (name === undefined || property.type === 'RestElement') continue
+    const problem = name === 'self' ? undefined : nameProblem(name, MAX_PLUGIN_ID)
+    if (problem !== undefined)
+      report(property.key, `calls the plugin \`${printable(name)}\`, a name that ${problem}`)
+    else if (property.value.type !== 'Identifier')
+      report(property.value, `reaches into the plugin \`${printable(name)}\`. ${write}`)
+    else names.push(name)
+  }
+  return names
+}
+
+function readKey(property: AssignmentProperty | Property | AnyNode, report: Report): string | undefined {
+  if (property.type === 'RestElement') {
+    report(property, 'collects the rest with `...`. Name each thing that it needs')
+    return undefined
+  }
+  if (property.type !== 'Property') return undefined
+  if (property.computed) {
+    report(property.key, 'computes a name with `[…]`. Write the name out')
+    return undefined
+  }
+  const { key } = property
+  if (key.type === 'Identifier') return key.name
+  return key.type === 'Literal' ? String(key.value) : ''
+}
+
+function refusal(kind: Kind, name: string): string {
+  const shown = `\`${printable(name)}\``
+  if (LATER_FACILITIES.has(name)) return `asks for ${shown}, which is not available yet in this version`
+  const offered = [...FACILITIES[kind], ...(isReading(kind) ? DIMENSIONS : [])]
+  const article = kind === 'onEvent' ? 'an' : 'a'
+  const offer = `${article === 'an' ? 'An' : 'A'} ${kind} handler may ask for ${offered.join(', ')}`
+  const elsewhere = Object.values(FACILITIES).some((names) => names.some((known) => known === name))
+  if (elsewhere || DIMENSIONS.some((known) => known === name))
+    return `asks for ${shown}, which ${article} ${kind} does not have. ${offer}`
+  return `asks for ${shown}, which does not exist.${didYouMean(name, offered)} ${offer}`
+}
+
+function isReading(kind: Kind): boolean {
+  return kind === 'view' || kind === 'query'
+}

@@ -1,0 +1,286 @@
+import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } from 'acorn'
+import { LyceumError } from '../errors.ts'
+import { type Needs, readNeeds } from './manifest-handler.ts'
+import {
+  didYouMean,
+  KINDS,
+  type Kind,
+  LATER_FUNCTIONS,
+  nameProblem,
+  printable,
+  SDK_VALUES,
+} from './manifest-names.ts'
+import { isBinding, isFunction, nameOf, parseBundle, resolve, type Syntax, walk } from './manifest-syntax.ts'
+import { BUNDLE_NAME, mapPosition, type SourceMap, type SourcePosition } from './source-map.ts'
+
+/** The most bytes that a bundle may have, unless a caller says otherwise. */
+export const MAX_BUNDLE_BYTES = 2 * 1024 * 1024
+
+const MAX_NAME = 64
+const MAX_ENDPOINTS = 256
+const MAX_PROBLEMS = 50
+
+/** One export of a plugin and what it asks for, read without running it. */
+export interface ManifestEndpoint extends Needs, SourcePosition {
+  readonly name: string
+  readonly kind: Kind
+}
+
+/** What the endpoints of a bundle are and need. */
+export interface Manifest {
+  readonly endpoints: readonly ManifestEndpoint[]
+}
+
+/** Why a manifest was refused: what, and at which place of the author's file (without a source map, of the bundle). */
+export interface ManifestProblem extends SourcePosition {
+  readonly endpoint?: string
+  readonly message: string
+}
+
+/** How to read a manifest. */
+export interface ReadOptions {
+  /** With it, places are those of the author's files. */
+  readonly sourceMap?: SourceMap
+  readonly bundleBytes?: number
+}
+
+/**
+ * Reads which endpoints a bundle exports and what each handler destructures, from the text alone: nothing runs.
+ * Time and memory are linear in the length of the text, about a second for the largest.
+ *
+ * @param bundle the ESM text that will run, with `@lyceum/sdk` as its only import
+ * @throws LyceumError bundle_too_large, bundle_broken, or manifest_refused with all
+ *   {@link ManifestProblem}s (the first 50) in `details.problems`
+ */
+export function readManifest(bundle: string, options: ReadOptions = {}): Manifest {
+  const { bundleBytes = MAX_BUNDLE_BYTES } = options
+  const bytes = Buffer.byteLength(bundle)
+  if (bytes > bundleBytes)
+    throw new LyceumError(
+      'bundle_too_large',
+      `The bundle has ${bytes} bytes; ${bundleBytes} are allowed. Leave out a large package, or data that could be a collection.`,
+      { bytes, bundleBytes },
+    )
+  const reader = new Reader(parseBundle(bundle), options.sourceMap)
+  const endpoints = reader.read()
+  if (reader.problems.length > 0) throw refused(reader.problems)
+  return { endpoints }
+}
+
+class Reader {
+  readonly problems: ManifestProblem[] = []
+  readonly #syntax: Syntax
+  readonly #sourceMap: SourceMap | undefined
+  readonly #argumentsUses = new Map<AnyNode, AnyNode>()
+
+  constructor(syntax: Syntax, sourceMap: SourceMap | undefined) {
+    this.#syntax = syntax
+    this.#sourceMap = sourceMap
+  }
+
+  read(): ManifestEndpoint[] {
+    const { program } = this.#syntax
+    this.#checkImports(program)
+    this.#checkBody(program)
+    const endpoints: ManifestEndpoint[] = []
+    for (const [name, node, value] of this.#exports(program)) {
+      endpoints.push(...this.#endpoint(name, node, value))
+      if (endpoints.length > MAX_ENDPOINTS) {
+        this.#report(node, `The plugin exports more than ${MAX_ENDPOINTS} endpoints. Make two plugins of it.`)
+        break
+      }
+    }
+    if (endpoints.length === 0 && this.problems.length === 0)
+      this.#report(
+        program,
+        'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
+      )
+    return endpoints
+  }
+
+  #checkImports(program: Program): void {
+    for (const statement of program.body) {
+      if (statement.type !== 'ImportDeclaration') continue
+      const source = nameOf(statement.source)
+      if (source !== '@lyceum/sdk') {
+        this.#report(
+          statement,
+          `The bundle imports "${printable(source)}". It must hold all that it uses but @lyceum/sdk: publish with \`lyceum publish\`, which bundles.`,
+        )
+        continue
+      }
+      for (const specifier of statement.specifiers) {
+        if (specifier.type === 'ImportNamespaceSpecifier') continue
+        const name = specifier.type === 'ImportSpecifier' ? nameOf(specifier.imported) : 'default'
+        const known = [...KINDS, ...SDK_VALUES]
+        if (known.some((value) => value === name)) continue
+        const shown = `\`${printable(name)}\``
+        this.#report(
+          specifier,
+          LATER_FUNCTIONS.has(name)
+            ? `@lyceum/sdk: ${shown} is not available yet in this version.`
+            : `@lyceum/sdk has no ${shown}.${didYouMean(name, known)}`,
+        )
+      }
+    }
+  }
+
+  #checkBody(program: Program): void {
+    walk(program, (node, { inFunction, owner }) => {
+      if (node.type === 'Identifier' && node.name === 'arguments' && owner)
+        this.#argumentsUses.set(owner, node)
+      if (node.type === 'ImportExpression')
+        this.#report(
+          node,
+          'The plugin imports while it runs, with import(…). Import at the top of the file instead.',
+        )
+      if (!inFunction && (node.type === 'AwaitExpression' || (node.type === 'ForOfStatement' && node.await)))
+        this.#report(node, 'The plugin awaits while it loads. Await inside a handler instead.')
+    })
+  }
+
+  /** Every exported name, with the node to point at and the value. */
+  *#exports(program: Program): Generator<[string, AnyNode, AnyNode]> {
+    for (const statement of program.body) {
+      if (statement.type === 'ExportDefaultDeclaration')
+        this.#report(
+          statement,
+          'The plugin has a default export. Give it a name: `export const hello = view(…)`',
+        )
+      else if (statement.type === 'ExportAllDeclaration')
+        this.#report(statement, 'The plugin exports all of another module. Export each endpoint by its name.')
+      else if (statement.type === 'ExportNamedDeclaration') {
+        for (const specifier of statement.specifiers) {
+          if (!statement.source) yield [nameOf(specifier.exported), this.#nodeOf(specifier), specifier.local]
+          else this.#reportExport(nameOf(specifier.exported), specifier, NOT_AN_ENDPOINT)
+        }
+        const { declaration } = statement
+        if (declaration?.type === 'VariableDeclaration') {
+          for (const { id, init } of declaration.declarations) {
+            if (id.type === 'Identifier') yield [id.name, id, init ?? id]
+            else
+              this.#report(
+                id,
+                'The plugin exports by destructuring. Export each endpoint as `export const NAME = …`',
+              )
+          }
+        } else if (declaration) yield [declaration.id.name, declaration, declaration]
+      }
+    }
+  }
+
+  /** esbuild collects exports at the end of the file: the place to show is where the name was declared. */
+  #nodeOf(specifier: ExportSpecifier): AnyNode {
+    const binding = this.#syntax.bindings.get(nameOf(specifier.local))
+    return binding?.from === 'value' ? binding.node : specifier
+  }
+
+  #endpoint(name: string, node: AnyNode, value: AnyNode): ManifestEndpoint[] {
+    const problem = nameProblem(name, MAX_NAME)
+    if (name === 'default') {
+      this.#report(node, 'The plugin has a default export. Give it a name: `export const hello = view(…)`')
+      return []
+    }
+    if (problem !== undefined) this.#reportExport(name, node, problem)
+    const call = resolve(this.#syntax, value)
+    const kind = isBinding(call) || call.type !== 'CallExpression' ? undefined : this.#kindOf(call)
+    if (isBinding(call) || call.type !== 'CallExpression' || kind === undefined) {
+      this.#reportExport(name, node, NOT_AN_ENDPOINT)
+      return []
+    }
+    const handler = this.#handler(name, kind, call)
+    const needs =
+      handler === undefined
+        ? { facilities: [], dimensions: [], plugins: [] }
+        : readNeeds(kind, handler, this.#argumentsUses.get(handler), (at, message) =>
+            this.#reportExport(name, at, message),
+          )
+    return [{ name, kind, ...needs, ...this.#place(call) }]
+  }
+
+  /** The kind that a call of the SDK makes; undefined for a call of anything else. */
+  #kindOf(call: CallExpression): Kind | undefined {
+    const { callee } = call
+    if (callee.type === 'Identifier') {
+      const binding = this.#syntax.bindings.get(callee.name)
+      return binding?.from === 'sdk' ? KINDS.find((kind) => kind === binding.name) : undefined
+    }
+    if (callee.type !== 'MemberExpression' || callee.computed || callee.object.type !== 'Identifier')
+      return undefined
+    if (this.#syntax.bindings.get(callee.object.name)?.from !== 'sdkNamespace') return undefined
+    const name = nameOf(callee.property)
+    return KINDS.find((kind) => kind === name)
+  }
+
+  #handler(name: string, kind: Kind, call: CallExpression): ReturnType<typeof asFunction> {
+    const given = call.arguments
+    const [least, most] = kind === 'collection' ? [1, 1] : kind === 'cron' ? [2, 2] : [1, 2]
+    if (
+      given.length < least ||
+      given.length > most ||
+      given.some((argument) => argument.type === 'SpreadElement')
+    ) {
+      this.#reportExport(name, call, `has the wrong arguments. Write \`${SHAPES[kind]}\``)
+      return undefined
+    }
+    const last = given.at(-1)
+    if (kind === 'collection' || last === undefined || last.type === 'SpreadElement') return undefined
+    const handler = asFunction(this.#syntax, last)
+    if (handler === undefined)
+      this.#reportExport(
+        name,
+        last,
+        `has a handler that cannot be read. Write the function in its place, \`${SHAPES[kind]}\`, or give the name of a function of the file's top level`,
+      )
+    return handler
+  }
+
+  #reportExport(name: string, node: AnyNode, message: string): void {
+    this.#add({
+      ...this.#place(node),
+      endpoint: printable(name),
+      message: `\`${printable(name)}\` ${message}.`,
+    })
+  }
+
+  #report(node: AnyNode, message: string): void {
+    this.#add({ ...this.#place(node), message })
+  }
+
+  /** A hostile bundle has any number of problems: the reading ends with the last that is kept. */
+  #add(problem: ManifestProblem): void {
+    this.problems.push(problem)
+    if (this.problems.length === MAX_PROBLEMS) throw refused(this.problems)
+  }
+
+  #place(node: AnyNode): SourcePosition {
+    const position = this.#syntax.position(node.start)
+    const mapped = this.#sourceMap && mapPosition(this.#sourceMap, position)
+    return mapped ?? { source: BUNDLE_NAME, ...position }
+  }
+}
+
+const NOT_AN_ENDPOINT =
+  'is exported but is not an endpoint. Do not export it, or make it one: `export const NAME = view(…)`, query, onEvent, cron or collection'
+
+const SHAPES: Record<Kind, string> = {
+  view: 'view(({ db, course }) => …)',
+  query: 'query(({ db, course }) => …)',
+  onEvent: "onEvent('play_video', ({ events, db }) => …)",
+  cron: "cron('0 4 * * *', ({ db }) => …)",
+  collection: 'collection({ indexes: [{ course: 1 }] })',
+}
+
+function asFunction(syntax: Syntax, argument: Expression) {
+  const value = resolve(syntax, argument)
+  return !isBinding(value) && isFunction(value) ? value : undefined
+}
+
+function refused(problems: readonly ManifestProblem[]): LyceumError {
+  const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column)
+  const count = sorted.length === 1 ? 'One thing' : `${sorted.length} things`
+  const lines = sorted.map(({ source, line, column, message }) => `  ${source}:${line}:${column} ${message}`)
+  return new LyceumError('manifest_refused', `${count} to change in the plugin:\n${lines.join('\n')}`, {
+    problems: sorted,
+  })
+}

@@ -1,0 +1,136 @@
+import { Cron } from 'croner'
+import { z } from 'zod'
+import { LyceumError } from '../errors.ts'
+import { type EventFilter, filterProblem } from './event-filter.ts'
+import { type Kind, nameProblem, printable } from './manifest-names.ts'
+import { MAX_PLUGIN_ID } from './package.ts'
+import { type Params, ParamsSchema } from './params.ts'
+
+const text = (characters: number) =>
+  z.string({ error: 'write a text' }).max(characters, `at most ${characters} characters`)
+
+const Described = { title: text(100).optional(), description: text(500).optional() }
+
+const Where = z.custom<EventFilter>().superRefine((filter, context) => {
+  const problem = filterProblem(filter)
+  if (problem) context.addIssue({ code: 'custom', path: [...problem.path], message: problem.message })
+})
+
+const Reading = z
+  .strictObject(
+    { ...Described, params: ParamsSchema.optional() },
+    { error: 'write an object: { title: "…" }' },
+  )
+  .transform(({ params, ...rest }) => ({ ...rest, params: params ?? (new Map() satisfies Params) }))
+
+const OnEvent = z.strictObject(
+  {
+    ...Described,
+    where: Where.optional(),
+    mode: z
+      .enum(['realtime', 'soft', 'queued'], { error: 'write "realtime", "soft" or "queued"' })
+      .default('soft'),
+    from: z.enum(['start', 'now'], { error: 'write "start" or "now"' }).default('start'),
+  },
+  { error: 'write a type of event, or an object: { where: { event_type: "play_video" } }' },
+)
+
+const Schedule = text(100).superRefine((schedule, context) => {
+  const message = scheduleProblem(schedule)
+  if (message) context.addIssue({ code: 'custom', message })
+})
+
+const CronJob = z.strictObject(
+  { ...Described, schedule: Schedule },
+  { error: 'write a schedule, such as "0 4 * * *", or an object that has one: { schedule: "0 4 * * *" }' },
+)
+
+const Field = z.string().regex(/^(?:[A-Za-z_][\w-]{0,63})(?:\.[\w-]{1,64}){0,7}$/, 'not the name of a field')
+const Keys = z
+  .record(Field, z.literal([1, -1], { error: 'write 1 (ascending) or -1 (descending)' }))
+  .transform((keys) => Object.entries(keys))
+  .refine((keys) => keys.length >= 1 && keys.length <= 8, 'an index has 1 to 8 fields')
+const Index = z.union([
+  z.strictObject({ keys: Keys, unique: z.boolean().default(false) }),
+  Keys.transform((keys) => ({ keys, unique: false })),
+])
+const PluginId = z.string().superRefine((id, context) => {
+  const problem = nameProblem(id, MAX_PLUGIN_ID)
+  if (problem) context.addIssue({ code: 'custom', message: `\`${printable(id)}\` ${problem}` })
+})
+
+const Collection = z.strictObject({
+  indexes: z
+    .array(Index, { error: 'write a list of indexes: [{ course: 1, n: -1 }]' })
+    .max(16, 'a collection has 16 indexes at most')
+    .default([]),
+  read: z.array(PluginId, { error: 'write a list of plugin ids' }).max(64, 'at most 64 plugins').default([]),
+})
+
+const SCHEMAS = {
+  view: Reading,
+  query: Reading,
+  onEvent: OnEvent,
+  cron: CronJob,
+  collection: Collection,
+} as const
+
+/** The checked options of an endpoint of kind `K`, with every default filled in. */
+export type OptionsOf<K extends Kind> = z.output<(typeof SCHEMAS)[K]>
+
+/**
+ * Checks the options that the scratch load reported for an endpoint.
+ *
+ * A string stands for the type of event (matched with `props.type`, which every LMS's events have) or for the
+ * schedule; nothing stands for no options.
+ *
+ * @param raw the options as JSON
+ * @throws LyceumError options_refused, naming the endpoint, the path inside its options and what to write
+ */
+export function parseOptions<K extends Kind>(kind: K, endpoint: string, raw: unknown): OptionsOf<K>
+export function parseOptions(kind: Kind, endpoint: string, raw: unknown): OptionsOf<Kind> {
+  const parsed = SCHEMAS[kind].safeParse(longForm(kind, raw))
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.flatMap(sentences).slice(0, 20)
+  const sentence = problems
+    .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    .join('; ')
+  throw new LyceumError(
+    'options_refused',
+    `The options of \`${endpoint}\` (${kind}) are wrong: ${sentence}.`,
+    {
+      endpoint,
+      problems,
+    },
+  )
+}
+
+function longForm(kind: Kind, raw: unknown): unknown {
+  if (raw === undefined || raw === null) return kind === 'cron' ? raw : {}
+  if (typeof raw !== 'string') return raw
+  if (kind === 'cron') return { schedule: raw }
+  return kind === 'onEvent' ? { where: { 'props.type': raw } } : raw
+}
+
+function sentences(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+  const path = printable(issue.path.map(String).join('.'), 200)
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.slice(0, 5).map((key) => ({
+      path: printable([path, key].filter(Boolean).join('.'), 200),
+      message: 'there is no such option',
+    }))
+  if (issue.code === 'invalid_union')
+    return [{ path, message: 'write { field: 1 } or { keys: { field: 1 }, unique: true }' }]
+  return [{ path, message: issue.message }]
+}
+
+function scheduleProblem(schedule: string): string | undefined {
+  if (schedule.trim().split(/\s+/).length !== 5)
+    return 'a schedule has five fields: minute, hour, day of the month, month, day of the week, such as "0 4 * * *"'
+  try {
+    new Cron(schedule, { paused: true, mode: '5-part', timezone: 'UTC' })
+    return undefined
+  } catch {
+    return `"${printable(schedule)}" is not a schedule; write such as "0 4 * * *", every day at 4:00 UTC`
+  }
+}
