@@ -25,9 +25,16 @@ export interface Services {
 /** The app, as the files in routes/ and pages/ add to it. */
 export type App = OpenAPIHono<AppEnv>
 
-/** Builds the HTTP side of the host: what every request passes through, and then the routes. */
+/** Builds the HTTP side of the host: the shell, and the routes in it. */
 export function createApp(services: Services): App {
-  const { config, keys, logger } = services
+  const app = createShell(services)
+  addHealth(app, services)
+  addSignIn(app, services)
+  return app
+}
+
+/** What every request passes through before it reaches a route, and what every answer gets on its way out. */
+export function createShell({ config, keys, logger }: Pick<Services, 'config' | 'keys' | 'logger'>): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseParameters })
   app.onError((error, c) => answerError(c, error, logger))
   app.notFound((c) => answerError(c, absent(app, c), logger))
@@ -36,9 +43,6 @@ export function createApp(services: Services): App {
   if (isLoopback(config.bind)) app.use(ownNamesOnly(config.bind))
   app.use(gate(keys, (c) => absent(app, c)))
   app.use(bodyLimit({ maxSize: LIMITS.bodyBytes, onError: refuseBody }))
-
-  addHealth(app, services)
-  addSignIn(app, services)
   return app
 }
 
@@ -87,7 +91,7 @@ function ownNamesOnly(bind: string): MiddlewareHandler<AppEnv> {
 
 function absent(app: App, c: Context<AppEnv>): LyceumError {
   const allowed = methodsAt(app, c.req.path)
-  if (allowed.length === 0)
+  if (allowed.length === 0 || allowed.includes(c.req.method))
     return new LyceumError('not_found', 'There is nothing at this address. Check it against /openapi.json.')
   c.header('Allow', allowed.join(', '))
   return new LyceumError('method_not_allowed', `This address takes ${allowed.join(', ')}.`, { allowed })

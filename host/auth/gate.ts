@@ -59,7 +59,10 @@ async function authenticate(c: Context, keys: Keys): Promise<Caller> {
   const session = getCookie(c, SESSION_COOKIE)
   if (!session) throw signInRequired()
   if (changesState(c.req.method)) refuseCrossSite(c)
-  return verifyToken(keys, session)
+  return verifyToken(keys, session).catch(() => {
+    // What helps the holder of a token does not help a person whose session is over.
+    throw signInRequired()
+  })
 }
 
 function signInRequired(): LyceumError {
