@@ -1,0 +1,94 @@
+import type { Batch } from './load-batches.ts'
+import type { Answer } from './load-delivery.ts'
+
+/** What became of the lines of some files. */
+export interface LoadSummary {
+  /** Events that the host did not have before. */
+  accepted: number
+  /** Events that it had. */
+  duplicates: number
+  /** Lines that it could not take. */
+  rejected: number
+  rejectedByCode: { code: string; count: number }[]
+  /** The first few of them. */
+  rejectedFirst: Rejection[]
+  seconds: number
+  /** All lines, whatever became of them. */
+  eventsPerSecond: number
+}
+
+/** A line that was not taken. */
+export interface Rejection {
+  file: string
+  /** From 1. */
+  line: number
+  code: string
+  message: string
+}
+
+const SHOWN_REJECTIONS = 10
+
+/** Adds up what the host answers. */
+export class Tally {
+  #accepted = 0
+  #duplicates = 0
+  #rejected = 0
+  readonly #byCode = new Map<string, number>()
+  #first: Rejection[] = []
+
+  /** Lines that have an answer. */
+  get events(): number {
+    return this.#accepted + this.#duplicates + this.#rejected
+  }
+
+  add(file: string, batch: Batch, answer: Answer): void {
+    this.#accepted += answer.accepted
+    this.#duplicates += answer.duplicates
+    for (const { index, code, message } of answer.rejected)
+      this.reject({ file, line: batch.lines[index] ?? 0, code, message })
+  }
+
+  reject(rejection: Rejection): void {
+    this.#rejected += 1
+    this.#byCode.set(rejection.code, (this.#byCode.get(rejection.code) ?? 0) + 1)
+    if (this.#first.length < SHOWN_REJECTIONS) this.#first.push(rejection)
+  }
+
+  summary(seconds: number): LoadSummary {
+    return {
+      accepted: this.#accepted,
+      duplicates: this.#duplicates,
+      rejected: this.#rejected,
+      rejectedByCode: [...this.#byCode]
+        .map(([code, count]) => ({ code, count }))
+        .sort((a, b) => b.count - a.count),
+      rejectedFirst: this.#first,
+      seconds: Math.round(seconds * 1000) / 1000,
+      eventsPerSecond: Math.round(this.events / Math.max(seconds, 0.001)),
+    }
+  }
+}
+
+/** The summary for a person. */
+export function describe(summary: LoadSummary): string {
+  const { accepted, duplicates, rejected, seconds, eventsPerSecond } = summary
+  const lines = [
+    `${number(accepted)} events loaded, ${number(duplicates)} were there before, ${number(rejected)} lines ` +
+      `rejected, in ${seconds.toFixed(1)} s (${number(eventsPerSecond)}/s)`,
+  ]
+  for (const { code, count } of summary.rejectedByCode) lines.push(`  ${number(count)} × ${printable(code)}`)
+  for (const { file, line, code, message } of summary.rejectedFirst)
+    lines.push(`  ${printable(`${file}:${line} ${code}: ${message}`)}`)
+  if (rejected > summary.rejectedFirst.length)
+    lines.push(`  and ${number(rejected - summary.rejectedFirst.length)} more lines`)
+  return lines.join('\n')
+}
+
+/** Text from a server or a file must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en')
+}

@@ -1,0 +1,147 @@
+import { type Command, Option } from 'commander'
+import { LyceumError } from '../host/errors.ts'
+import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
+import { deliver, eventsUrl, type Target } from './load-delivery.ts'
+import { describe, type LoadSummary, printable, Tally } from './load-summary.ts'
+import { type Progress, ProgressLine } from './progress.ts'
+
+export type { LoadSummary } from './load-summary.ts'
+
+/** The host commits a group at a time: a few requests under way keep it busy, more only wait. */
+const UNDER_WAY = 4
+
+/** How to load, and who hears about it. */
+export interface LoadOptions extends Target {
+  /** Aborted, it ends the loading; what was sent stays, and loading again goes on. */
+  signal: AbortSignal
+  onProgress?: (progress: Progress) => void
+  /** Told why a batch has to wait. */
+  onWait?: (why: string, seconds: number) => void
+}
+
+/**
+ * Sends the lines of tracking logs, plain, gzip or `-` for the standard input, to a host. Files of any
+ * size: no more than a few batches are in memory. Loading the same files again counts nothing twice.
+ *
+ * @throws LyceumError where a file cannot be read or the host refuses; the signal's reason once it is aborted.
+ */
+export async function loadFiles(files: readonly string[], options: LoadOptions): Promise<LoadSummary> {
+  eventsUrl(options.url)
+  const sources = await Promise.all(files.map(findSource))
+  const sizes = sources.map(({ sizeBytes }) => sizeBytes)
+  const totalBytes = sizes.every((size) => size !== undefined)
+    ? sizes.reduce((sum, size) => sum + size, 0)
+    : undefined
+  const startMs = performance.now()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  const onWait = options.onWait ?? (() => {})
+  const tally = new Tally()
+  const underWay = new Set<Promise<void>>()
+  let bytesOfEarlierFiles = 0
+  let bytes = 0
+
+  const start = async (source: Source, batch: Batch, bytesBefore: number) => {
+    try {
+      const answer = await deliver(batch, options, { signal, onWait })
+      tally.add(source.name, batch, answer)
+      bytes = Math.max(bytes, bytesBefore + batch.readBytes)
+      options.onProgress?.({ events: tally.events, bytes, totalBytes })
+    } catch (error) {
+      // The first failure ends everything else; it is thrown below as the signal's reason.
+      failed.abort(error)
+    }
+  }
+
+  try {
+    for (const source of sources) {
+      const onLineTooLong = (line: number) => {
+        const message = `The line is longer than ${BATCH_BYTES.toLocaleString('en')} bytes. It was not sent.`
+        tally.reject({ file: source.name, line, code: 'event_too_large', message })
+      }
+      for await (const batch of readBatches(source, { signal, onLineTooLong })) {
+        if (underWay.size === UNDER_WAY) await Promise.race(underWay)
+        signal.throwIfAborted()
+        const job = start(source, batch, bytesOfEarlierFiles).finally(() => underWay.delete(job))
+        underWay.add(job)
+      }
+      bytesOfEarlierFiles += source.sizeBytes ?? 0
+    }
+  } finally {
+    await Promise.all(underWay)
+  }
+  signal.throwIfAborted()
+  return tally.summary((performance.now() - startMs) / 1000)
+}
+
+const HELP = `
+A file is a tracking log with one event a line, plain or gzip; - reads the standard input.
+Loading a file again counts nothing twice, so after an interruption run the same command again.
+
+Examples:
+  npx lyceum load tracking.log
+  npx lyceum load /var/log/edx/tracking.log-2026*.gz --token "$(npx lyceum token ingest)"
+  ssh lms cat tracking.log | npx lyceum load -`
+
+interface Options {
+  url: string
+  token?: string
+  quiet?: boolean
+  json?: boolean
+}
+
+/** `lyceum load`: the summary on stdout, everything else on stderr; rejected lines are no failure. */
+export function registerLoad(program: Command): void {
+  program
+    .command('load')
+    .summary('load tracking logs')
+    .description('Send the events of tracking logs to a running host.')
+    .argument('<file...>', 'logs, plain or gzip; - for the standard input')
+    .addOption(new Option('--url <address>', 'the host').env('LYCEUM_URL').default('http://127.0.0.1:4000'))
+    .addOption(new Option('--token <token>', 'a token of the role ingest or admin').env('LYCEUM_TOKEN'))
+    .option('--quiet', 'show no progress')
+    .option('--json', 'print the summary as JSON')
+    .addHelpText('after', HELP)
+    .action((files: string[], _options: unknown, command: Command) =>
+      load(files, command.optsWithGlobals<Options>()),
+    )
+}
+
+async function load(files: string[], { url, token, quiet, json }: Options): Promise<void> {
+  if (!token)
+    throw new LyceumError(
+      'sign_in_required',
+      'Loading needs a token: give --token or LYCEUM_TOKEN. "npx lyceum token ingest" prints one.',
+    )
+  const line = quiet ? undefined : new ProgressLine(process.stderr)
+  let sent = 0
+  const interrupt = new AbortController()
+  const onInterrupt = () => interrupt.abort()
+  // Only once: a second Ctrl-C ends the process at once, should the first one hang.
+  process.once('SIGINT', onInterrupt)
+  try {
+    const summary = await loadFiles(files, {
+      url,
+      token,
+      signal: interrupt.signal,
+      onProgress(progress) {
+        sent = progress.events
+        line?.update(progress)
+      },
+      onWait: (why, seconds) => line?.say(`${printable(why)} Trying again in ${seconds} s.`),
+    })
+    line?.stop()
+    console.log(json ? JSON.stringify(summary) : describe(summary))
+  } catch (error) {
+    line?.stop()
+    const resume = `${sent.toLocaleString('en')} lines were sent. Run the same command again to go on: nothing is counted twice.`
+    if (interrupt.signal.aborted) {
+      console.error(`Interrupted. ${resume}`)
+      process.exit(130)
+    }
+    if (sent > 0) console.error(resume)
+    throw error
+  } finally {
+    process.off('SIGINT', onInterrupt)
+  }
+}
