@@ -2,12 +2,13 @@ import { Command, CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { toProblem } from '../host/problem.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { registerLoad } from './load.ts'
 import { registerToken } from './token.ts'
 
 const HELP = `
 Examples:
   npx lyceum token admin                          a token that may do everything, for an hour
-  npx lyceum token student --user 42 --help       what a command takes
+  npx lyceum load --help                          what a command takes
 
 Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.`
 
@@ -21,12 +22,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('lyceum')
     .description(packageJson.description)
     .version(packageJson.version)
-    .option('--json', 'print an error as problem JSON')
+    .option('--json', 'print for programs: errors as problem JSON')
     .addHelpText('after', HELP)
     // Subcommands take both over: every error is thrown, and printed in one place, below.
     .exitOverride()
     .configureOutput({ outputError: () => {} })
   registerToken(program)
+  registerLoad(program)
   try {
     await program.parseAsync(argv)
     return 0
@@ -49,6 +51,6 @@ function report(thrown: unknown, asJson: boolean): void {
 }
 
 function usage(error: CommanderError): LyceumError {
-  const said = error.message.replace(/^error: /, '').replace(/\.?\n/g, '. ')
-  return new LyceumError('bad_parameter', `${said.replace(/[.?)]?$/, (end) => end || '.')} See --help.`)
+  const said = error.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ')
+  return new LyceumError('bad_parameter', `${said}. See --help.`)
 }
