@@ -50,10 +50,13 @@ const Keys = z
   .record(Field, z.literal([1, -1], { error: 'write 1 (ascending) or -1 (descending)' }))
   .transform((keys) => Object.entries(keys))
   .refine((keys) => keys.length >= 1 && keys.length <= 8, 'an index has 1 to 8 fields')
-const Index = z.union([
-  z.strictObject({ keys: Keys, unique: z.boolean().default(false) }),
-  Keys.transform((keys) => ({ keys, unique: false })),
-])
+const Index = z.union(
+  [
+    z.strictObject({ keys: Keys, unique: z.boolean().default(false) }),
+    Keys.transform((keys) => ({ keys, unique: false })),
+  ],
+  { error: 'write { field: 1 } or { keys: { field: 1 }, unique: true }' },
+)
 const PluginId = z.string().superRefine((id, context) => {
   const problem = nameProblem(id, MAX_PLUGIN_ID)
   if (problem) context.addIssue({ code: 'custom', message: `\`${printable(id)}\` ${problem}` })
@@ -119,8 +122,6 @@ function sentences(issue: z.core.$ZodIssue): { path: string; message: string }[]
       path: printable([path, key].filter(Boolean).join('.'), 200),
       message: 'there is no such option',
     }))
-  if (issue.code === 'invalid_union')
-    return [{ path, message: 'write { field: 1 } or { keys: { field: 1 }, unique: true }' }]
   return [{ path, message: issue.message }]
 }
 

@@ -1,0 +1,61 @@
+import type { PluginCode } from '../../sandbox/supervisor.ts'
+import type { Quota } from '../limits.ts'
+import type { PluginStore } from '../storage/plugin-store.ts'
+import type { Dimension } from './manifest-names.ts'
+import type { OptionsOf } from './options.ts'
+
+interface EndpointShape {
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly facilities: ReadonlySet<string>
+  readonly dimensions: readonly Dimension[]
+  /** The plugins whose queries the handler named; `self` among them. */
+  readonly plugins: readonly string[]
+}
+
+export interface ReadingEndpoint extends EndpointShape {
+  readonly kind: 'view' | 'query'
+  readonly options: OptionsOf<'view'>
+}
+
+export interface EventEndpoint extends EndpointShape {
+  readonly kind: 'onEvent'
+  readonly options: OptionsOf<'onEvent'>
+}
+
+export interface CronEndpoint extends EndpointShape {
+  readonly kind: 'cron'
+  readonly options: OptionsOf<'cron'>
+}
+
+/** One endpoint of a version that runs. */
+export type Endpoint = ReadingEndpoint | EventEndpoint | CronEndpoint
+
+/** What keeps a plugin from running, if anything does. */
+export type PluginState = 'active' | 'pending' | 'paused' | 'quarantined'
+
+/** What a plugin has used since the host started. */
+export interface Usage {
+  calls: number
+  failures: number
+  cpuMs: number
+  ops: number
+  bytes: number
+  events: number
+}
+
+/** A plugin whose active version can be called. It is replaced whole when another version is activated. */
+export interface ActivePlugin {
+  readonly id: string
+  readonly version: string
+  /** Counts activations: cursors carry it, so that batches of an earlier version cannot commit. */
+  readonly activation: number
+  readonly code: PluginCode
+  readonly endpoints: ReadonlyMap<string, Endpoint>
+  /** Other plugins that it may ask, as approved. */
+  readonly granted: ReadonlySet<string>
+  readonly store: PluginStore
+  readonly quota: Quota
+  readonly usage: Usage
+}
