@@ -84,15 +84,18 @@ function toRow(event: JsonObject, json: string, received: string, index: number,
   const { idempotencyKey, receivedMs } = about
   const id = identify(event, time, { idempotencyKey, index, receivedMs })
   const { facts, changed } = normalise(event, time)
-  const text = textWithProps(event, changed ? undefined : json, {
+  // Half of a surrogate pair would come back from the database as another type.
+  const type = facts.type.toWellFormed()
+  // A text of the log is one line, and is not serialised again if it can be left as it is.
+  const text = textWithProps(event, changed || json.includes('\n') ? undefined : json, {
     id,
-    type: facts.type,
+    type,
     time: facts.time,
     received,
     course: facts.course,
     user: facts.user,
   })
-  return { key: Buffer.from(id, 'hex'), type: facts.type, receivedMs, text }
+  return { key: Buffer.from(id, 'hex'), type, receivedMs, text }
 }
 
 type Read = { event: JsonObject; json: string } | { code: ErrorCode; refusal: string }
