@@ -1,0 +1,208 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bundlePlugin } from '../../../cli/bundle.ts'
+import { LyceumError } from '../../../host/errors.ts'
+import { describeEndpoints } from '../../../host/registry/descriptions.ts'
+import { readManifest } from '../../../host/registry/manifest.ts'
+import { decodeSourceMap, mapStack } from '../../../host/registry/source-map.ts'
+
+const HELLO = "import { view } from '@lyceum/sdk'\nexport const hello = view(() => '<p>')\n"
+
+let parent = ''
+let dir = ''
+
+beforeEach(async () => {
+  parent = await mkdtemp(path.join(tmpdir(), 'lyceum-bundle-'))
+  dir = path.join(parent, 'plugin')
+  await write({ 'package.json': '{"name":"video","version":"1.0.0"}', 'plugin.ts': HELLO })
+})
+
+afterEach(() => rm(parent, { recursive: true }))
+
+async function write(files: Record<string, string>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(dir, name)
+    await mkdir(path.dirname(file), { recursive: true })
+    await writeFile(file, text)
+  }
+}
+
+async function refusal(): Promise<LyceumError> {
+  const error = await bundlePlugin(dir).catch((reason: unknown) => reason)
+  if (error instanceof LyceumError) return error
+  throw new Error('the folder was bundled')
+}
+
+describe('bundling a plugin', () => {
+  test('gives one text that imports nothing but the SDK', async () => {
+    await write({
+      'plugin.ts':
+        "import { view } from '@lyceum/sdk'\nimport { a } from './lib/a.ts'\nimport d from './d.json'\nimport { p } from 'pure'\nexport const hello = view(() => a + d.x + p)",
+      'lib/a.ts': 'export const a: string = "text of a"',
+      'd.json': '{"x":"text of d"}',
+      'node_modules/pure/package.json': '{"name":"pure","main":"x.js"}',
+      'node_modules/pure/x.js': 'exports.p = "text of p" + process.env.NODE_ENV',
+    })
+    const { bundle, package: described } = await bundlePlugin(dir)
+    expect(bundle.match(/^import .*$/gm)).toEqual(['import { view } from "@lyceum/sdk";'])
+    for (const name of ['a', 'd', 'p']) expect(bundle).toContain(`text of ${name}`)
+    expect(bundle).not.toContain('process.env')
+    expect(described).toEqual({ name: 'video', version: '1.0.0' })
+  })
+
+  test('gives the same bytes again, with no path of the machine in them', async () => {
+    await write({ 'node_modules/pure/index.js': 'export const p = 1' })
+    await mkdir(path.join(parent, 'node_modules/above'), { recursive: true })
+    await writeFile(path.join(parent, 'node_modules/above/index.js'), 'export const q = 2')
+    await write({
+      'plugin.ts': `${HELLO}import { p } from 'pure'\nimport { q } from 'above'\nconsole.log(p, q)`,
+    })
+    const first = await bundlePlugin(dir)
+    expect(await bundlePlugin(dir)).toEqual(first)
+    expect(first.bundle + first.sourceMap).not.toContain(path.basename(parent))
+    expect(JSON.parse(first.sourceMap).sources).toEqual([
+      'plugin.ts',
+      'node_modules/pure/index.js',
+      'node_modules/above/index.js',
+    ])
+  })
+
+  test("takes plugin.js where there is no plugin.ts, and ignores the folder's tsconfig.json", async () => {
+    await rm(path.join(dir, 'plugin.ts'))
+    await write({ 'plugin.js': HELLO, 'tsconfig.json': '{ broken' })
+    expect((await bundlePlugin(dir)).bundle).toContain('hello = view(')
+  })
+
+  test.each<[string, string, number, RegExp]>([
+    ['Node', "import fs from 'node:fs'", 15, /"node:fs" is part of Node/],
+    ['Node without a prefix', "import fs from 'fs/promises'", 15, /"fs\/promises" is part of Node/],
+    ['a subpath of the SDK', "import x from '@lyceum/sdk/ejson'", 14, /cannot be part of a plugin/],
+    ['an absolute path', "import x from '/etc/hostname'", 14, /Import files by a relative path/],
+    ['an address', "import x from 'https://example.org/x.js'", 14, /Import files by a relative path/],
+    ['a file as text', "import x from './x' with { type: 'text' }", 14, /is imported as text/],
+    ['a file outside', "import x from '../x.json'", 14, /outside of the plugin's folder/],
+    ['WebAssembly', "import x from './x.wasm'", 14, /neither WebAssembly nor native code/],
+    ['native code', "import x from './x.node'", 14, /neither WebAssembly nor native code/],
+    ['a file that is not there', "import x from './none.ts'", 14, /Could not resolve ".\/none.ts"/],
+    ['a package that is not there', "import x from 'none'", 14, /Could not resolve "none"/],
+  ])('refuses to import %s, with the place and the line', async (_, line, column, message) => {
+    await write({
+      'plugin.ts': `// one\n${line}\nconsole.log(${line.includes('fs') ? 'fs' : 'x'})\n${HELLO}`,
+      '../x.json': '{}',
+    })
+    const error = await refusal()
+    expect(error.code).toBe('bundle_broken')
+    expect(error.message).toMatch(message)
+    expect(error.message).toContain(`\nplugin.ts:2:${column + 1} `)
+    expect(error.message).toContain(`\n  ${line}`)
+    expect(error.message).not.toContain(parent)
+  })
+
+  test('a link does not lead outside', async () => {
+    await writeFile(path.join(parent, 'secret.ts'), 'export default 1')
+    await symlink(path.join(parent, 'secret.ts'), path.join(dir, 'inside.ts'))
+    await write({ 'plugin.ts': `import x from './inside.ts'\nconsole.log(x)\n${HELLO}` })
+    expect((await refusal()).message).toContain("outside of the plugin's folder")
+  })
+
+  test('a syntax error is shown with its line', async () => {
+    await write({ 'plugin.ts': `${HELLO}const a = ]` })
+    expect((await refusal()).message).toContain('plugin.ts:3:11 Unexpected "]"\n  const a = ]')
+  })
+
+  test.each<[string, () => Promise<unknown>, string, RegExp]>([
+    ['a missing folder', () => rm(dir, { recursive: true }), 'package_invalid', /There is no folder/],
+    [
+      'a missing package.json',
+      () => rm(path.join(dir, 'package.json')),
+      'package_invalid',
+      /no package.json\. Write one/,
+    ],
+    ['a broken package.json', () => write({ 'package.json': '{' }), 'package_invalid', /is not JSON/],
+    [
+      'a wrong name',
+      () => write({ 'package.json': '{"name":"my-x","version":"1.0.0"}' }),
+      'package_invalid',
+      /`myX`/,
+    ],
+    [
+      'a missing plugin.ts',
+      () => rm(path.join(dir, 'plugin.ts')),
+      'bundle_broken',
+      /no plugin.ts\. Write one/,
+    ],
+  ])('%s is refused', async (_, spoil, code, message) => {
+    await spoil()
+    const error = await refusal()
+    expect(error.code).toBe(code)
+    expect(error.message).toMatch(message)
+  })
+})
+
+describe("from the bundle back to the author's file", () => {
+  const SOURCE = `import { query, view } from '@lyceum/sdk'
+interface Play {
+  n: number
+}
+
+/** Says hello.
+ *
+ * And more.
+ * @deprecated
+ */
+export const hello = view(() => '<p>')
+
+/** The top. */
+export const top = query(async ({ course }): Promise<Play> => {
+  throw new Error(\`no \${course}\`)
+})
+
+/* Not a description. */
+export const other = view(({ usr }) => usr)
+`
+
+  test('a refusal of the manifest names the line that the author wrote', async () => {
+    await write({ 'plugin.ts': SOURCE })
+    const { bundle, sourceMap } = await bundlePlugin(dir)
+    expect(() => readManifest(bundle, { sourceMap: decodeSourceMap(sourceMap) })).toThrow(
+      /^One thing to change in the plugin:\n {2}plugin\.ts:19:30 `other` asks for `usr`, which does not exist\. Did you mean `user`\?/,
+    )
+  })
+
+  test('comments become descriptions', async () => {
+    await write({ 'plugin.ts': SOURCE.replace('usr', 'user') })
+    const { bundle, sourceMap } = await bundlePlugin(dir)
+    const map = decodeSourceMap(sourceMap)
+    const { endpoints } = readManifest(bundle, { sourceMap: map })
+    expect(describeEndpoints(map, endpoints)).toEqual(
+      new Map([
+        ['hello', 'Says hello. And more.'],
+        ['top', 'The top.'],
+      ]),
+    )
+  })
+
+  test('an error that the bundle throws points at the line that the author wrote', async () => {
+    await write({ 'plugin.ts': SOURCE })
+    const { bundle, sourceMap } = await bundlePlugin(dir)
+    await write({ 'out/plugin.js': bundle.replaceAll('"@lyceum/sdk"', JSON.stringify(sdkUrl())) })
+    const script = `const { top } = await import(process.argv[1]); top.handler({ course: 'x' }).catch((e) => console.log(e.stack))`
+    const file = path.join(dir, 'out/plugin.js')
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '-e',
+      script,
+      file,
+    ])
+    const stack = mapStack(decodeSourceMap(sourceMap), stdout.replaceAll(`file://${file}`, 'plugin.js'))
+    expect(stack).toMatch(/^Error: no x\n {4}at .*\(?plugin\.ts:15:9\)?\n/)
+  })
+})
+
+function sdkUrl(): string {
+  return new URL('../../../sdk/index.ts', import.meta.url).href
+}
