@@ -1,16 +1,23 @@
 import type { ObjectId } from './ejson.ts'
 
-/** A document whose fields are not known. */
-export type Document = Record<string, unknown>
+/** A document whose fields are not known, its `_id` included. */
+export interface Document {
+  _id?: unknown
+  [field: string]: unknown
+}
 
 /** The type of a document's `_id`: its own where it says so, else an ObjectId. */
-export type IdOf<T> = T extends { readonly _id: infer I } ? I : ObjectId
+export type IdOf<T> = T extends { readonly _id?: infer I } ? ('_id' extends keyof T ? I : ObjectId) : ObjectId
 
 /** A document as the database returns it. */
-export type WithId<T> = T extends { readonly _id: unknown } ? T : T & { readonly _id: ObjectId }
+export type WithId<T> = '_id' extends keyof T ? T : T & { readonly _id: ObjectId }
 
 /** A document to insert: its `_id` may be left out, and is then made. */
-export type ToInsert<T> = T extends { readonly _id: unknown } ? Omit<T, '_id'> & Partial<Pick<T, '_id'>> : T
+export type ToInsert<T> = Document extends T
+  ? T
+  : '_id' extends keyof T
+    ? Omit<T, '_id'> & Partial<Pick<T, '_id'>>
+    : T
 
 /** The type that a condition on a field compares with: for a list, one of its items too. */
 type Comparable<V> = V extends readonly (infer Item)[] ? V | Item : V

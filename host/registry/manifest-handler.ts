@@ -12,6 +12,9 @@ import {
 } from './manifest-names.ts'
 import { MAX_PLUGIN_ID } from './package.ts'
 
+/** The most names in one pattern: a handler that many endpoints share is read for each of them. */
+const MAX_ASKED = 64
+
 /** What a handler asks for. */
 export interface Needs {
   readonly facilities: readonly Facility[]
@@ -69,7 +72,9 @@ function readPattern(kind: Kind, pattern: ObjectPattern, report: Report): Needs 
   const facilities = new Set<Facility>()
   const dimensions = new Set<Dimension>()
   const plugins = new Set<string>()
-  for (const property of pattern.properties) {
+  if (pattern.properties.length > MAX_ASKED)
+    report(pattern, `asks for more than ${MAX_ASKED} things. Name each thing once`)
+  for (const property of pattern.properties.slice(0, MAX_ASKED)) {
     const name = readKey(property, report)
     if (name === undefined || property.type === 'RestElement') continue
     const facility = FACILITIES[kind].find((known) => known === name)
@@ -96,7 +101,8 @@ function readPlugins(value: AnyNode, report: Report): string[] {
     return []
   }
   const names: string[] = []
-  for (const property of value.properties) {
+  if (value.properties.length > MAX_ASKED) report(value, `asks for more than ${MAX_ASKED} plugins`)
+  for (const property of value.properties.slice(0, MAX_ASKED)) {
     const name = readKey(property, report)
     if (name === undefined || property.type === 'RestElement') continue
     const problem = name === 'self' ? undefined : nameProblem(name, MAX_PLUGIN_ID)

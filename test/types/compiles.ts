@@ -141,6 +141,20 @@ export const report = cron({ schedule: '*/5 * * * *', title: 'Report' }, async (
   log.info(modifiedCount, deletedCount, bulk.matchedCount, unknowns, videos)
 })
 
+interface Day {
+  day: string
+}
+
+export const untyped = cron('0 0 * * *', async ({ db }) => {
+  const any = db.collection('any')
+  await any.updateOne({ _id: 'x', n: { $gt: 1 } }, { $inc: { n: 1 }, $push: { list: 1 }, $set: { 'a.b': 1 } })
+  const found: Document | null = await any.findOne({ _id: new ObjectId() })
+  const { insertedId } = await db.collection<Day>('days').insertOne({ day: '2026-09-01' })
+  const made: ObjectId = insertedId
+  const day = await db.collection<Day>('days').findOne({ _id: made })
+  return [found?.n, day?._id.toString(), day?.day]
+})
+
 export const plays = collection({
   indexes: [
     { course: 1, n: -1 },

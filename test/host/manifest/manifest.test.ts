@@ -331,6 +331,18 @@ describe('a hostile bundle costs little', () => {
     ])
   })
 
+  test('64 names in a pattern are read, one more is refused', () => {
+    const text = (count: number) => `export const a = view(({ ${'user: [], '.repeat(count)} }) => 1)`
+    expect(only(text(64))).toMatchObject({ dimensions: ['user'] })
+    expect(problemsOf(`${IMPORT}\n${text(65)}`)).toMatchObject([
+      { message: expect.stringContaining('more than 64') },
+    ])
+    const plugins = Array.from({ length: 65 }, (_, index) => `p${index}`).join()
+    expect(problemsOf(`${IMPORT}\nexport const a = view(({ plugins: { ${plugins} } }) => 1)`)).toMatchObject([
+      { message: expect.stringContaining('more than 64 plugins') },
+    ])
+  })
+
   test('the list of problems ends', () => {
     expect(problemsOf(`${IMPORT}\n${'import "x";'.repeat(10_000)}`)).toHaveLength(50)
   })
