@@ -84,12 +84,15 @@ function inOrder<T extends number | string>(name: string, value: T, bound: T): b
   return name === '$lt' ? value < bound : value <= bound
 }
 
-/** True where a value that the path leads to passes the test. A step into a list is a step into its items. */
+/** True where a value that the path leads to passes. A step into a list is its index, or a step into its items. */
 function holds(value: unknown, path: readonly string[], at: number, test: Test): boolean {
   const step = path[at]
   if (step === undefined) return test(value) || (Array.isArray(value) && value.some(test))
   if (isObject(value)) return Object.hasOwn(value, step) && holds(value[step], path, at + 1, test)
-  return Array.isArray(value) && value.some((item) => isObject(item) && holds(item, path, at, test))
+  if (!Array.isArray(value)) return false
+  const isIndex = step !== 'length' && Object.hasOwn(value, step)
+  if (isIndex && holds(value[Number(step)], path, at + 1, test)) return true
+  return value.some((item) => isObject(item) && holds(item, path, at, test))
 }
 
 function every(parts: readonly CompiledFilter[]): CompiledFilter {

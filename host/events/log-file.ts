@@ -17,6 +17,8 @@ const MIGRATIONS = [
 ]
 
 const SQLITE_FULL = 13
+/** What SQLite says of a full quota, too: the sender should try again later. */
+const SQLITE_IOERR_WRITE = 778
 const SQLITE_CORRUPT = 11
 const SQLITE_NOT_A_DATABASE = 26
 
@@ -143,9 +145,10 @@ function damaged(): LyceumError {
 /** Turns what SQLite throws into a refusal that may leave the host; the cause is for the host's own log. */
 function explained(error: unknown): LyceumError {
   if (error instanceof LyceumError) return error
-  const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+  const extended = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
+  const errcode = extended & 0xff
   const refusal =
-    errcode === SQLITE_FULL
+    errcode === SQLITE_FULL || extended === SQLITE_IOERR_WRITE
       ? new LyceumError('disk_full', 'The disk of the event log is full: nothing of this request was stored.')
       : errcode === SQLITE_CORRUPT || errcode === SQLITE_NOT_A_DATABASE
         ? damaged()

@@ -100,7 +100,7 @@ export class EventLog {
   }
 
   async #append(body: Uint8Array, about: About): Promise<AppendAnswer> {
-    const task = { body: ownsMemory(body) ? body : body.slice(), about }
+    const task = { body: ownsMemory(body) ? body : new Uint8Array(body), about }
     const answer = await run(this.#thread, 'append', task, task.body.buffer)
     if (answer.through > this.#head) {
       this.#head = answer.through
@@ -156,7 +156,7 @@ export class EventLog {
   }
 }
 
-/** Memory that several views share, like that of small Buffers, cannot move to another thread. */
+/** Memory that several views share, like that of small Buffers, cannot move; a slice of one is a view again. */
 function ownsMemory(body: Uint8Array): boolean {
   return body.byteLength === body.buffer.byteLength && !isMarkedAsUntransferable(body.buffer)
 }
