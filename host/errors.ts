@@ -73,6 +73,7 @@ export const ERRORS = {
   update_invalid: { status: 400, title: 'The update cannot be applied' },
   duplicate_key: { status: 409, title: 'Another document has this key' },
   document_too_large: { status: 400, title: 'The document is too large' },
+  collection_limit: { status: 400, title: 'There are too many collections' },
   result_too_large: { status: 400, title: 'The result of the query is too large' },
   time_limit: { status: 503, title: 'The operation took too long' },
   store_lost: { status: 503, title: 'The store was lost' },
@@ -120,4 +121,23 @@ export class LyceumError extends Error {
   get status(): number {
     return ERRORS[this.code].status
   }
+}
+
+/** An error as it leaves a child process: a refusal as it is, anything else only as `internal`. */
+export function failureFrom(error: unknown, report: (stack: string) => void): object {
+  if (error instanceof LyceumError)
+    return { code: error.code, message: error.message, ...(error.details && { details: error.details }) }
+  report(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  return { code: 'internal', message: 'The host failed at this. Its log has the reason.' }
+}
+
+/** The refusal that a child process sent. */
+export function refusalOf(failure: unknown): LyceumError {
+  const { code, message, details }: Readonly<Record<string, unknown>> =
+    typeof failure === 'object' && failure !== null ? { ...failure } : {}
+  return new LyceumError(
+    isErrorCode(code) ? code : 'internal',
+    typeof message === 'string' ? message : 'The host failed at this.',
+    typeof details === 'object' && details !== null ? { ...details } : undefined,
+  )
 }
