@@ -49,6 +49,10 @@ export const LIMITS = Object.freeze({
   stuckIsolateMs: 250,
   /** One op in a store: an aggregate that blocks every other plugin of the store. */
   storeOpMs: 5_000,
+  /** Time that a read may take before it stops itself. */
+  storeReadMs: 2_000,
+  /** An op that makes others wait this long moves its plugin to the store for the slow. */
+  slowStoreOpMs: 500,
   /** One frame on a pipe: a child that announces gigabytes. */
   frameBytes: 64 * 1024 * 1024,
   /** Queued writes that leave a guest as one frame, and their bytes: guests that queue without end. */

@@ -301,8 +301,7 @@ export class GuestIsolate {
       const { done, meter } = invocation
       if (done === undefined) continue
       if (!done.failed && done.text.length > meter.budget.outputBytes) this.#fail(id, invocation, 'over_output')
-      else if (done.failed)
-        this.#end(id, invocation, { cpuMs: meter.cpuMs, failure: JSON.parse(done.text) }, '')
+      else if (done.failed) this.#end(id, invocation, { cpuMs: meter.cpuMs, failure: thrown(done.text) }, '')
       else this.#end(id, invocation, { cpuMs: meter.cpuMs }, done.text)
     }
   }
@@ -350,6 +349,12 @@ export class LoadError extends Error {
     super(failure.message)
     this.failure = failure
   }
+}
+
+/** A failure in the guest's own words. Its code is a claim, since only what is measured out here is known. */
+function thrown(text: string): Failure {
+  const { code, message, stack }: Failure = JSON.parse(text)
+  return { code: 'plugin_failed', message, ...(stack !== undefined && { stack }), details: { thrown: code } }
 }
 
 function lost(cpuMs: number): DoneReport {

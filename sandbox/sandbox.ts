@@ -366,6 +366,7 @@ function failureOf(value: unknown): Failure {
     code: typeof record.code === 'string' ? record.code : 'plugin_failed',
     message: typeof record.message === 'string' ? record.message : 'It failed without saying why.',
     ...(typeof record.stack === 'string' && { stack: record.stack }),
+    ...(typeof record.details === 'object' && record.details !== null && { details: { ...record.details } }),
   }
 }
 

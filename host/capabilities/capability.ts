@@ -1,0 +1,27 @@
+import type { OpName } from '../../sandbox/protocol.ts'
+import type { Payload } from '../../process/frame.ts'
+import type { Caller } from '../auth/tokens.ts'
+import type { CallTree } from '../dispatch/call-tree.ts'
+import type { ActivePlugin, Endpoint } from '../registry/plugin.ts'
+import type { Transaction } from '../storage/plugin-store.ts'
+
+/** What an op is carried out for. */
+export interface OpContext {
+  readonly plugin: ActivePlugin
+  readonly endpoint: Endpoint
+  /** Undefined in jobs and handlers. */
+  readonly caller: Caller | undefined
+  /** Undefined in views and queries. */
+  readonly transaction: Transaction | undefined
+  readonly tree: CallTree
+  readonly depth: number
+}
+
+/**
+ * Carries an op out and resolves with what the guest gets; the payload is the guest's, and hostile.
+ * @throws {LyceumError} what the guest is refused
+ */
+export type OpImplementation = (payload: Buffer, context: OpContext) => Promise<Payload> | Payload
+
+/** The host's side of the bridge: exactly one implementation per op. */
+export type OpTable = Readonly<Record<OpName, OpImplementation>>

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { OpImplementation } from './capability.ts'
+
+const Line = z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), line: z.string() })
+
+/** One line that a plugin logged, or that the host logged about it. */
+export interface LogLine {
+  readonly atMs: number
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly endpoint: string
+  readonly line: string
+}
+
+interface PluginLog {
+  lines: LogLine[]
+  secondMs: number
+  inSecond: number
+  dropped: number
+}
+
+/**
+ * What plugins log: the newest lines of each, in memory, capped in rate and length and without control
+ * characters, so that no plugin fills a disk or forges a line of another.
+ */
+export class PluginLogs {
+  readonly #logs = new Map<string, PluginLog>()
+
+  add(plugin: string, endpoint: string, level: LogLine['level'], text: string): void {
+    const atMs = Date.now()
+    const log = this.#of(plugin)
+    if (atMs - log.secondMs >= 1_000) {
+      if (log.dropped > 0)
+        push(log, { atMs, level: 'warn', endpoint, line: `${log.dropped} more lines in a second were dropped` })
+      Object.assign(log, { secondMs: atMs, inSecond: 0, dropped: 0 })
+    }
+    if (++log.inSecond > LIMITS.logLinesPerSecond) {
+      log.dropped += 1
+      return
+    }
+    push(log, { atMs, level, endpoint, line: withoutControls(text.slice(0, LIMITS.logLineChars)) })
+  }
+
+  /** The newest lines of a plugin, oldest first. */
+  tail(plugin: string, limit: number): readonly LogLine[] {
+    return this.#logs.get(plugin)?.lines.slice(-limit) ?? []
+  }
+
+  /** `log` as an op. */
+  readonly op: OpImplementation = (payload, { plugin, endpoint }) => {
+    // A line is bounded by the guest; from a process that lies it is cut before it is parsed.
+    if (payload.length > LIMITS.logLineChars * 16) throw malformed()
+    const parsed = Line.safeParse(jsonOf(payload))
+    if (!parsed.success) throw malformed()
+    this.add(plugin.id, endpoint.name, parsed.data.level, parsed.data.line)
+    return ''
+  }
+
+  #of(plugin: string): PluginLog {
+    let log = this.#logs.get(plugin)
+    if (log === undefined) {
+      log = { lines: [], secondMs: 0, inSecond: 0, dropped: 0 }
+      this.#logs.set(plugin, log)
+    }
+    return log
+  }
+}
+
+function push(log: PluginLog, line: LogLine): void {
+  log.lines.push(line)
+  // Cut now and then rather than on every line.
+  if (log.lines.length > LIMITS.logLinesPerPlugin * 2) log.lines = log.lines.slice(-LIMITS.logLinesPerPlugin)
+}
+
+/** Control characters, also those that turn the direction of text, become spaces; line ends stay. */
+export function withoutControls(text: string): string {
+  return text.replace(/[^\P{C}\n\t]/gu, ' ')
+}
+
+function malformed(): LyceumError {
+  return new LyceumError('op_malformed', 'A log line is a level and a text.')
+}
+
+function jsonOf(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString())
+  } catch {
+    throw malformed()
+  }
+}

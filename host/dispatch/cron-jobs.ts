@@ -1,0 +1,118 @@
+import { Cron } from 'croner'
+import type { Logger } from 'pino'
+import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
+import { CallTree } from './call-tree.ts'
+import type { EndedFailure, Invoker } from './invoker.ts'
+import { commit, splitWrites } from './handler-feed.ts'
+
+export interface CronServices {
+  readonly logId: string
+  readonly invoker: Invoker
+  readonly logger: Logger
+  readonly mayRun: (plugin: string) => boolean
+  /** ms since the epoch; tests set it. */
+  readonly nowMs: () => number
+  readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
+}
+
+/** A run that lost its process or store is tried again after this long. */
+const RETRY_MS = 5_000
+const MOST_RETRIES = 5
+/** Timers may fire a little early. */
+const EARLY_MS = 500
+
+/**
+ * Runs cron jobs on their schedules (UTC). The time of the last run is a cursor like that of a handler,
+ * moved in the transaction of the job's effects: a run happens once, whichever host or version starts it,
+ * and one that was missed while the host was down is made up for once.
+ */
+export class CronJobs {
+  readonly #services: CronServices
+  readonly #jobs = new Map<string, { readonly endpoint: string; readonly job: Cron }[]>()
+  readonly #underWay = new Map<string, Set<Promise<void>>>()
+
+  constructor(services: CronServices) {
+    this.#services = services
+  }
+
+  add(plugin: ActivePlugin): void {
+    const jobs: { endpoint: string; job: Cron }[] = []
+    for (const endpoint of plugin.endpoints.values()) {
+      if (endpoint.kind !== 'cron') continue
+      const job = new Cron(endpoint.options.schedule, { mode: '5-part', timezone: 'UTC', protect: true, unref: true }, () =>
+        this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES)),
+      )
+      jobs.push({ endpoint: endpoint.name, job })
+      void this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES))
+    }
+    this.#jobs.set(plugin.id, jobs)
+  }
+
+  /** Stops the jobs of a plugin and waits for those that run. */
+  async remove(plugin: string): Promise<void> {
+    for (const { job } of this.#jobs.get(plugin) ?? []) job.stop()
+    this.#jobs.delete(plugin)
+    await Promise.allSettled(this.#underWay.get(plugin) ?? [])
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#jobs.keys()].map((plugin) => this.remove(plugin)))
+  }
+
+  /** When each job of a plugin runs next, in ms since the epoch. */
+  next(plugin: string): { endpoint: string; atMs: number }[] {
+    const found = []
+    for (const { endpoint, job } of this.#jobs.get(plugin) ?? []) {
+      const atMs = job.nextRun()?.getTime()
+      if (atMs !== undefined) found.push({ endpoint, atMs })
+    }
+    return found
+  }
+
+  #track(plugin: string, run: Promise<void>): Promise<void> {
+    const running = this.#underWay.get(plugin) ?? new Set()
+    this.#underWay.set(plugin, running.add(run))
+    return run.finally(() => running.delete(run))
+  }
+
+  /** Runs the job if a time has come since its last run. */
+  async #run(plugin: ActivePlugin, endpoint: CronEndpoint, job: Cron, retries: number): Promise<void> {
+    const { logId, invoker, logger, mayRun, onFailure } = this.#services
+    if (!mayRun(plugin.id)) return
+    const nowMs = this.#services.nowMs()
+    const cursor = `${endpoint.name}/cron`
+    let failure: EndedFailure | undefined
+    try {
+      const { epoch, seq } = await plugin.store.claim({ cursor, version: plugin.activation, log: logId, from: nowMs })
+      const due = job.nextRun(new Date(seq))
+      if (due === null || due.getTime() > nowMs + EARLY_MS) return
+      const { generation } = plugin.store
+      const move = { cursor, generation, version: plugin.activation, epoch, log: logId, from: seq, to: Math.max(nowMs, due.getTime()) }
+      const transaction = plugin.store.begin({ move })
+      const ended = await invoker.run({
+        context: { plugin, endpoint, caller: undefined, transaction, tree: new CallTree(plugin.quota), depth: 0 },
+        input: JSON.stringify({ named: '{}', plugins: endpoint.plugins }),
+        eachEvent: false,
+        plainJson: false,
+        traceWrites: true,
+      })
+      if (ended.failure === undefined) {
+        const { writes, traces } = splitWrites(ended.result)
+        failure = await commit(transaction, writes, traces)
+      } else {
+        await transaction.abort()
+        failure = ended.failure
+      }
+    } catch (error) {
+      logger.warn({ err: error, plugin: plugin.id, endpoint: endpoint.name }, 'cron job could not run')
+      failure = { code: 'store_lost', message: 'The store was lost.', stack: undefined, details: undefined, passing: true }
+    }
+    if (failure === undefined) return
+    if (!failure.passing) onFailure(plugin, endpoint.name, failure)
+    else if (retries > 0)
+      setTimeout(() => {
+        const current = this.#jobs.get(plugin.id)?.some((known) => known.job === job)
+        if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, retries - 1))
+      }, RETRY_MS).unref()
+  }
+}

@@ -1,0 +1,396 @@
+import { setImmediate as yieldTurn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { LyceumError } from '../errors.ts'
+import { type CompiledFilter, compileFilter } from '../events/filter.ts'
+import type { LogRow } from '../events/log.ts'
+import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
+import { storeLost } from '../storage/store.ts'
+import type { Transaction } from '../storage/plugin-store.ts'
+import type { NewDeadLetter } from '../storage/store-protocol.ts'
+import { type Batch, BATCH_EVENTS, inputOf, matches, nextBatch } from './batch.ts'
+import { CallTree } from './call-tree.ts'
+import { type EndedFailure, type Invoker, isPassing } from './invoker.ts'
+import type { LogWindow } from './log-window.ts'
+
+/** What a feed needs of the host. */
+export interface FeedServices {
+  readonly logId: string
+  readonly window: LogWindow
+  readonly invoker: Invoker
+  readonly logger: Logger
+  /** False while the plugin may not run: paused, or quarantined. */
+  readonly mayRun: (plugin: string) => boolean
+  /** An error that is laid to the plugin, for its author. */
+  readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
+}
+
+/** Where a handler stands, for admins. */
+export interface FeedStatus {
+  readonly plugin: string
+  readonly endpoint: string
+  readonly mode: string
+  readonly cursor: number
+  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'stopped'
+  readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | undefined
+}
+
+/** Batches under way at once: one runs in the isolate while the one before is committed. */
+const DEPTH = 2
+/** Times that an event may fail alone before it becomes a dead letter. */
+const MOST_ATTEMPTS = 3
+const FIRST_RETRY_MS = 50
+const LAST_RETRY_MS = 5_000
+/** Rows passed without a match after which the cursor is moved all the same: a restart reads at most these again. */
+const IDLE_MOVE_ROWS = 20_000
+const EMPTY = Buffer.alloc(0)
+
+type BatchEnd = { readonly failure: EndedFailure | undefined }
+
+/**
+ * One handler's way through the log. It takes batches in order, runs them, and moves its cursor in the
+ * transaction that holds their effects. A batch that fails is halved until the event that fails stands
+ * alone; that one becomes a dead letter, and the rest goes on.
+ */
+export class HandlerFeed {
+  readonly plugin: ActivePlugin
+  readonly endpoint: EventEndpoint
+  readonly filter: CompiledFilter
+  readonly #services: FeedServices
+  readonly #cursorName: string
+  readonly #waiters = new Set<() => void>()
+  #epoch = 0
+  /** Committed. */
+  #cursor = 0
+  /** Handed out in batches; never behind the cursor. */
+  #position = 0
+  #maxEvents = BATCH_EVENTS
+  #attempts = 0
+  #failuresInARow = 0
+  #state: FeedStatus['state'] = 'starting'
+  #lastError: FeedStatus['lastError']
+  #wake: (() => void) | undefined
+  #woken = false
+  #stopping = false
+  #running: Promise<void> | undefined
+  readonly #deadLetters: { readonly seq: number; readonly failure: EndedFailure }[] = []
+
+  constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices) {
+    this.plugin = plugin
+    this.endpoint = endpoint
+    this.filter = compileFilter(endpoint.options.where ?? {})
+    this.#services = services
+    this.#cursorName = `${endpoint.name}/0`
+  }
+
+  get status(): FeedStatus {
+    return {
+      plugin: this.plugin.id,
+      endpoint: this.endpoint.name,
+      mode: this.endpoint.options.mode,
+      cursor: this.#cursor,
+      state: this.#state,
+      lastError: this.#lastError,
+    }
+  }
+
+  get idle(): boolean {
+    return this.#state === 'idle'
+  }
+
+  /** Starts working from the cursor on. @param head where a handler begins that wants only what is new */
+  start(head: number): void {
+    this.#running = this.#run(head).catch((error: unknown) => {
+      this.#state = 'stopped'
+      this.#services.logger.error({ err: error, plugin: this.plugin.id, endpoint: this.endpoint.name }, 'feed stopped')
+    })
+  }
+
+  /** Says that there is something to look at after `seq`, which an idle feed has not looked at yet. */
+  wake(seq?: number): void {
+    if (seq !== undefined && this.idle && seq > this.#position) this.#position = seq
+    this.#woken = true
+    this.#wake?.()
+  }
+
+  /** Takes no more batches, and waits for those under way. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.wake()
+    await this.#running
+    this.#state = 'stopped'
+    this.#tellWaiters()
+  }
+
+  /** Whether any row of a stretch of the log is for this handler. */
+  wants(rows: readonly LogRow[]): boolean {
+    return rows.some((row) => matches(this.filter, row))
+  }
+
+  /** Resolves when the handler is past `seq`: with the failures that it left behind from `from` on. */
+  async passed(from: number, seq: number): Promise<readonly EndedFailure[]> {
+    while (this.#cursor < seq && !this.#stopping && !(this.idle && this.#position >= seq))
+      await new Promise<void>((resolve) => this.#waiters.add(resolve))
+    if (this.#cursor < seq && this.#stopping) throw new LyceumError('shutting_down', 'The handler was stopped meanwhile.')
+    return this.#deadLetters.filter((letter) => letter.seq >= from && letter.seq <= seq).map(({ failure }) => failure)
+  }
+
+  async #run(head: number): Promise<void> {
+    let claimed = false
+    while (!this.#stopping) {
+      if (!this.#services.mayRun(this.plugin.id)) {
+        this.#state = 'stopped'
+        await this.#sleep()
+        continue
+      }
+      try {
+        if (!claimed) await this.#claim(head)
+        claimed = true
+      } catch (error) {
+        await this.#pause(error)
+        continue
+      }
+      claimed = await this.#work()
+    }
+    await this.#saveIdlePosition(1)
+  }
+
+  async #claim(head: number): Promise<void> {
+    const { store, activation } = this.plugin
+    const from = this.endpoint.options.from === 'now' ? head : 0
+    const { epoch, seq } = await store.claim({
+      cursor: this.#cursorName,
+      version: activation,
+      log: this.#services.logId,
+      from,
+    })
+    this.#epoch = epoch
+    this.#cursor = seq
+    this.#position = seq
+    this.#failuresInARow = 0
+  }
+
+  /**
+   * Keeps batches under way until something fails or nothing is left.
+   * @returns whether the cursor is still certain; if not it has to be claimed again
+   */
+  async #work(): Promise<boolean> {
+    const underWay: { readonly batch: Batch; readonly end: Promise<BatchEnd> }[] = []
+    const { window } = this.#services
+    for (;;) {
+      const depth = this.#maxEvents < BATCH_EVENTS ? 1 : DEPTH
+      while (underWay.length < depth && !this.#stopping) {
+        const batch = nextBatch(window, this.#position, this.filter, this.#maxEvents)
+        if (batch === undefined) break
+        this.#position = batch.to
+        if (batch.rows.length === 0) {
+          await yieldTurn()
+          continue
+        }
+        this.#state = 'running'
+        // From the cursor or the batch before, so that rows without a match between are passed with it.
+        const from = underWay.at(-1)?.batch.to ?? this.#cursor
+        const whole = { ...batch, from }
+        underWay.push({ batch: whole, end: this.#perform(whole, underWay.at(-1)?.end ?? Promise.resolve()) })
+      }
+      const first = underWay.shift()
+      if (first === undefined) break
+      const { failure } = await first.end
+      if (failure === undefined) {
+        this.#committed(first.batch)
+        continue
+      }
+      // What was built on it cannot commit: its cursor never got there.
+      await Promise.all(underWay.map(({ end }) => end))
+      this.#position = this.#cursor
+      return this.#failed(first.batch, failure)
+    }
+    if (this.#stopping) return true
+    if (!(await this.#saveIdlePosition(IDLE_MOVE_ROWS))) return false
+    this.#state = 'idle'
+    this.#tellWaiters()
+    await this.#sleep()
+    return true
+  }
+
+  async #perform(batch: Batch, before: Promise<unknown>): Promise<BatchEnd> {
+    const transaction = this.plugin.store.begin({ move: this.#move(batch) }, before)
+    const alone = batch.rows.length === 1
+    const ended = await this.#services.invoker.run({
+      context: {
+        plugin: this.plugin,
+        endpoint: this.endpoint,
+        caller: undefined,
+        transaction,
+        tree: new CallTree(this.plugin.quota),
+        depth: 0,
+      },
+      input: inputOf(batch, this.endpoint.plugins),
+      eachEvent: this.endpoint.facilities.has('event'),
+      plainJson: false,
+      traceWrites: alone,
+    })
+    if (ended.failure !== undefined) {
+      await transaction.abort()
+      return { failure: ended.failure }
+    }
+    const { writes, traces } = splitWrites(ended.result)
+    return { failure: await commit(transaction, writes, traces) }
+  }
+
+  #move(batch: Batch) {
+    const { store, activation } = this.plugin
+    return {
+      cursor: this.#cursorName,
+      generation: store.generation,
+      version: activation,
+      epoch: this.#epoch,
+      log: this.#services.logId,
+      from: batch.from,
+      to: batch.to,
+    }
+  }
+
+  #committed(batch: Batch): void {
+    this.#cursor = batch.to
+    this.#attempts = 0
+    this.#failuresInARow = 0
+    this.#maxEvents = Math.min(BATCH_EVENTS, this.#maxEvents * 2)
+    this.plugin.usage.events += batch.rows.length
+    this.#tellWaiters()
+  }
+
+  /** Decides what to do about a batch that failed. Returns whether the cursor is still certain. */
+  async #failed(batch: Batch, failure: EndedFailure): Promise<boolean> {
+    if (this.#stopping) return false
+    if (failure.passing) {
+      // A lost process says nothing about the batch, but a smaller one may be what gets through.
+      if (failure.code === 'sandbox_lost' || failure.code === 'store_lost')
+        this.#maxEvents = Math.max(1, Math.ceil(batch.rows.length / 2))
+      await this.#pause(failure)
+      return failure.code === 'over_concurrency' || failure.code === 'sandbox_lost'
+    }
+    this.#note(failure)
+    const [row] = batch.rows
+    if (row === undefined || batch.rows.length > 1) {
+      this.#maxEvents = Math.ceil(batch.rows.length / 2)
+      return true
+    }
+    this.#attempts += 1
+    if (this.#attempts < MOST_ATTEMPTS) {
+      await this.#sleep(FIRST_RETRY_MS * 2 ** this.#attempts)
+      return true
+    }
+    this.#services.onFailure(this.plugin, this.endpoint.name, failure)
+    return this.#putAside(batch, row, failure)
+  }
+
+  /** Moves the cursor over an event that fails alone, and keeps the event in the same transaction. */
+  async #putAside(batch: Batch, row: LogRow, failure: EndedFailure): Promise<boolean> {
+    const letter: NewDeadLetter = {
+      endpoint: this.endpoint.name,
+      seq: row.seq,
+      code: failure.code,
+      message: failure.message,
+      ...(failure.stack !== undefined && { stack: failure.stack }),
+      attempts: this.#attempts,
+      atMs: Date.now(),
+    }
+    try {
+      await this.plugin.store.begin({ move: this.#move(batch) }).commit(EMPTY, letter)
+    } catch (error) {
+      await this.#pause(error)
+      return false
+    }
+    this.#deadLetters.push({ seq: row.seq, failure })
+    if (this.#deadLetters.length > 1_000) this.#deadLetters.shift()
+    this.#committed(batch)
+    return true
+  }
+
+  /** Moves the cursor over rows that were not for this handler, once there are enough of them. */
+  async #saveIdlePosition(rows: number): Promise<boolean> {
+    if (this.#position - this.#cursor < rows || this.#epoch === 0) return true
+    const batch: Batch = { from: this.#cursor, to: this.#position, rows: [] }
+    try {
+      await this.plugin.store.begin({ move: this.#move(batch) }).commit(EMPTY)
+      this.#cursor = batch.to
+      return true
+    } catch {
+      return false // claimed again, and read again: nothing but time is lost
+    }
+  }
+
+  /** Waits before the next try, longer each time. */
+  async #pause(error: unknown): Promise<void> {
+    this.#note(error)
+    this.#state = 'retrying'
+    const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failuresInARow)
+    this.#failuresInARow += 1
+    await this.#sleep(waitMs)
+  }
+
+  #note(error: unknown): void {
+    const { code = 'internal', message = 'The host failed at this.' } = error as Partial<EndedFailure>
+    this.#lastError = { code, message, atMs: Date.now() }
+    this.#services.logger.debug({ plugin: this.plugin.id, endpoint: this.endpoint.name, code, message }, 'batch failed')
+  }
+
+  /** Until woken, or for a time; a feed that stops does not wait. */
+  #sleep(ms?: number): Promise<void> {
+    if (this.#stopping || (ms === undefined && this.#woken)) {
+      this.#woken = false
+      return Promise.resolve()
+    }
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(done, ms)
+      const self = this
+      function done() {
+        clearTimeout(timer)
+        self.#wake = undefined
+        self.#woken = false
+        resolve()
+      }
+      this.#wake = ms === undefined ? done : () => this.#stopping && done()
+    })
+  }
+
+  #tellWaiters(): void {
+    for (const tell of this.#waiters) tell()
+    this.#waiters.clear()
+  }
+}
+
+/** A handler's last writes, and behind a newline the stacks of its calls where they were traced. */
+export function splitWrites(result: Buffer): { writes: Buffer; traces: readonly string[] } {
+  const end = result.indexOf('\n')
+  if (end < 0) return { writes: result, traces: [] }
+  const writes = result.subarray(0, end)
+  try {
+    const traces: unknown = JSON.parse(result.toString('utf8', end + 1))
+    return { writes, traces: Array.isArray(traces) ? traces.map(String) : [] }
+  } catch {
+    return { writes, traces: [] } // they only help to explain
+  }
+}
+
+/** Commits; a write that the store refused becomes a failure with the stack of its call. */
+export async function commit(
+  transaction: Transaction,
+  writes: Buffer,
+  traces: readonly string[],
+): Promise<EndedFailure | undefined> {
+  try {
+    await transaction.commit(writes)
+    return undefined
+  } catch (error) {
+    const { code, message, details } = error instanceof LyceumError ? error : storeLost()
+    const index = details?.index
+    return {
+      code,
+      message,
+      details,
+      stack: typeof index === 'number' ? traces[index] : undefined,
+      passing: isPassing(code),
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { OPS } from '../../sandbox/protocol.ts'
+import type { Budget, Failure } from '../../sandbox/protocol.ts'
+import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
+import type { OpContext, OpTable } from '../capabilities/capability.ts'
+import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
+import type { Conduct } from '../registry/conduct.ts'
+
+/** One call of one endpoint, ready to run. */
+export interface Invocation {
+  readonly context: OpContext
+  /** JSON of a `GuestInput`. */
+  readonly input: string | Buffer
+  readonly eachEvent: boolean
+  readonly plainJson: boolean
+  readonly traceWrites: boolean
+}
+
+/** How an invocation ended. */
+export interface Ended {
+  readonly cpuMs: number
+  /** What the guest returned; of a failed call nothing. */
+  readonly result: Buffer
+  readonly failure: EndedFailure | undefined
+}
+
+export interface EndedFailure {
+  readonly code: ErrorCode
+  readonly message: string
+  /** In the bundle's lines; to be mapped. */
+  readonly stack: string | undefined
+  readonly details: Readonly<Record<string, unknown>> | undefined
+  /**
+   * True where the failure says nothing about the plugin's code or the event: a process was lost, a store
+   * was busy, a disk was full. Such a call is tried again and never counted.
+   */
+  readonly passing: boolean
+}
+
+/** Failures that lie with the host and the machine, not with what was called. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'sandbox_lost',
+  'store_lost',
+  'cursor_lost',
+  'shutting_down',
+  'disk_full',
+  'over_concurrency',
+  'internal',
+])
+/** Whether a failure says nothing about what was called, so that it is tried again. */
+export function isPassing(code: ErrorCode): boolean {
+  return PASSING.has(code)
+}
+
+/** Limits that, once broken, tell about how a plugin behaves. */
+const BUDGET_CODES: ReadonlySet<string> = new Set(['over_cpu', 'over_memory', 'over_wall'])
+
+const EMPTY = Buffer.alloc(0)
+const WRITING_KINDS: ReadonlySet<string> = new Set(['onEvent', 'cron'])
+
+/**
+ * Runs endpoints in sandboxes and answers their ops. Every op is checked here, on the host's side, from
+ * the frame's header: granted, of a kind that may, within the budget; then its payload is forwarded.
+ */
+export class Invoker {
+  readonly #supervisor: Supervisor
+  readonly #conduct: Conduct
+  readonly #ops: OpTable
+  readonly #underWay = new Map<string, number>()
+
+  constructor(supervisor: Supervisor, conduct: Conduct, ops: OpTable) {
+    this.#supervisor = supervisor
+    this.#conduct = conduct
+    this.#ops = ops
+  }
+
+  /** Calls under way of a plugin. */
+  underWay(plugin: string): number {
+    return this.#underWay.get(plugin) ?? 0
+  }
+
+  /** Runs one call once. Never rejects: what went wrong is in the answer. */
+  async run(invocation: Invocation): Promise<Ended> {
+    const { plugin, endpoint, tree } = invocation.context
+    const underWay = this.underWay(plugin.id)
+    if (underWay >= plugin.quota.concurrentCalls)
+      return failed('over_concurrency', `${plugin.id} has ${underWay} calls under way, which is its quota.`)
+    let budget: Budget
+    try {
+      budget = tree.budget(plugin.quota)
+    } catch (error) {
+      return failedWith(error)
+    }
+    this.#underWay.set(plugin.id, underWay + 1)
+    const used = { cpuMs: 0, ops: 0, bytes: 0 }
+    // The first passing failure of an op explains what the guest makes of it.
+    let passing: LyceumError | undefined
+    try {
+      const outcome = await this.#supervisor.run(
+        {
+          code: plugin.code,
+          input: invocation.input,
+          request: {
+            endpoint: endpoint.name,
+            kind: endpoint.kind,
+            budget,
+            nowMs: Date.now(),
+            eachEvent: invocation.eachEvent,
+            plainJson: invocation.plainJson,
+            traceWrites: invocation.traceWrites,
+          },
+          onOp: (op) => {
+            used.ops += 1
+            used.bytes += op.payload.length
+            void this.#answer(op, invocation.context, (error) => {
+              if (PASSING.has(error.code)) passing ??= error
+            })
+          },
+        },
+        this.#conduct.onProbation(plugin.id),
+      )
+      used.cpuMs = outcome.cpuMs
+      return this.#end(invocation, outcome, passing)
+    } finally {
+      const left = this.underWay(plugin.id) - 1
+      if (left > 0) this.#underWay.set(plugin.id, left)
+      else this.#underWay.delete(plugin.id)
+      tree.charge(used)
+      const { usage } = plugin
+      usage.calls += 1
+      usage.cpuMs += used.cpuMs
+      usage.ops += used.ops
+      usage.bytes += used.bytes
+    }
+  }
+
+  #end({ context: { plugin } }: Invocation, outcome: Outcome, passing: LyceumError | undefined): Ended {
+    const { failure, cpuMs, result } = outcome
+    if (failure === undefined) return { cpuMs, result, failure: undefined }
+    plugin.usage.failures += 1
+    if (BUDGET_CODES.has(failure.code)) this.#conduct.strike(plugin.id, failure.code, failure.message)
+    return { cpuMs, result: EMPTY, failure: passing === undefined ? endedFailure(failure) : passingFailure(passing) }
+  }
+
+  async #answer(op: GuestOp, context: OpContext, onRefused: (error: LyceumError) => void): Promise<void> {
+    try {
+      checkGrant(op, context)
+      op.reply(await this.#ops[op.name](op.payload, context))
+    } catch (error) {
+      const refusal = error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
+      if (!(error instanceof LyceumError)) this.#conduct.hostError(error)
+      onRefused(refusal)
+      op.refuse({ code: refusal.code, message: refusal.message, ...(refusal.details && { details: refusal.details }) })
+    }
+  }
+}
+
+function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
+  const { needs, writes } = OPS[op.name]
+  if (!endpoint.facilities.has(needs))
+    throw new LyceumError('op_denied', `${endpoint.name} does not destructure "${needs}". Add it: ({ ${needs} }) => …`)
+  if (writes && !WRITING_KINDS.has(endpoint.kind))
+    throw new LyceumError(
+      'write_denied',
+      `${endpoint.name} is a ${endpoint.kind}, which only reads. Write in an onEvent handler or a cron job.`,
+    )
+}
+
+/** What a sandbox reports. A code that the plugin's error claimed is kept where it changes nothing. */
+function endedFailure(failure: Failure): EndedFailure {
+  const claimed = failure.details?.thrown
+  const believed = isErrorCode(claimed) && !PASSING.has(claimed) && !BUDGET_CODES.has(claimed) ? claimed : undefined
+  const code = believed ?? (isErrorCode(failure.code) ? failure.code : 'plugin_failed')
+  return { code, message: failure.message, stack: failure.stack, details: undefined, passing: PASSING.has(code) }
+}
+
+function passingFailure(error: LyceumError): EndedFailure {
+  return { code: error.code, message: error.message, stack: undefined, details: error.details, passing: true }
+}
+
+function failed(code: ErrorCode, message: string): Ended {
+  return failedWith(new LyceumError(code, message))
+}
+
+function failedWith(error: unknown): Ended {
+  const refusal = error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
+  const { code, message, details } = refusal
+  return {
+    cpuMs: 0,
+    result: EMPTY,
+    failure: { code, message, details, stack: undefined, passing: PASSING.has(code) },
+  }
+}

@@ -1,0 +1,186 @@
+import { LyceumError } from '../errors.ts'
+import { DocumentDatabase } from './documents/database.ts'
+import type { DocumentLimits } from './documents/limits.ts'
+import type {
+  Claim,
+  ClaimControl,
+  Claimed,
+  CollectionDeclaration,
+  DeadLetter,
+  DeadLetterList,
+  NewDeadLetter,
+} from './store-protocol.ts'
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS lyceum_cursors (
+    id TEXT PRIMARY KEY, generation INTEGER NOT NULL, version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, log TEXT NOT NULL, seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS lyceum_dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL,
+    message TEXT NOT NULL, stack TEXT, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL
+  ) STRICT;
+`
+
+/**
+ * One plugin's database file: its documents, and beside them its cursors and dead letters, so that
+ * effects and cursor are one transaction. At most one transaction is open at a time.
+ */
+export class PluginFile {
+  readonly #path: string
+  readonly #limits: DocumentLimits
+  readonly #writer: DocumentDatabase
+  #reader: DocumentDatabase | undefined
+  #transaction: bigint | undefined
+  #failed: { readonly transaction: bigint; readonly error: unknown } | undefined
+  /** Writes of the open transaction so far: failures are told by their place in the whole of it. */
+  #written = 0
+
+  constructor(path: string, limits: DocumentLimits) {
+    this.#path = path
+    this.#limits = limits
+    this.#writer = new DocumentDatabase(path, limits)
+    this.#writer.sqlite.exec(TABLES)
+  }
+
+  declare(collections: readonly CollectionDeclaration[]): void {
+    this.#writer.declare(collections.map(({ name, indexes }) => ({ name, indexes: [...indexes] })))
+  }
+
+  /** Takes a cursor over: whoever held it before can commit no more. */
+  claim(about: ClaimControl): Claimed {
+    const row = this.#writer.sqlite
+      .prepare(
+        `INSERT INTO lyceum_cursors (id, generation, version, epoch, log, seq) VALUES (?, ?, ?, 1, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, version = excluded.version
+         RETURNING epoch, seq, log`,
+      )
+      .get(about.cursor, about.generation, about.version, about.log, about.from)
+    if (row === undefined || row.log !== about.log)
+      throw new LyceumError(
+        'cursor_lost',
+        `The cursor "${about.cursor}" belongs to another event log. Put that log back, or rebuild the plugin.`,
+      )
+    return { epoch: Number(row.epoch), seq: Number(row.seq) }
+  }
+
+  /** Reads committed data, or inside `transaction` what it has written so far. */
+  read(op: unknown, deadlineMs: number, transaction: bigint): unknown[] {
+    if (transaction !== 0n && transaction === this.#transaction) return this.#writer.read(op, deadlineMs)
+    this.#refuseFailed(transaction)
+    if (this.#transaction === undefined) return this.#writer.read(op, deadlineMs)
+    // The open transaction is somebody else's: what it has written is not there yet.
+    this.#reader ??= new DocumentDatabase(this.#path, this.#limits)
+    return this.#reader.read(op, deadlineMs)
+  }
+
+  /** Opens the transaction if it is not open, which moves the cursor, and runs nothing else yet. */
+  enter(transaction: bigint, claim: Claim): void {
+    this.#refuseFailed(transaction)
+    if (this.#transaction === transaction) return
+    if (this.#transaction !== undefined) throw new Error('two transactions at once')
+    this.#writer.begin()
+    this.#transaction = transaction
+    this.#written = 0
+    this.#guarded(transaction, () => this.#take(claim))
+  }
+
+  write(transaction: bigint, ops: readonly unknown[]): unknown[] {
+    return this.#guarded(transaction, () => {
+      try {
+        const outcomes = this.#writer.write(ops)
+        this.#written += ops.length
+        return outcomes
+      } catch (error) {
+        if (!(error instanceof LyceumError) || typeof error.details?.index !== 'number') throw error
+        throw new LyceumError(error.code, error.message, { ...error.details, index: error.details.index + this.#written })
+      }
+    })
+  }
+
+  commit(transaction: bigint, deadLetter: NewDeadLetter | undefined): void {
+    this.#guarded(transaction, () => {
+      if (deadLetter !== undefined) this.#addDeadLetter(deadLetter)
+      this.#writer.commit()
+    })
+    this.#transaction = undefined
+  }
+
+  /** Rolls back; a transaction that is not open has nothing to lose. */
+  abort(transaction: bigint): void {
+    if (this.#failed?.transaction === transaction) this.#failed = undefined
+    if (this.#transaction !== transaction) return
+    this.#transaction = undefined
+    this.#writer.rollback()
+  }
+
+  deadLetters(endpoint: string | undefined, limit: number): DeadLetterList {
+    const where = endpoint === undefined ? '' : 'WHERE endpoint = ?'
+    const given = endpoint === undefined ? [] : [endpoint]
+    const { sqlite } = this.#writer
+    const total = sqlite.prepare(`SELECT count(*) AS total FROM lyceum_dead_letters ${where}`).get(...given)?.total
+    const rows = sqlite.prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY id LIMIT ?`).all(...given, limit)
+    return { total: Number(total), letters: rows.map(deadLetterOf) }
+  }
+
+  close(): void {
+    if (this.#transaction !== undefined) this.abort(this.#transaction)
+    this.#reader?.close()
+    this.#writer.close()
+  }
+
+  /** An error inside the transaction rolls all of it back, at once and for good. */
+  #guarded<Result>(transaction: bigint, run: () => Result): Result {
+    try {
+      return run()
+    } catch (error) {
+      this.#transaction = undefined
+      this.#failed = { transaction, error }
+      this.#writer.rollback()
+      throw error
+    }
+  }
+
+  #refuseFailed(transaction: bigint): void {
+    if (transaction !== 0n && this.#failed?.transaction === transaction) throw this.#failed.error
+  }
+
+  #take(claim: Claim): void {
+    const { sqlite } = this.#writer
+    if ('deadLetter' in claim) {
+      const { changes } = sqlite.prepare('DELETE FROM lyceum_dead_letters WHERE id = ?').run(claim.deadLetter)
+      if (changes !== 1) throw new LyceumError('cursor_lost', 'The dead letter is gone: it was retried already.')
+      return
+    }
+    const { move } = claim
+    const { changes } = sqlite
+      .prepare(
+        `UPDATE lyceum_cursors SET seq = ?
+         WHERE id = ? AND generation = ? AND version = ? AND epoch = ? AND log = ? AND seq = ?`,
+      )
+      .run(move.to, move.cursor, move.generation, move.version, move.epoch, move.log, move.from)
+    if (changes !== 1) throw new LyceumError('cursor_lost', 'The cursor has another owner, or stands elsewhere.')
+  }
+
+  #addDeadLetter(letter: NewDeadLetter): void {
+    this.#writer.sqlite
+      .prepare(
+        `INSERT INTO lyceum_dead_letters (endpoint, seq, code, message, stack, attempts, at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(letter.endpoint, letter.seq, letter.code, letter.message, letter.stack ?? null, letter.attempts, letter.atMs)
+  }
+}
+
+function deadLetterOf(row: Readonly<Record<string, unknown>>): DeadLetter {
+  return {
+    id: Number(row.id),
+    endpoint: String(row.endpoint),
+    seq: Number(row.seq),
+    code: String(row.code),
+    message: String(row.message),
+    ...(typeof row.stack === 'string' && { stack: row.stack }),
+    attempts: Number(row.attempts),
+    atMs: Number(row.at_ms),
+  }
+}

@@ -1,0 +1,227 @@
+import type { Payload } from '../../process/frame.ts'
+import type { SerialProcess } from '../../process/serial-process.ts'
+import { LIMITS } from '../limits.ts'
+import { storeLost } from './store.ts'
+import {
+  type Claim,
+  type ClaimControl,
+  type Claimed,
+  type CollectionDeclaration,
+  type DeadLetterList,
+  type NewDeadLetter,
+  StoreKind,
+} from './store-protocol.ts'
+import type { Stores } from './stores.ts'
+
+const EMPTY = Buffer.alloc(0)
+let lastTransaction = 0n
+
+/** One plugin's database, wherever the process is that has it open. */
+export class PluginStore {
+  readonly plugin: string
+  readonly generation: number
+  readonly #stores: Stores
+  readonly #db: string
+  readonly #path: string
+  #collections: readonly CollectionDeclaration[] = []
+  #opened: SerialProcess | undefined
+  #aside = false
+  /** Settles when the transaction that holds the database has ended; the next one waits for it. */
+  #lastHolder: Promise<void> = Promise.resolve()
+
+  constructor(stores: Stores, plugin: string, db: string, path: string, generation: number) {
+    this.#stores = stores
+    this.plugin = plugin
+    this.generation = generation
+    this.#db = db
+    this.#path = path
+  }
+
+  /** Brings the indexes up to what a version declares. @throws {LyceumError} duplicate_key where the data forbid it */
+  async declare(collections: readonly CollectionDeclaration[]): Promise<void> {
+    await this.exclusively(async () => {
+      const control = { db: this.#db, path: this.#path, collections }
+      const store = this.#stores.process(this.#aside)
+      await store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control))
+      this.#opened = store
+      this.#collections = collections
+    })
+  }
+
+  /** Takes a cursor over; whoever held it before can commit no more. */
+  async claim(cursor: Omit<ClaimControl, 'db' | 'generation'>): Promise<Claimed> {
+    const control: ClaimControl = { db: this.#db, generation: this.generation, ...cursor }
+    return JSON.parse((await this.#request(StoreKind.claim, 0n, JSON.stringify(control))).toString())
+  }
+
+  /** Runs a guest's read op on committed data. Returns EJSON. */
+  read(op: Buffer): Promise<Buffer> {
+    return this.#request(StoreKind.read, 0n, [this.#readControl(), op])
+  }
+
+  /**
+   * Starts a transaction that will move a cursor, or take a dead letter out.
+   * @param after an earlier transaction of the same cursor; this one touches nothing before that has ended
+   */
+  begin(claim: Claim, after: Promise<unknown> = Promise.resolve()): Transaction {
+    return new Transaction(this, claim, after)
+  }
+
+  async deadLetters(endpoint: string | undefined, limit: number): Promise<DeadLetterList> {
+    const control = JSON.stringify({ db: this.#db, limit, ...(endpoint !== undefined && { endpoint }) })
+    return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
+  }
+
+  /** From its next transaction on, this database is served by the store for the slow. */
+  moveAside(): void {
+    if (this.#aside) return
+    void this.exclusively(async () => {
+      this.#aside = true
+      const opened = this.#opened
+      this.#opened = undefined
+      if (opened?.alive)
+        await opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db })).catch(() => EMPTY)
+    })
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    if (opened?.alive) await opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db }))
+  }
+
+  /** Waits until nobody holds the database, and holds it until `work` has ended. */
+  async exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const release = await this.hold()
+    try {
+      return await work()
+    } finally {
+      release()
+    }
+  }
+
+  /** The same for work that spans calls: resolves with the function that lets go. */
+  async hold(): Promise<() => void> {
+    const before = this.#lastHolder
+    let release: () => void = () => {}
+    this.#lastHolder = new Promise((resolve) => {
+      release = resolve
+    })
+    await before
+    return release
+  }
+
+  /** The process that has the database open; opens it there if need be, ahead of what is sent next. */
+  connect(): SerialProcess {
+    const store = this.#stores.process(this.#aside)
+    if (this.#opened !== store) {
+      this.#opened = store
+      const control = { db: this.#db, path: this.#path, collections: this.#collections }
+      store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control)).catch(() => {
+        if (this.#opened === store) this.#opened = undefined
+      })
+    }
+    return store
+  }
+
+  /** The control line of an operation on this database. */
+  control(fields: object): string {
+    return JSON.stringify({ db: this.#db, ...fields })
+  }
+
+  #readControl(): string {
+    return this.control({ timeMs: LIMITS.storeReadMs })
+  }
+
+  #request(kind: number, scope: bigint, payload: Payload): Promise<Buffer> {
+    return this.connect().request(this.plugin, { kind, scope }, payload)
+  }
+}
+
+/**
+ * The effects of one batch and the move of its cursor: all of it or nothing. It opens at its first
+ * operation, holds the database from then on, and stays with the process in which it began.
+ */
+export class Transaction {
+  readonly #store: PluginStore
+  readonly #claim: Claim
+  readonly #after: Promise<unknown>
+  readonly #scope = ++lastTransaction
+  #held: Promise<SerialProcess> | undefined
+  #release: (() => void) | undefined
+  #ended = false
+
+  constructor(store: PluginStore, claim: Claim, after: Promise<unknown>) {
+    this.#store = store
+    this.#claim = claim
+    this.#after = after
+  }
+
+  /** Applies a guest's writes. With `counted` resolves with the outcome of each, as EJSON. */
+  async write(writes: Buffer, counted: boolean): Promise<Buffer> {
+    const process = await this.#enter()
+    return this.#send(process, StoreKind.write, [this.#store.control({ claim: this.#claim, counted }), writes])
+  }
+
+  /** Reads what is committed and what this transaction has written. */
+  async read(op: Buffer): Promise<Buffer> {
+    const process = await this.#enter()
+    // Opens it, so that nothing that is read can change before the commit.
+    const opened = this.#send(process, StoreKind.write, [this.#store.control({ claim: this.#claim, counted: false }), EMPTY])
+    const read = this.#send(process, StoreKind.read, [this.#store.control({ timeMs: LIMITS.storeReadMs }), op])
+    const [rows] = await Promise.all([read, opened])
+    return rows
+  }
+
+  /** Applies the last writes and commits. What was sent before and failed makes this fail too. */
+  async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter): Promise<void> {
+    try {
+      const process = await this.#enter()
+      const control = this.#store.control({ claim: this.#claim, ...(deadLetter && { deadLetter }) })
+      await this.#send(process, StoreKind.commit, [control, lastWrites])
+    } catch (error) {
+      await this.abort()
+      throw error
+    } finally {
+      this.#end()
+    }
+  }
+
+  /** Undoes everything. Safe to call at any time. */
+  async abort(): Promise<void> {
+    if (this.#ended || this.#held === undefined) {
+      this.#ended = true
+      return
+    }
+    try {
+      const process = await this.#held
+      if (!this.#ended) await this.#send(process, StoreKind.abort, this.#store.control({}))
+    } catch {
+      // A store that is gone has rolled back already.
+    } finally {
+      this.#end()
+    }
+  }
+
+  #enter(): Promise<SerialProcess> {
+    if (this.#ended) return Promise.reject(storeLost())
+    this.#held ??= this.#hold()
+    return this.#held
+  }
+
+  async #hold(): Promise<SerialProcess> {
+    await this.#after
+    this.#release = await this.#store.hold()
+    return this.#store.connect()
+  }
+
+  #send(process: SerialProcess, kind: number, payload: Payload): Promise<Buffer> {
+    return process.request(this.#store.plugin, { kind, scope: this.#scope }, payload)
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#release?.()
+    this.#release = undefined
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A store process: it runs the document engine on plugins' data and nothing else. It may be killed at
+ * any moment; what is not committed then has not happened.
+ */
+import { decode, encode } from '@lyceum/sdk/ejson'
+import { type Frame, splitPayload } from '../../process/frame.ts'
+import { serve } from '../../process/serve.ts'
+import { failureFrom, LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { DEFAULT_DOCUMENT_LIMITS } from './documents/limits.ts'
+import { PluginFile } from './plugin-file.ts'
+import {
+  type ClaimControl,
+  type CommitControl,
+  type DbControl,
+  type DeadLettersControl,
+  type OpenControl,
+  type ReadControl,
+  StoreKind,
+  type WriteControl,
+} from './store-protocol.ts'
+
+const files = new Map<string, PluginFile>()
+serve(LIMITS.frameBytes, answer, failureOf)
+
+/** Carries one request out. Control comes from the host and is trusted; the bytes come from guests and are not. */
+function answer(frame: Frame): string {
+  const { control: text, bytes } = splitPayload(frame.payload)
+  switch (frame.kind) {
+    case StoreKind.open: {
+      const control = JSON.parse(text) as OpenControl
+      const file = files.get(control.db) ?? new PluginFile(control.path, DEFAULT_DOCUMENT_LIMITS)
+      files.set(control.db, file)
+      file.declare(control.collections)
+      return ''
+    }
+    case StoreKind.claim: {
+      const control = JSON.parse(text) as ClaimControl
+      return JSON.stringify(fileOf(control).claim(control))
+    }
+    case StoreKind.read: {
+      const control = JSON.parse(text) as ReadControl
+      const deadlineMs = performance.now() + control.timeMs
+      return encode(fileOf(control).read(guestJson(bytes), deadlineMs, frame.scope))
+    }
+    case StoreKind.write: {
+      const control = JSON.parse(text) as WriteControl
+      const file = fileOf(control)
+      file.enter(frame.scope, control.claim)
+      const outcomes = bytes.length > 0 ? file.write(frame.scope, guestWrites(bytes)) : []
+      return control.counted ? encode(outcomes) : ''
+    }
+    case StoreKind.commit: {
+      const control = JSON.parse(text) as CommitControl
+      const file = fileOf(control)
+      file.enter(frame.scope, control.claim)
+      if (bytes.length > 0) file.write(frame.scope, guestWrites(bytes))
+      file.commit(frame.scope, control.deadLetter)
+      return ''
+    }
+    case StoreKind.abort:
+      fileOf(JSON.parse(text) as DbControl).abort(frame.scope)
+      return ''
+    case StoreKind.deadLetters: {
+      const control = JSON.parse(text) as DeadLettersControl
+      return JSON.stringify(fileOf(control).deadLetters(control.endpoint, control.limit))
+    }
+    case StoreKind.close: {
+      const control = JSON.parse(text) as DbControl
+      files.get(control.db)?.close()
+      files.delete(control.db)
+      return ''
+    }
+    default:
+      throw new Error(`a frame of kind ${frame.kind}`)
+  }
+}
+
+function fileOf(control: DbControl): PluginFile {
+  const file = files.get(control.db)
+  if (file === undefined) throw new LyceumError('store_lost', 'The database is not open in this store.')
+  return file
+}
+
+function guestJson(bytes: Buffer): unknown {
+  try {
+    return decode(bytes.toString())
+  } catch {
+    throw new LyceumError('op_malformed', 'The operation is not well-formed JSON.')
+  }
+}
+
+function guestWrites(bytes: Buffer): readonly unknown[] {
+  const writes = guestJson(bytes)
+  if (!Array.isArray(writes)) throw new LyceumError('op_malformed', 'Writes are sent as an array.')
+  return writes
+}
+
+/** SQLite's result codes for a full disk and a full database. */
+const SQLITE_FULL = 13
+
+function failureOf(error: unknown): object {
+  if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL)
+    return { code: 'disk_full', message: 'The disk of the host is full. Nothing was written.' }
+  return failureFrom(error, (stack) => process.stderr.write(`${stack}\n`))
+}

@@ -1,0 +1,106 @@
+/**
+ * What the host says to a store process. Every request gets exactly one reply, in the order sent.
+ * `scope` is the transaction, or 0 outside one; the payload is `control \n forwarded bytes`.
+ */
+export const StoreKind = {
+  /** Opens a plugin's database and brings its indexes up to what the version declares. Control: {@link OpenControl}. */
+  open: 8,
+  /** Takes a cursor over: raises its epoch and answers where it stands. Control: {@link ClaimControl}. */
+  claim: 9,
+  /** Reads; the bytes are a guest's read op. Control: {@link ReadControl}. */
+  read: 10,
+  /** Writes inside a transaction, which it opens by moving the cursor; the bytes are a guest's writes. Control: {@link WriteControl}. */
+  write: 11,
+  /** The last writes of a transaction, and its end. Control: {@link CommitControl}. */
+  commit: 12,
+  /** Rolls a transaction back. Control: {@link DbControl}. */
+  abort: 13,
+  /** Lists dead letters, or counts them. Control: {@link DeadLettersControl}. */
+  deadLetters: 14,
+  /** Closes a database. Control: {@link DbControl}. */
+  close: 15,
+} as const
+
+export interface DbControl {
+  /** The plugin's database, by a name that the host made. */
+  readonly db: string
+}
+
+export interface OpenControl extends DbControl {
+  readonly path: string
+  readonly collections: readonly CollectionDeclaration[]
+}
+
+export interface CollectionDeclaration {
+  readonly name: string
+  readonly indexes: readonly { readonly keys: Readonly<Record<string, 1 | -1>>; readonly unique?: boolean }[]
+}
+
+export interface ClaimControl extends DbControl {
+  readonly cursor: string
+  readonly generation: number
+  readonly version: number
+  readonly log: string
+  /** Where a cursor that does not exist yet begins. */
+  readonly from: number
+}
+
+export interface Claimed {
+  readonly epoch: number
+  readonly seq: number
+}
+
+export interface ReadControl extends DbControl {
+  /** Time that the read may take, in ms. */
+  readonly timeMs: number
+}
+
+/** The first statement of every commit: the cursor moves only if all of this still holds. */
+export interface CursorMove {
+  readonly cursor: string
+  readonly generation: number
+  readonly version: number
+  readonly epoch: number
+  readonly log: string
+  readonly from: number
+  readonly to: number
+}
+
+/** What allows a transaction: moving a cursor on, or taking one dead letter out. */
+export type Claim = { readonly move: CursorMove } | { readonly deadLetter: number }
+
+export interface WriteControl extends DbControl {
+  readonly claim: Claim
+  /** Reply with the outcome of each write. */
+  readonly counted: boolean
+}
+
+export interface CommitControl extends DbControl {
+  readonly claim: Claim
+  /** Put aside in the same transaction. */
+  readonly deadLetter?: NewDeadLetter
+}
+
+export interface NewDeadLetter {
+  readonly endpoint: string
+  readonly seq: number
+  readonly code: string
+  readonly message: string
+  readonly stack?: string
+  readonly attempts: number
+  readonly atMs: number
+}
+
+export interface DeadLetter extends NewDeadLetter {
+  readonly id: number
+}
+
+export interface DeadLettersControl extends DbControl {
+  readonly endpoint?: string
+  readonly limit: number
+}
+
+export interface DeadLetterList {
+  readonly total: number
+  readonly letters: readonly DeadLetter[]
+}

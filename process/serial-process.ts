@@ -1,0 +1,137 @@
+import { Child, type ChildExit } from './child.ts'
+import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
+import { REPLY } from './serve.ts'
+
+/** How a {@link SerialProcess} is started and watched. */
+export interface SerialOptions {
+  readonly name: string
+  readonly script: string
+  readonly nodeFlags: readonly string[]
+  readonly rssCapMb: number
+  readonly maxFrameBytes: number
+  /** A request that takes longer ends the process. */
+  readonly requestMs: number
+  /** A request that takes longer is reported, because others wait for it. */
+  readonly slowMs: number
+  readonly onSlow: (owner: string, tookMs: number) => void
+  readonly onOutput: (text: string) => void
+  /** The process is gone; `culprit` is the owner of the request that it was working on. */
+  readonly onGone: (reason: string, culprit: string | undefined) => void
+  /** Makes the error for a reply that is a failure. */
+  readonly refusal: (failure: unknown) => Error
+  /** Makes the error for requests whose process went away. */
+  readonly lost: () => Error
+}
+
+interface Request {
+  readonly call: number
+  readonly owner: string
+  readonly resolve: (payload: Buffer) => void
+  readonly reject: (error: Error) => void
+}
+
+const CHECK_MS = 100
+const MAX_CALL = 0xffff_ffff
+
+/**
+ * A child process that answers requests strictly in order. So the request at the head of the queue is the
+ * one being worked on, and if the process hangs or dies, that one is to blame.
+ */
+export class SerialProcess {
+  readonly #options: SerialOptions
+  readonly #child: Child
+  readonly #queue: Request[] = []
+  #headSinceMs = 0
+  #lastCall = 0
+  #timer: NodeJS.Timeout | undefined
+  #unwatch: (() => void) | undefined
+
+  constructor(options: SerialOptions) {
+    this.#options = options
+    this.#child = new Child({
+      name: options.name,
+      script: options.script,
+      args: [],
+      nodeFlags: options.nodeFlags,
+      uid: undefined,
+      gid: undefined,
+      rssCapMb: options.rssCapMb,
+      // It answers no ping while it works; how long a request may take is watched here instead.
+      heartbeatMs: options.requestMs * 2,
+      maxFrameBytes: options.maxFrameBytes,
+      onFrame: (frame) => this.#receive(frame),
+      onExit: (exit) => this.#gone(exit),
+      onOutput: options.onOutput,
+    })
+  }
+
+  get ready(): Promise<void> {
+    return this.#child.ready
+  }
+
+  get alive(): boolean {
+    return this.#child.alive
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /**
+   * Sends one request and waits for its reply. Rejects with what `refusal` or `lost` make.
+   * @param owner whom a hang or a crash is laid to
+   */
+  request(owner: string, header: FrameHeader, payload: Payload): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (!this.alive) {
+        reject(this.#options.lost())
+        return
+      }
+      this.#lastCall = (this.#lastCall + 1) % MAX_CALL
+      if (this.#queue.push({ call: this.#lastCall, owner, resolve, reject }) === 1) this.#startWatch()
+      this.#child.send({ ...header, call: this.#lastCall }, payload)
+    })
+  }
+
+  kill(reason: string): void {
+    this.#child.kill(reason)
+  }
+
+  #startWatch(): void {
+    this.#headSinceMs = performance.now()
+    this.#unwatch ??= this.#child.watch()
+    this.#timer ??= setInterval(() => {
+      if (this.#queue.length === 0) {
+        this.#unwatch?.()
+        this.#unwatch = undefined
+        clearInterval(this.#timer)
+        this.#timer = undefined
+      } else if (performance.now() - this.#headSinceMs > this.#options.requestMs) {
+        this.kill(`a request took more than ${this.#options.requestMs} ms`)
+      }
+    }, CHECK_MS)
+    this.#timer.unref()
+  }
+
+  #receive(frame: Frame): void {
+    const request = this.#queue[0]
+    if (frame.kind !== REPLY || request?.call !== frame.call) {
+      this.kill('answered out of order')
+      return
+    }
+    this.#queue.shift()
+    const nowMs = performance.now()
+    const tookMs = nowMs - this.#headSinceMs
+    this.#headSinceMs = nowMs
+    if (tookMs > this.#options.slowMs) this.#options.onSlow(request.owner, tookMs)
+    if ((frame.flags & FAILED) === 0) request.resolve(frame.payload)
+    else request.reject(this.#options.refusal(JSON.parse(frame.payload.toString())))
+  }
+
+  #gone(exit: ChildExit): void {
+    clearInterval(this.#timer)
+    const reason = exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
+    this.#options.onGone(reason, this.#queue[0]?.owner)
+    for (const request of this.#queue.splice(0)) request.reject(this.#options.lost())
+  }
+}
