@@ -54,7 +54,7 @@ export function accept(
 ): { rows: Row[]; rejected: Rejected[] } {
   const sent = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const body = decodeBody(sent, about.contentEncoding, limits.unpackedBodyBytes)
-  const shape = shapeOf(body, about.contentType)
+  const shape = shapeOf(body, about.contentType, limits.eventBytes)
   const received = new Date(about.receivedMs).toISOString()
   const rows: Row[] = []
   const rejected: Rejected[] = []

@@ -68,8 +68,11 @@ function tooLarge(bodyBytes: number): LyceumError {
   )
 }
 
-/** Finds out in which of the three shapes a body is: by its type if that says so, else by looking. */
-export function shapeOf(body: Buffer, contentType: string | undefined): Shape {
+/**
+ * Finds out in which of the three shapes a body is: by its type if that says so, else by looking. Nothing
+ * longer than `eventBytes` is parsed: a small text of JSON can take a hundred times its size in memory.
+ */
+export function shapeOf(body: Buffer, contentType: string | undefined, eventBytes: number): Shape {
   if (/\b(?:x-)?(?:ndjson|jsonl|json-?lines|json-seq)\b/i.test(contentType ?? '')) return 'lines'
   const first = skipBlanks(body, 0)
   if (first === body.length)
@@ -81,26 +84,28 @@ export function shapeOf(body: Buffer, contentType: string | undefined): Shape {
   const end = lineEnd(body, first)
   const isOneLine = skipBlanks(body, end) === body.length
   if (isOneLine && body[first] === 123) return 'document'
-  if (!isOneLine && holdsObject(body, first, end)) return 'lines'
-  if (parses(body.toString('utf8', first))) return 'document'
-  return hasEventLine(body, first) ? 'lines' : 'document'
+  if (!isOneLine && holdsObject(body, first, end, eventBytes)) return 'lines'
+  if (body.length - first <= eventBytes && parse(body.toString('utf8', first)) !== undefined)
+    return 'document'
+  return hasEventLine(body, first, eventBytes) ? 'lines' : 'document'
 }
 
-function hasEventLine(body: Buffer, first: number): boolean {
+function hasEventLine(body: Buffer, first: number, eventBytes: number): boolean {
   let probed = 0
   for (const { start, end } of lines(body, first)) {
-    if (holdsObject(body, start, end)) return true
+    if (holdsObject(body, start, end, eventBytes)) return true
     if (++probed === PROBED_LINES) return false
   }
   return false
 }
 
-function holdsObject(body: Buffer, start: number, end: number): boolean {
+function holdsObject(body: Buffer, start: number, end: number, eventBytes: number): boolean {
+  if (end - start > eventBytes) return false
   const brace = body.subarray(start, end).indexOf(123)
-  return brace >= 0 && isObject(parses(body.toString('utf8', start + brace, end)))
+  return brace >= 0 && isObject(parse(body.toString('utf8', start + brace, end)))
 }
 
-function parses(text: string): unknown {
+function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

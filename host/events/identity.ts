@@ -64,10 +64,11 @@ function sorted(value: unknown): unknown {
   if (!isObject(value)) return value
   const copy: JsonObject = {}
   for (const key of Object.keys(value).sort()) {
-    const member = sorted(value[key])
+    const member = value[key]
+    const copied = typeof member === 'object' ? sorted(member) : member
     // Assigned, this one key would set the prototype and vanish.
-    if (key === '__proto__') Object.defineProperty(copy, key, { value: member, enumerable: true })
-    else copy[key] = member
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: copied, enumerable: true })
+    else copy[key] = copied
   }
   return copy
 }

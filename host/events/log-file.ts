@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
 import type { Row } from './accept.ts'
@@ -35,36 +35,39 @@ export class LogFile {
   readonly id: string
   #db: DatabaseSync
   #insert: StatementSync
+  #last: StatementSync
   #find: StatementSync
-  #head: number
 
-  /** @throws LyceumError data_newer, data_damaged. */
+  /** @throws LyceumError data_newer, data_damaged, internal. */
   constructor(path: string) {
-    refuseCutFile(path)
-    this.#db = new DatabaseSync(path)
+    let db: DatabaseSync | undefined
     try {
-      this.#db.exec(`
+      db = new DatabaseSync(path, { timeout: 5000 })
+      const version = formatOf(db)
+      db.exec(`
         PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-        PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096;`)
-      migrate(this.#db)
-      this.#db
-        .prepare(`INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING`)
-        .run(randomBytes(8).toString('hex'))
-      this.id = String(this.#db.prepare(`SELECT value FROM meta WHERE name = 'log'`).get()?.value)
-      this.#insert = this.#db.prepare(
-        'INSERT INTO events (seq, key, type, received, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+        PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096;`)
+      refuseCutFile(db, path)
+      migrate(db, version)
+      db.prepare(`INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING`).run(
+        randomBytes(8).toString('hex'),
       )
-      this.#find = this.#db.prepare('SELECT seq FROM events WHERE key = ?')
-      this.#head = Number(this.#db.prepare('SELECT max(seq) AS head FROM events').get()?.head ?? 0)
+      this.id = String(db.prepare(`SELECT value FROM meta WHERE name = 'log'`).get()?.value)
+      this.#insert = db.prepare(
+        'INSERT INTO events (seq, key, type, received, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING',
+      )
+      this.#last = db.prepare('SELECT max(seq) AS seq FROM events')
+      this.#find = db.prepare('SELECT seq FROM events WHERE key = ?')
+      this.#db = db
     } catch (error) {
-      this.#db.close()
-      throw explained(error)
+      db?.close()
+      throw explained(error, 'The event log cannot be opened. The log of the host says why.')
     }
   }
 
   /** The last seq. */
   get head(): number {
-    return this.#head
+    return Number(this.#last.get()?.seq ?? 0)
   }
 
   /**
@@ -73,11 +76,24 @@ export class LogFile {
    * @throws LyceumError disk_full, data_damaged, internal: then nothing of any of them was stored.
    */
   append(requests: readonly (readonly Row[])[]): Appended[] {
-    let head = this.#head
-    const appendRows = (rows: readonly Row[]) => {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE')
+      const appended = this.#insertAll(requests)
+      this.#db.exec('COMMIT')
+      return appended
+    } catch (error) {
+      // A full disk has rolled the transaction back already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw explained(error, 'The event log failed: nothing of this request was stored.')
+    }
+  }
+
+  #insertAll(requests: readonly (readonly Row[])[]): Appended[] {
+    // Seqs of our own: SQLite's would leave a gap for every duplicate.
+    let head = this.head
+    return requests.map((rows) => {
       const result = { accepted: 0, duplicates: 0, through: 0 }
       for (const { key, type, receivedMs, text } of rows) {
-        // Seqs of our own: SQLite's would leave a gap for every duplicate.
         const isNew = this.#insert.run(head + 1, key, type, receivedMs, text).changes === 1
         if (isNew) head++
         if (isNew) result.accepted++
@@ -85,18 +101,7 @@ export class LogFile {
         result.through = Math.max(result.through, isNew ? head : Number(this.#find.get(key)?.seq))
       }
       return result
-    }
-    try {
-      this.#db.exec('BEGIN IMMEDIATE')
-      const appended = requests.map(appendRows)
-      this.#db.exec('COMMIT')
-      this.#head = head
-      return appended
-    } catch (error) {
-      // A full disk has rolled the transaction back already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw explained(error)
-    }
+    })
   }
 
   close(): void {
@@ -104,35 +109,30 @@ export class LogFile {
   }
 }
 
-function migrate(db: DatabaseSync): void {
+/** How many migrations a file has seen. Asked before anything is written to it. */
+function formatOf(db: DatabaseSync): number {
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
-  if (version > MIGRATIONS.length)
-    throw new LyceumError(
-      'data_newer',
-      `The event log has format ${version}; this Lyceum knows formats up to ${MIGRATIONS.length}. Start the newer Lyceum that wrote it.`,
-    )
-  if (version === MIGRATIONS.length) return
-  db.exec(
-    `BEGIN IMMEDIATE; ${MIGRATIONS.slice(version).join('\n')} PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`,
+  if (version <= MIGRATIONS.length) return version
+  throw new LyceumError(
+    'data_newer',
+    `The event log has format ${version}; this Lyceum knows formats up to ${MIGRATIONS.length}. Start the newer Lyceum that wrote it.`,
   )
 }
 
+function migrate(db: DatabaseSync, version: number): void {
+  if (version === MIGRATIONS.length) return
+  const scripts = MIGRATIONS.slice(version).join('\n')
+  db.exec(`BEGIN IMMEDIATE; ${scripts} PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`)
+}
+
 /** SQLite notices missing pages only when it comes to them; by then the host would have acknowledged more. */
-function refuseCutFile(path: string): void {
-  const wal = `${path}-wal`
-  if (!existsSync(path) || (existsSync(wal) && statSync(wal).size > 0)) return
-  const { size } = statSync(path)
-  if (size === 0) return
-  const db = new DatabaseSync(path, { readOnly: true })
-  try {
-    const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
-    const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size)
-    if (size < pages * pageBytes) throw damaged()
-  } catch (error) {
-    throw explained(error)
-  } finally {
-    db.close()
-  }
+function refuseCutFile(db: DatabaseSync, path: string): void {
+  // Pages that are in the write-ahead log only are not missing: they enter the file first.
+  const checkpoint = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+  if (checkpoint?.busy !== 0) return
+  const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
+  const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size)
+  if (statSync(path).size < pages * pageBytes) throw damaged()
 }
 
 function damaged(): LyceumError {
@@ -143,7 +143,7 @@ function damaged(): LyceumError {
 }
 
 /** Turns what SQLite throws into a refusal that may leave the host; the cause is for the host's own log. */
-function explained(error: unknown): LyceumError {
+function explained(error: unknown, otherwise: string): LyceumError {
   if (error instanceof LyceumError) return error
   const extended = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
   const errcode = extended & 0xff
@@ -152,7 +152,7 @@ function explained(error: unknown): LyceumError {
       ? new LyceumError('disk_full', 'The disk of the event log is full: nothing of this request was stored.')
       : errcode === SQLITE_CORRUPT || errcode === SQLITE_NOT_A_DATABASE
         ? damaged()
-        : new LyceumError('internal', 'The event log failed: nothing of this request was stored.')
+        : new LyceumError('internal', otherwise)
   refusal.cause = error
   return refusal
 }

@@ -40,7 +40,7 @@ export class EventLog {
   /**
    * Opens the log at `path`, creates it if there is none, and recovers what a killed host left.
    *
-   * @throws LyceumError data_newer, data_damaged.
+   * @throws LyceumError data_newer, data_damaged, internal (no such folder, no permission).
    */
   static async open({ path, limits }: { path: string; limits: IntakeLimits }): Promise<EventLog> {
     const { unpackedBodyBytes, eventBytes, eventDepth, eventsPerRequest } = limits

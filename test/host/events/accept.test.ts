@@ -138,6 +138,11 @@ describe('a bad event costs only itself', () => {
     expect(codes(`[${sized(eventBytes)},${sized(eventBytes + 1)}]`)).toEqual([[1, 'event_too_large']])
   })
 
+  test('and its size is looked at before it is parsed', () => {
+    const large = `{\n"a":[${Array(10_000).fill('{}')}]\n}`
+    expect(codes(large, JSON_BODY)).toEqual([[0, 'event_too_large']])
+  })
+
   test('at one level over the depth, not at it', () => {
     const nested = (depth: number) => `{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
     const { eventDepth } = SMALL_LIMITS

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Piscina } from 'piscina'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { EventLog } from '../../../host/events/log.ts'
 import { bomb, bytes, NDJSON, RECEIVED, SMALL_LIMITS } from './intake.ts'
 
@@ -112,6 +113,22 @@ describe('append', () => {
     expect(await before).toMatchObject({ accepted: 1 })
     expect(await after).toMatchObject({ accepted: 1 })
     expect(log.head()).toBe(2)
+  })
+})
+
+describe('the log thread', () => {
+  test('is replaced if it dies, and what was acknowledged is there', async () => {
+    const pools = vi.spyOn(Piscina.prototype, 'run')
+    const log = await openLog()
+    const pool = pools.mock.contexts[0]
+    pools.mockRestore()
+    await log.append(lines(0, 3), ABOUT)
+    if (!(pool instanceof Piscina)) throw new Error('the log runs in no pool')
+    await Promise.all(pool.threads.map((thread) => thread.terminate()))
+    // The pool may hand this one still to the thread that died.
+    await log.append(lines(3, 1), ABOUT).catch((error) => expect(error).toMatchObject({ code: 'internal' }))
+    expect(await log.append(lines(0, 5), ABOUT)).toMatchObject({ through: 5 })
+    expect(idsOf(log)).toEqual(expect.arrayContaining(['e0', 'e1', 'e2', 'e3', 'e4']))
   })
 })
 
@@ -224,6 +241,14 @@ describe('opening and closing', () => {
     await expect(openLog()).rejects.toMatchObject({
       code: 'data_damaged',
       message: expect.stringContaining('backup'),
+    })
+  })
+
+  test('refuses a folder that is not there, without naming it', async () => {
+    const absent = EventLog.open({ path: join(folder, 'absent', 'events.db'), limits: SMALL_LIMITS })
+    await expect(absent).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.not.stringContaining('absent'),
     })
   })
 
