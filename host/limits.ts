@@ -31,6 +31,9 @@ export const LIMITS = Object.freeze({
   bundleBytes: 2 * 1024 * 1024,
   /** Its source map, which is only kept and read lazily for stacks. */
   sourceMapBytes: 8 * 1024 * 1024,
+  /** Reading a bundle's text: parsers that grow faster than their input. */
+  checkMs: 5_000,
+  checkerRssMb: 1536,
   /** Exports of one plugin: a bundle that fills the registry and the pages. */
   endpointsPerPlugin: 200,
   /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */

@@ -125,8 +125,8 @@ export class GuestIsolate {
       (invocation: number, op: number, call: number, text: string) => this.#receive(invocation, op, call, text),
       { ignored: true },
     )
-    const boot = await guest.namespace.get('boot', { reference: true })
-    const booted: ivm.Reference<Guest> = await boot.apply(
+    const boot: ivm.Reference<(...given: unknown[]) => Guest> = await guest.namespace.get('boot', { reference: true })
+    const booted = await boot.apply(
       undefined,
       [send, setClock.derefInto(), plugin.namespace.derefInto()],
       { result: { reference: true }, timeout: timeoutMs },

@@ -64,7 +64,8 @@ export interface SandboxOptions {
   readonly heartbeatMs: number
   readonly maxIsolates: number
   readonly onOutput: (text: string) => void
-  readonly onGone: (sandbox: Sandbox, loss: Loss) => void
+  /** The process is gone; the loss is undefined where it was ended on purpose. */
+  readonly onGone: (sandbox: Sandbox, loss: Loss | undefined) => void
 }
 
 interface Room {
@@ -73,6 +74,8 @@ interface Room {
   readonly loaded: Promise<Failure | undefined>
   finishLoad: (failure: Failure | undefined) => void
   calls: number
+  /** Goes when its last call has ended. */
+  retired: boolean
   lastUsedMs: number
 }
 
@@ -114,6 +117,7 @@ export class Sandbox {
   readonly #under = new Map<bigint, Under>()
   #lastRoom = 0
   #poisoned: Poisoned | undefined
+  #ended = false
 
   constructor(options: SandboxOptions) {
     this.#options = options
@@ -168,20 +172,26 @@ export class Sandbox {
       } finally {
         room.calls -= 1
         room.lastUsedMs = performance.now()
+        if (room.retired && room.calls === 0) this.#drop(room, true)
       }
     } finally {
       release()
     }
   }
 
-  /** Throws the isolates of a plugin away, except those of the bundle that is kept. */
-  unload(plugin: string, keepHash?: string): void {
-    for (const room of this.#rooms.values())
-      if (room.code.plugin === plugin && room.code.hash !== keepHash) this.#drop(room, true)
+  /** Throws the isolates of a plugin away once their calls have ended, except those of the bundle that is kept. */
+  unload(plugin: string, keepHash: string): void {
+    for (const room of this.#rooms.values()) {
+      if (room.code.plugin !== plugin || room.code.hash === keepHash) continue
+      room.retired = true
+      if (room.calls === 0) this.#drop(room, true)
+    }
   }
 
-  kill(reason: string): void {
-    this.#child.kill(reason)
+  /** Ends the process because it is not needed any more. */
+  end(): void {
+    this.#ended = true
+    this.#child.kill('not needed')
   }
 
   #watch(): () => void {
@@ -196,7 +206,7 @@ export class Sandbox {
     const loaded = new Promise<Failure | undefined>((resolve) => {
       finishLoad = resolve
     })
-    const room: Room = { number: ++this.#lastRoom, code, loaded, finishLoad, calls: 0, lastUsedMs: performance.now() }
+    const room: Room = { number: ++this.#lastRoom, code, loaded, finishLoad, calls: 0, retired: false, lastUsedMs: performance.now() }
     this.#rooms.set(code.hash, room)
     this.#roomByNumber.set(room.number, room)
     if (!this.alive) room.finishLoad(LOST)
@@ -227,7 +237,7 @@ export class Sandbox {
       }
       const scope = randomScope()
       const timer = setTimeout(
-        () => this.kill(`${call.code.plugin} was not reported in time`),
+        () => this.#child.kill(`${call.code.plugin} was not reported in time`),
         call.request.budget.wallMs + GRACE_MS,
       )
       const finish = (outcome: Outcome) => {
@@ -256,7 +266,7 @@ export class Sandbox {
         this.#poisoned = parseControl(frame.payload.toString()) as Poisoned
         break
       default:
-        this.kill(`sent a frame of kind ${frame.kind}`)
+        this.#child.kill(`sent a frame of kind ${frame.kind}`)
     }
   }
 
@@ -281,7 +291,7 @@ export class Sandbox {
     // The guest and its process count too and stop before this: here it is a process that lies.
     // A character may take three bytes of UTF-8.
     if (name === undefined || under.ops > budget.ops || under.bytes > budget.bytes * 3) {
-      this.kill(`${under.call.code.plugin} sent ops past the guest's own checks`)
+      this.#child.kill(`${under.call.code.plugin} sent ops past the guest's own checks`)
       return
     }
     under.call.onOp({
@@ -316,7 +326,8 @@ export class Sandbox {
     for (const room of this.#rooms.values()) if (room.calls > 0) active.add(room.code.plugin)
     const suspects = culprits.size > 0 ? culprits : active
     const reason = this.#poisoned?.reason ?? exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
-    this.#options.onGone(this, { reason, suspects: [...suspects], certain: suspects.size === 1 })
+    const loss = { reason, suspects: [...suspects], certain: suspects.size === 1 }
+    this.#options.onGone(this, this.#ended ? undefined : loss)
     for (const under of [...this.#under.values()]) under.finish({ cpuMs: 0, result: EMPTY, failure: LOST })
     for (const room of this.#rooms.values()) room.finishLoad(LOST)
     this.#rooms.clear()

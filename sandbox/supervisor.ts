@@ -41,6 +41,7 @@ export class Supervisor {
   readonly #homes = new Map<string, Sandbox>()
   readonly #waiting: (() => void)[] = []
   #spare: Sandbox | undefined
+  #lastAlone: Promise<unknown> = Promise.resolve()
   #reaper: NodeJS.Timeout
   #closed = false
   #started = 0
@@ -73,8 +74,23 @@ export class Supervisor {
     }
   }
 
-  /** Throws the isolates of a plugin away, except those of the bundle that is kept. */
-  unload(plugin: string, keepHash?: string): void {
+  /** Runs code that has never run before in a process of its own, which ends with the call. One at a time. */
+  runAlone(call: Call): Promise<Outcome> {
+    const run = async () => {
+      const sandbox = this.#make('scratch', PROBATION_NICE)
+      try {
+        return await sandbox.run(call)
+      } finally {
+        sandbox.end()
+      }
+    }
+    const turn = this.#lastAlone.then(run)
+    this.#lastAlone = turn
+    return turn
+  }
+
+  /** Throws the isolates of a plugin away once their calls have ended, except those of the bundle that is kept. */
+  unload(plugin: string, keepHash: string): void {
     for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.unload(plugin, keepHash)
   }
 
@@ -82,8 +98,8 @@ export class Supervisor {
   close(): void {
     this.#closed = true
     clearInterval(this.#reaper)
-    for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.kill('closed')
-    this.#spare?.kill('closed')
+    for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.end()
+    this.#spare?.end()
   }
 
   #sharedFor(plugin: string): Sandbox {
@@ -136,13 +152,13 @@ export class Supervisor {
     })
   }
 
-  #gone(sandbox: Sandbox, loss: Loss): void {
+  #gone(sandbox: Sandbox, loss: Loss | undefined): void {
     this.#shared.delete(sandbox)
     if (this.#spare === sandbox) this.#spare = undefined
     for (const [plugin, own] of this.#probation) if (own === sandbox) this.#probation.delete(plugin)
     for (const [plugin, home] of this.#homes) if (home === sandbox) this.#homes.delete(plugin)
     this.#waiting.shift()?.()
-    if (!this.#closed) this.#options.onLoss(loss)
+    if (loss !== undefined && !this.#closed) this.#options.onLoss(loss)
   }
 
   #reap(): void {
@@ -150,7 +166,7 @@ export class Supervisor {
     if (this.#shared.size < 2) return
     for (const sandbox of this.#shared)
       if (sandbox.load === 0 && sandbox.plugins.length === 0) {
-        sandbox.kill('idle')
+        sandbox.end()
         return
       }
   }
@@ -160,7 +176,7 @@ export class Supervisor {
     for (const [plugin, sandbox] of this.#probation) {
       if (sandbox.load > 0) continue
       this.#probation.delete(plugin)
-      sandbox.kill('idle')
+      sandbox.end()
       if (one) return true
     }
     return false

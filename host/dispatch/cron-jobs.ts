@@ -39,7 +39,7 @@ export class CronJobs {
     const jobs: { endpoint: string; job: Cron }[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'cron') continue
-      const job = new Cron(endpoint.options.schedule, { mode: '5-part', timezone: 'UTC', protect: true, unref: true }, () =>
+      const job: Cron = new Cron(endpoint.options.schedule, { mode: '5-part', timezone: 'UTC', protect: true, unref: true }, () =>
         this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES)),
       )
       jobs.push({ endpoint: endpoint.name, job })

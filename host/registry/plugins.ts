@@ -1,0 +1,297 @@
+import type { Logger } from 'pino'
+import type { Supervisor } from '../../sandbox/supervisor.ts'
+import { authorisePlugin } from '../auth/dimensions.ts'
+import type { Caller } from '../auth/tokens.ts'
+import { LyceumError } from '../errors.ts'
+import { LIMITS, type Quota } from '../limits.ts'
+import type { PluginStore } from '../storage/plugin-store.ts'
+import type { CollectionDeclaration } from '../storage/store-protocol.ts'
+import type { Stores } from '../storage/stores.ts'
+import type { Catalogue, PluginRow, StoredEndpoint, VersionRow } from './catalogue.ts'
+import type { Checker } from './checker.ts'
+import type { Conduct } from './conduct.ts'
+import { didYouMean } from './manifest-names.ts'
+import { parseOptions } from './options.ts'
+import type { ActivePlugin, Endpoint, PluginState } from './plugin.ts'
+import { checkVersion, ownerOf, type PublishBody } from './publish.ts'
+
+/** What runs a plugin's handlers and jobs: told when a version starts or stops. */
+export interface Runner {
+  add(plugin: ActivePlugin): void
+  /** Resolves when what was under way has ended. */
+  remove(plugin: string): Promise<void>
+  wake(plugin: string): void
+}
+
+export interface PluginsServices {
+  readonly catalogue: Catalogue
+  readonly checker: Checker
+  readonly conduct: Conduct
+  readonly supervisor: Supervisor
+  readonly stores: Stores
+  readonly logger: Logger
+}
+
+/** The answer to a publish. */
+export interface Published {
+  readonly version: string
+  readonly needs: readonly string[]
+  readonly approval: 'granted' | 'pending'
+}
+
+/** Generations come with rebuilds; every plugin is in its first. */
+const FIRST_GENERATION = 1
+
+/** The plugins of this host: publishes, activates, pauses and finds them. */
+export class Plugins {
+  readonly #services: PluginsServices
+  readonly #active = new Map<string, ActivePlugin>()
+  readonly #changes = new Map<string, Promise<unknown>>()
+  #runner: Runner | undefined
+
+  constructor(services: PluginsServices) {
+    this.#services = services
+  }
+
+  /** Activates what was active when the host stopped. A plugin that cannot start is reported and left out. */
+  async start(runner: Runner): Promise<void> {
+    this.#runner = runner
+    for (const row of this.#services.catalogue.plugins()) {
+      if (row.activeVersion === undefined) continue
+      try {
+        await this.#changing(row.id, () => this.#run(row.id))
+      } catch (error) {
+        this.#services.logger.error({ err: error, plugin: row.id }, 'plugin could not start')
+      }
+    }
+  }
+
+  /** All active plugins, by id. */
+  active(): ReadonlyMap<string, ActivePlugin> {
+    return this.#active
+  }
+
+  /** What keeps a plugin from running, or 'active'. */
+  state(row: PluginRow): PluginState {
+    if (this.#services.conduct.of(row.id).quarantined !== undefined) return 'quarantined'
+    if (row.paused) return 'paused'
+    return row.activeVersion === undefined ? 'pending' : 'active'
+  }
+
+  /** Whether handlers and jobs of a plugin may run. */
+  mayRun(id: string): boolean {
+    return this.#active.has(id) && !this.#paused(id) && this.#services.conduct.of(id).quarantined === undefined
+  }
+
+  /**
+   * The plugin behind a view or query.
+   * @throws {LyceumError} plugin_unknown, plugin_pending, plugin_paused, plugin_quarantined
+   */
+  get(id: string): ActivePlugin {
+    const plugin = this.#active.get(id)
+    if (plugin === undefined) {
+      if (this.#services.catalogue.plugin(id) !== undefined)
+        throw new LyceumError('plugin_pending', `${id} waits for an admin to approve it.`)
+      throw new LyceumError('plugin_unknown', `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`)
+    }
+    if (this.#services.conduct.of(id).quarantined !== undefined)
+      throw new LyceumError('plugin_quarantined', `${id} broke its limits too often and was stopped. Its author and admins see why.`)
+    if (this.#paused(id)) throw new LyceumError('plugin_paused', `An admin has paused ${id}.`)
+    return plugin
+  }
+
+  /** @throws {LyceumError} plugin_unknown, or plugin_denied where the caller neither owns nor administers it */
+  owned(id: string, caller: Caller): PluginRow {
+    const row = this.#services.catalogue.plugin(id)
+    if (row === undefined)
+      throw new LyceumError('plugin_unknown', `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`)
+    authorisePlugin(caller, id)
+    if (caller.role !== 'admin' && row.owner !== ownerOf(caller))
+      throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else.`)
+    return row
+  }
+
+  /** Checks and keeps a version, and activates it where it asks for nothing that is not approved. */
+  publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    return this.#changing(id, async () => {
+      const { catalogue, conduct } = this.#services
+      const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)
+      const same = catalogue.version(id, row.version)
+      if (same !== undefined && same.hash !== row.hash)
+        throw new LyceumError('version_exists', `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`)
+      await this.#store(id).declare(collectionsOf(row.endpoints))
+      if (same === undefined) catalogue.addVersion(owner, row, code)
+      const plugin = catalogue.plugin(id)
+      // What an admin publishes, an admin has approved.
+      if (caller.role === 'admin') catalogue.setGranted(id, [...new Set([...(plugin?.granted ?? []), ...needs])])
+      const missing = needs.filter((need) => caller.role !== 'admin' && !plugin?.granted.includes(need))
+      if (missing.length > 0) return { version: row.version, needs: missing, approval: 'pending' }
+      conduct.forgive(id)
+      await this.#activate(id, row.version)
+      return { version: row.version, needs, approval: 'granted' }
+    })
+  }
+
+  /** Approves what a version asks for, all or the named, and activates the newest that can then run. */
+  approve(id: string, named: readonly string[] | undefined): Promise<VersionRow> {
+    return this.#changing(id, async () => {
+      const { catalogue } = this.#services
+      const newest = catalogue.versions(id)[0]
+      if (newest === undefined) throw new LyceumError('plugin_unknown', `There is no plugin "${id}".`)
+      const needs = needsOf(newest)
+      const granted = new Set([...(catalogue.plugin(id)?.granted ?? []), ...(named ?? needs)])
+      catalogue.setGranted(id, [...granted])
+      const missing = needs.filter((need) => !granted.has(need))
+      if (missing.length > 0)
+        throw new LyceumError('plugin_pending', `Version ${newest.version} also asks for: ${missing.join(', ')}. It stays pending.`)
+      await this.#store(id).declare(collectionsOf(newest.endpoints))
+      await this.#activate(id, newest.version)
+      return newest
+    })
+  }
+
+  /** Goes back to an earlier version: the one before the active, or the named. Data are not rolled back. */
+  rollback(id: string, version: string | undefined): Promise<VersionRow> {
+    return this.#changing(id, async () => {
+      const { catalogue, conduct } = this.#services
+      const versions = catalogue.versions(id)
+      const activeAt = versions.findIndex((row) => row.version === catalogue.plugin(id)?.activeVersion)
+      const target = version === undefined ? versions[activeAt + 1] : versions.find((row) => row.version === version)
+      if (target === undefined)
+        throw new LyceumError(
+          'version_unknown',
+          version === undefined ? `${id} has no version before the active one.` : `There is no version ${version} of ${id}.`,
+        )
+      await this.#store(id).declare(collectionsOf(target.endpoints))
+      conduct.forgive(id)
+      await this.#activate(id, target.version)
+      return target
+    })
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#changing(id, async () => this.#services.catalogue.setPaused(id, true))
+  }
+
+  /** Lets a plugin run again: after a pause, and after a quarantine. */
+  resume(id: string): Promise<void> {
+    return this.#changing(id, async () => {
+      this.#services.catalogue.setPaused(id, false)
+      this.#services.conduct.forgive(id)
+      this.#runner?.wake(id)
+    })
+  }
+
+  /** Changes a quota; it holds from the next call on. */
+  setQuota(id: string, quota: Quota): Promise<void> {
+    return this.#changing(id, async () => {
+      this.#services.catalogue.setQuota(id, quota)
+      if (this.#active.has(id)) await this.#run(id)
+    })
+  }
+
+  #paused(id: string): boolean {
+    return this.#services.catalogue.plugin(id)?.paused === true
+  }
+
+  #store(id: string): PluginStore {
+    return this.#services.stores.plugin(id, FIRST_GENERATION)
+  }
+
+  async #activate(id: string, version: string): Promise<void> {
+    this.#services.catalogue.activate(id, version)
+    await this.#run(id)
+  }
+
+  /** Starts the active version, in the place of what ran before. */
+  async #run(id: string): Promise<void> {
+    const { catalogue, supervisor } = this.#services
+    const row = catalogue.plugin(id)
+    const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
+    if (row === undefined || version === undefined) return
+    const { bundle } = catalogue.code(id, version.version)
+    const store = this.#store(id)
+    await store.declare(collectionsOf(version.endpoints))
+    const before = this.#active.get(id)
+    const plugin: ActivePlugin = {
+      id,
+      version: version.version,
+      activation: row.activation,
+      code: {
+        plugin: id,
+        hash: `${id}:${version.hash}:${row.quota.memoryMb}`,
+        bundle,
+        load: { memoryMb: row.quota.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 },
+      },
+      endpoints: endpointsOf(version.endpoints),
+      granted: new Set(row.granted),
+      store,
+      quota: row.quota,
+      usage: before?.usage ?? { calls: 0, failures: 0, cpuMs: 0, ops: 0, bytes: 0, events: 0 },
+    }
+    // What is under way for the version before runs into a cursor that it no longer owns, and is run again.
+    if (before !== undefined) void this.#runner?.remove(id)
+    this.#active.set(id, plugin)
+    this.#runner?.add(plugin)
+    supervisor.unload(id, plugin.code.hash)
+  }
+
+  /** One change at a time to a plugin. */
+  async #changing<Result>(id: string, change: () => Promise<Result>): Promise<Result> {
+    const before = this.#changes.get(id) ?? Promise.resolve()
+    const running = before.then(change, change)
+    this.#changes.set(id, running)
+    try {
+      return await running
+    } finally {
+      if (this.#changes.get(id) === running) this.#changes.delete(id)
+    }
+  }
+}
+
+/** The other plugins that a version wants to ask. */
+export function needsOf(version: VersionRow): string[] {
+  const named = version.endpoints.flatMap((endpoint) => endpoint.plugins)
+  return [...new Set(named)].filter((name) => name !== 'self' && name !== version.plugin).sort()
+}
+
+function collectionsOf(endpoints: readonly StoredEndpoint[]): CollectionDeclaration[] {
+  return endpoints
+    .filter((endpoint) => endpoint.kind === 'collection')
+    .map(({ name, options }) => ({
+      name,
+      indexes: parseOptions('collection', name, options).indexes.map(({ keys, unique }) => ({
+        keys: Object.fromEntries(keys),
+        unique,
+      })),
+    }))
+}
+
+function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>()
+  for (const { name, kind, facilities, dimensions, plugins, description, options } of stored) {
+    if (kind === 'collection') continue
+    const shape = { name, dimensions, plugins, facilities: new Set(facilities) }
+    const told = (said: { title?: string | undefined; description?: string | undefined }) => ({
+      title: said.title ?? titleFrom(name),
+      description: said.description ?? description,
+    })
+    if (kind === 'onEvent') {
+      const parsed = parseOptions(kind, name, options)
+      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
+    } else if (kind === 'cron') {
+      const parsed = parseOptions(kind, name, options)
+      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
+    } else {
+      const parsed = parseOptions(kind, name, options)
+      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
+    }
+  }
+  return endpoints
+}
+
+/** `mostPlayed` → "Most played". */
+function titleFrom(name: string): string {
+  const words = name.replace(/([a-z\d])([A-Z])/g, '$1 $2').toLowerCase()
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}

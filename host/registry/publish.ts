@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
+import { type Caller } from '../auth/tokens.ts'
+import { authorisePlugin } from '../auth/dimensions.ts'
+import { isErrorCode, LyceumError } from '../errors.ts'
+import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
+import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
+import type { Checker } from './checker.ts'
+import { parseOptions } from './options.ts'
+import { parsePackage } from './package.ts'
+
+/** The body of a publish, as the author's command line sends it. */
+export const PublishBody = z.object({
+  /** One ESM file. */
+  bundle: z.string().min(1),
+  /** Its version 3 source map, as text; '' for none. */
+  sourceMap: z.string().default(''),
+  /** The author's package.json. */
+  package: z.unknown(),
+})
+export type PublishBody = z.infer<typeof PublishBody>
+
+/** A version that passed all checks. */
+export interface CheckedVersion {
+  readonly row: VersionRow
+  readonly code: { readonly bundle: Buffer; readonly sourceMap: string }
+  readonly owner: string
+  /** The other plugins that it wants to ask. */
+  readonly needs: readonly string[]
+}
+
+const Described = z.array(z.object({ name: z.string(), kind: z.unknown(), options: z.unknown() }))
+
+export interface PublishServices {
+  readonly catalogue: Catalogue
+  readonly checker: Checker
+  readonly supervisor: Supervisor
+}
+
+/**
+ * Checks a version: package.json, manifest, a scratch load without capabilities, options. Nothing is kept.
+ * @throws {LyceumError} what the author has to change, and where
+ */
+export async function checkVersion(
+  body: PublishBody,
+  id: string,
+  caller: Caller,
+  services: PublishServices,
+): Promise<CheckedVersion> {
+  const about = parsePackage(body.package)
+  if (about.name !== id)
+    throw new LyceumError('package_invalid', `package.json says "name": "${about.name}", but this publishes ${id}. Make them the same.`)
+  const known = services.catalogue.plugin(id)
+  const owner = known?.owner ?? ownerOf(caller)
+  authorisePlugin(caller, id)
+  if (caller.role !== 'admin' && owner !== ownerOf(caller))
+    throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else. Choose another name in package.json.`)
+  if (body.sourceMap.length > LIMITS.sourceMapBytes)
+    throw new LyceumError('bundle_too_large', `The source map has more than ${LIMITS.sourceMapBytes} bytes.`)
+  const bundle = Buffer.from(body.bundle)
+  const { endpoints } = await services.checker.check(id, bundle, body.sourceMap)
+  const hash = createHash('sha256').update(bundle).digest('hex')
+  const described = await scratchLoad({ plugin: id, hash, bundle }, body.sourceMap, services)
+  const stored = endpoints.map((endpoint): StoredEndpoint => {
+    const found = described.get(endpoint.name)
+    if (found?.kind !== endpoint.kind)
+      throw new LyceumError('manifest_refused', `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`)
+    parseOptions(endpoint.kind, endpoint.name, found.options)
+    const { name, kind, facilities, dimensions, plugins, description } = endpoint
+    return { name, kind, facilities: [...facilities], dimensions: [...dimensions], plugins: [...plugins], description, options: found.options }
+  })
+  const needs = [...new Set(stored.flatMap((endpoint) => endpoint.plugins))].filter((name) => name !== 'self' && name !== id)
+  for (const need of needs)
+    if (services.catalogue.plugin(need) === undefined)
+      throw new LyceumError('manifest_refused', `There is no plugin "${need}" here. Publish it first, or check the name in plugins: { ${need} }.`)
+  return {
+    row: {
+      plugin: id,
+      version: about.version,
+      hash,
+      title: about.title ?? id,
+      description: about.description ?? '',
+      endpoints: stored,
+      publishedMs: Date.now(),
+      publishedBy: ownerOf(caller),
+    },
+    code: { bundle, sourceMap: body.sourceMap },
+    owner,
+    needs: needs.sort(),
+  }
+}
+
+/** Whom a plugin belongs to that this caller publishes. */
+export function ownerOf(caller: Caller): string {
+  return caller.user ?? caller.role
+}
+
+/** Runs the top level of the bundle in an isolate of its own that may ask for nothing, and reads all options. */
+async function scratchLoad(
+  code: Omit<PluginCode, 'load'>,
+  sourceMap: string,
+  { supervisor, checker }: PublishServices,
+): Promise<Map<string, z.infer<typeof Described>[number]>> {
+  const load = { memoryMb: QUOTA_DEFAULTS.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 }
+  const scratch: PluginCode = { ...code, load }
+  const budget = { cpuMs: load.cpuMs, wallMs: load.wallMs, ops: 0, bytes: 0, outputBytes: LIMITS.bundleBytes }
+  const { result, failure } = await supervisor.runAlone({
+    code: scratch,
+    input: '{}',
+    request: { endpoint: '', kind: 'describe', budget, nowMs: Date.now(), eachEvent: false, plainJson: true, traceWrites: false },
+    onOp: (op) => op.refuse({ code: 'op_denied', message: 'Nothing may be asked for while a plugin loads.' }),
+  })
+  if (failure !== undefined) {
+    const stack = failure.stack === undefined ? undefined : await checker.mapStack(code.plugin, sourceMap, failure.stack)
+    const code_ = isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
+    throw new LyceumError(code_ === 'sandbox_lost' ? 'bundle_broken' : code_, failure.message, stack === undefined ? undefined : { stack })
+  }
+  const described = Described.safeParse(jsonOf(result))
+  if (!described.success) throw new LyceumError('bundle_broken', 'The options of the endpoints could not be read. Write them as plain values.')
+  return new Map(described.data.map((endpoint) => [endpoint.name, endpoint]))
+}
+
+function jsonOf(result: Buffer): unknown {
+  try {
+    return JSON.parse(result.toString())
+  } catch {
+    return undefined
+  }
+}
