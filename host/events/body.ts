@@ -6,9 +6,10 @@ const LINE_FEED = 10
 const QUOTE = 34
 const COMMA = 44
 const BACKSLASH = 92
-const OPEN = new Set([91, 123])
-const CLOSE = new Set([93, 125])
+const OPEN_ARRAY = 91
 const CLOSE_ARRAY = 93
+const OPEN_OBJECT = 123
+const CLOSE_OBJECT = 125
 
 /** How many lines are looked at to tell damaged lines from a damaged document. */
 const PROBED_LINES = 20
@@ -80,10 +81,10 @@ export function shapeOf(body: Buffer, contentType: string | undefined, eventByte
       'body_unreadable',
       'The body is empty. Send one event, an array, or a line for each event.',
     )
-  if (body[first] === 91) return 'array'
+  if (body[first] === OPEN_ARRAY) return 'array'
   const end = lineEnd(body, first)
   const isOneLine = skipBlanks(body, end) === body.length
-  if (isOneLine && body[first] === 123) return 'document'
+  if (isOneLine && body[first] === OPEN_OBJECT) return 'document'
   if (!isOneLine && holdsObject(body, first, end, eventBytes)) return 'lines'
   if (body.length - first <= eventBytes && parse(body.toString('utf8', first)) !== undefined)
     return 'document'
@@ -101,7 +102,7 @@ function hasEventLine(body: Buffer, first: number, eventBytes: number): boolean 
 
 function holdsObject(body: Buffer, start: number, end: number, eventBytes: number): boolean {
   if (end - start > eventBytes) return false
-  const brace = body.subarray(start, end).indexOf(123)
+  const brace = body.subarray(start, end).indexOf(OPEN_OBJECT)
   return brace >= 0 && isObject(parse(body.toString('utf8', start + brace, end)))
 }
 
@@ -163,9 +164,9 @@ function itemEnd(body: Buffer, from: number): number {
   for (let at = from; at < body.length; at++) {
     const byte = body[at] ?? 0
     if (byte === QUOTE) at = stringEnd(body, at)
-    else if (OPEN.has(byte)) depth++
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++
     else if (depth === 0 && (byte === COMMA || byte === CLOSE_ARRAY)) return at
-    else if (CLOSE.has(byte)) depth--
+    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--
   }
   return body.length
 }

@@ -110,7 +110,8 @@ export class EventLog {
   }
 
   /**
-   * Tells a listener, after every commit that it hears of, how far the log goes.
+   * Tells a listener how far the log goes whenever that grows, before the senders are answered: it must
+   * not throw.
    *
    * @returns the way to stop that.
    */
@@ -119,7 +120,10 @@ export class EventLog {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The events after a seq, in order, until a limit is met: at most `maxRows`, and no row that begins beyond `maxBytes`. */
+  /**
+   * The events after a seq, in order, up to `maxRows`, or fewer once their texts have `maxBytes` together
+   * (counted in characters). There is one at least if the log has one, however large.
+   */
   read(after: number, maxRows: number, maxBytes: number): LogRow[] {
     const rows: LogRow[] = []
     let bytes = 0

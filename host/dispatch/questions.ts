@@ -1,0 +1,150 @@
+import { encode } from '@lyceum/sdk/ejson'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OpContext } from '../capabilities/capability.ts'
+import { authorise, authorisePlugin } from '../auth/dimensions.ts'
+import type { Caller } from '../auth/tokens.ts'
+import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { didYouMean } from '../registry/manifest-names.ts'
+import { parseParams } from '../registry/params.ts'
+import type { ActivePlugin, Endpoint, ReadingEndpoint } from '../registry/plugin.ts'
+import type { Plugins } from '../registry/plugins.ts'
+import { CallTree } from './call-tree.ts'
+import type { EndedFailure, Invoker } from './invoker.ts'
+
+/** Names and values that a request gave: dimensions and parameters. */
+export type Asked = Iterable<readonly [string, unknown]>
+
+/** The result of a view or query, with where it comes from. */
+export interface Answer {
+  /** A query's JSON, or the inside of a view's page. From a plugin: never trusted. */
+  readonly result: Buffer
+  readonly plugin: string
+  readonly version: string
+  readonly endpoint: ReadingEndpoint
+}
+
+export interface QuestionsServices {
+  readonly plugins: Plugins
+  readonly invoker: Invoker
+  /** An error that is laid to the plugin, for its author. */
+  readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
+}
+
+const FIRST_RETRY_MS = 20
+
+/** Answers views and queries: for people, and for plugins that ask other plugins. */
+export class Questions {
+  readonly #services: QuestionsServices
+
+  constructor(services: QuestionsServices) {
+    this.#services = services
+  }
+
+  /**
+   * Finds an endpoint and what it may be asked by this caller, without running it.
+   * @throws {LyceumError} what is unknown, missing or not allowed
+   */
+  find(kind: 'view' | 'query', pluginId: string, name: string, caller: Caller): { plugin: ActivePlugin; endpoint: ReadingEndpoint } {
+    authorisePlugin(caller, pluginId)
+    const plugin = this.#services.plugins.get(pluginId)
+    return { plugin, endpoint: endpointOf(plugin, kind, name) }
+  }
+
+  /** Answers a person. @throws {LyceumError} */
+  async answer(kind: 'view' | 'query', pluginId: string, name: string, asked: Asked, caller: Caller): Promise<Answer> {
+    const { plugin, endpoint } = this.find(kind, pluginId, name, caller)
+    const named = namedFor(endpoint, [...asked], caller)
+    const context = { plugin, endpoint, caller, transaction: undefined, tree: new CallTree(plugin.quota), depth: 0 }
+    const result = await this.#run(context, named, true)
+    return { result, plugin: plugin.id, version: plugin.version, endpoint }
+  }
+
+  /** Answers a plugin, as the same caller and on the budget of the same tree of calls. Resolves with EJSON. */
+  async ask(pluginId: string, name: string, args: Readonly<Record<string, unknown>>, asking: OpContext): Promise<Buffer> {
+    const depth = asking.depth + 1
+    asking.tree.enter(depth)
+    const plugin = this.#services.plugins.get(pluginId)
+    const endpoint = endpointOf(plugin, 'query', name)
+    const named = namedFor(endpoint, Object.entries(args), asking.caller)
+    const context = { plugin, endpoint, caller: asking.caller, transaction: undefined, tree: asking.tree, depth }
+    return this.#run(context, named, false)
+  }
+
+  /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
+  async #run(context: OpContext, named: string, plainJson: boolean): Promise<Buffer> {
+    const input = `{"named":${JSON.stringify(named)},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs *= 2) {
+      const { result, failure } = await this.#services.invoker.run({
+        context,
+        input,
+        eachEvent: false,
+        plainJson,
+        traceWrites: false,
+      })
+      if (failure === undefined) return result
+      const again = failure.passing && failure.code !== 'over_concurrency' && failure.code !== 'disk_full'
+      if (!again || performance.now() + waitMs > context.tree.deadlineMs) {
+        if (!failure.passing) this.#services.onFailure(context.plugin, context.endpoint.name, failure)
+        throw refusal(context, failure)
+      }
+      await sleep(waitMs)
+    }
+  }
+}
+
+function endpointOf(plugin: ActivePlugin, kind: 'view' | 'query', name: string): ReadingEndpoint {
+  const endpoint = plugin.endpoints.get(name)
+  if (endpoint !== undefined && isReading(endpoint) && endpoint.kind === kind) return endpoint
+  const names = [...plugin.endpoints.values()].filter((known) => known.kind === kind).map((known) => known.name)
+  const offer = names.length > 0 ? ` It has: ${names.join(', ')}.` : ''
+  throw new LyceumError('endpoint_unknown', `${plugin.id} has no ${kind} "${name}".${didYouMean(name, names)}${offer}`)
+}
+
+function isReading(endpoint: Endpoint): endpoint is ReadingEndpoint {
+  return endpoint.kind === 'view' || endpoint.kind === 'query'
+}
+
+/** What the handler gets of what it destructures beside facilities: dimensions, parameters and the viewer, as EJSON. */
+function namedFor(endpoint: ReadingEndpoint, asked: readonly (readonly [string, unknown])[], caller: Caller | undefined): string {
+  const given = new Map(asked)
+  const named: Record<string, unknown> = Object.create(null)
+  const text = (name: string) => {
+    const value = given.get(name)
+    return typeof value === 'string' && value !== '' ? value.slice(0, LIMITS.parameterChars) : undefined
+  }
+  const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller)
+  for (const dimension of endpoint.dimensions) {
+    const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
+    if (value === undefined)
+      throw new LyceumError('bad_parameter', `This is about one ${dimension}: add ?${dimension}=…`, { parameter: dimension })
+    named[dimension] = value
+  }
+  const params = parseParams(endpoint.options.params, asked)
+  if (endpoint.facilities.has('params')) named.params = Object.fromEntries(params)
+  if (endpoint.facilities.has('viewer') && caller !== undefined)
+    named.viewer = { user: caller.user ?? '', role: caller.role, courses: caller.courses }
+  return encode({ ...named })
+}
+
+/** Whose data is shown. A job has no caller: it may ask about courses, never about single people. */
+function scopeOf(
+  endpoint: ReadingEndpoint,
+  asked: { readonly user?: string | undefined; readonly course?: string | undefined },
+  caller: Caller | undefined,
+): { readonly user?: string; readonly course?: string } {
+  const known = { ...(asked.user !== undefined && { user: asked.user }), ...(asked.course !== undefined && { course: asked.course }) }
+  if (caller !== undefined) return authorise(caller, known, endpoint.dimensions)
+  if (endpoint.dimensions.includes('user') || endpoint.facilities.has('viewer'))
+    throw new LyceumError('op_denied', `${endpoint.name} is about one person, and a handler or job has nobody who asks.`)
+  return known
+}
+
+function refusal(context: OpContext, failure: EndedFailure): LyceumError {
+  const { plugin, endpoint } = context
+  return new LyceumError(failure.code, `${plugin.id}.${endpoint.name}: ${failure.message}`, {
+    plugin: plugin.id,
+    endpoint: endpoint.name,
+    ...(failure.stack !== undefined && { stack: failure.stack }),
+  })
+}

@@ -1,0 +1,35 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { LyceumError } from './errors.ts'
+
+/** Where everything lies in a data folder. */
+export interface DataFolder {
+  readonly log: string
+  readonly registry: string
+  readonly plugins: string
+  /** Lets another host have the folder. */
+  release(): void
+}
+
+/**
+ * Makes a data folder ready and locks it, so that a second host refuses to start on it. The lock is
+ * SQLite's own, which the system lets go of when the process ends, however it ends.
+ * @throws {LyceumError} data_locked
+ */
+export function openDataFolder(folder: string): DataFolder {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const lock = new DatabaseSync(join(folder, 'lock.db'))
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT;')
+  } catch {
+    lock.close()
+    throw new LyceumError('data_locked', 'Another Lyceum runs on this data folder. Stop it, or start this one with another --data.')
+  }
+  return {
+    log: join(folder, 'events.db'),
+    registry: join(folder, 'registry.db'),
+    plugins: join(folder, 'plugins'),
+    release: () => lock.close(),
+  }
+}

@@ -1,0 +1,133 @@
+import { pino, type Logger } from 'pino'
+import { Supervisor } from '../sandbox/supervisor.ts'
+import { loadKeys, type Keys } from './auth/keys.ts'
+import type { OpTable } from './capabilities/capability.ts'
+import { dbOps } from './capabilities/db.ts'
+import { PluginLogs, withoutControls } from './capabilities/log.ts'
+import { pluginQueryOp } from './capabilities/plugins.ts'
+import type { Config } from './config.ts'
+import { CronJobs } from './dispatch/cron-jobs.ts'
+import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
+import { Lane } from './dispatch/lane.ts'
+import { LogWindow } from './dispatch/log-window.ts'
+import { Questions } from './dispatch/questions.ts'
+import { EventLog } from './events/log.ts'
+import { openDataFolder } from './files.ts'
+import { LIMITS } from './limits.ts'
+import { Catalogue } from './registry/catalogue.ts'
+import { Checker } from './registry/checker.ts'
+import { Conduct } from './registry/conduct.ts'
+import type { ActivePlugin } from './registry/plugin.ts'
+import { Plugins } from './registry/plugins.ts'
+import { Stores } from './storage/stores.ts'
+
+/** All parts of a running host. */
+export interface Host {
+  readonly config: Config
+  readonly keys: Keys
+  readonly logger: Logger
+  readonly log: EventLog
+  readonly window: LogWindow
+  readonly catalogue: Catalogue
+  readonly checker: Checker
+  readonly conduct: Conduct
+  readonly plugins: Plugins
+  readonly pluginLogs: PluginLogs
+  readonly questions: Questions
+  readonly lane: Lane
+  readonly cron: CronJobs
+  readonly invoker: Invoker
+  readonly supervisor: Supervisor
+  readonly stores: Stores
+  /** True from the moment all parts have started until the host begins to stop. */
+  ready(): boolean
+  /** Stops: not ready at once, then what is under way ends, then everything closes. */
+  close(): Promise<void>
+}
+
+const MOST_ISOLATES = 64
+const PROBATION_SANDBOXES = 3
+const SANDBOX_IDLE_MS = 30_000
+/** Batches under way get this long to end when the host stops; what is aborted then runs again later. */
+const DRAIN_MS = 10_000
+
+/** Opens the data folder and starts everything but HTTP. @throws {LyceumError} data_locked, data_newer … */
+export async function openHost(config: Config, nowMs: () => number = Date.now): Promise<Host> {
+  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+  const folder = openDataFolder(config.dataDir)
+  const [keys, log] = await Promise.all([loadKeys(config.dataDir), EventLog.open({ path: folder.log, limits: LIMITS })])
+  const catalogue = new Catalogue(folder.registry)
+  const conduct = new Conduct({
+    logger,
+    quarantined: new Map(catalogue.plugins().flatMap(({ id, quarantined }) => (quarantined ? [[id, quarantined]] : []))),
+    onQuarantine: (plugin, reason) => catalogue.setQuarantined(plugin, reason),
+  })
+  const onOutput = (text: string) => logger.warn({ output: withoutControls(text.slice(0, LIMITS.errorChars)) }, 'child process')
+  const onLoss: Conduct['lost'] = (loss) => conduct.lost(loss)
+  const supervisor = new Supervisor({
+    rssCapMb: LIMITS.sandboxRssMb,
+    heartbeatMs: LIMITS.heartbeatLostMs,
+    maxIsolates: MOST_ISOLATES,
+    probationSandboxes: PROBATION_SANDBOXES,
+    idleMs: SANDBOX_IDLE_MS,
+    onOutput,
+    onLoss,
+  })
+  const stores = new Stores({ folder: folder.plugins, onOutput, onLoss })
+  const checker = new Checker(onOutput)
+  const pluginLogs = new PluginLogs()
+  const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
+
+  const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
+    void reportFailure(plugin, endpoint, failure)
+  const reportFailure = async (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => {
+    const { sourceMap } = catalogue.code(plugin.id, plugin.version)
+    const stack = failure.stack === undefined ? '' : await checker.mapStack(plugin.id, sourceMap, failure.stack)
+    pluginLogs.add(plugin.id, endpoint, 'error', stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd())
+  }
+
+  const ops: OpTable = {
+    ...dbOps,
+    log: pluginLogs.op,
+    pluginQuery: pluginQueryOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
+  }
+  const invoker = new Invoker(supervisor, conduct, ops)
+  const questions = new Questions({ plugins, invoker, onFailure })
+  const window = new LogWindow(log)
+  const mayRun = (plugin: string) => plugins.mayRun(plugin)
+  const feeding = { logId: log.id, window, invoker, logger, mayRun, onFailure }
+  const lane = new Lane(log, window, feeding)
+  const cron = new CronJobs({ ...feeding, nowMs })
+
+  await Promise.all([supervisor.start(), stores.start()])
+  await plugins.start({
+    add: (plugin) => {
+      lane.add(plugin)
+      cron.add(plugin)
+    },
+    remove: async (plugin) => {
+      await Promise.all([lane.remove(plugin), cron.remove(plugin)])
+    },
+    wake: (plugin) => lane.wake(plugin),
+  })
+
+  let ready = true
+  let closing: Promise<void> | undefined
+  const close = async () => {
+    ready = false
+    const drained = Promise.all([lane.close(), cron.close()])
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())])
+    await log.close()
+    supervisor.close()
+    checker.close()
+    await stores.close()
+    catalogue.close()
+    folder.release()
+  }
+  return {
+    config, keys, logger, log, window, catalogue, checker, conduct, plugins, pluginLogs,
+    questions, lane, cron, invoker, supervisor, stores,
+    ready: () => ready,
+    close: () => (closing ??= close()),
+  }
+}
