@@ -2,39 +2,39 @@ import { randomUUID } from 'node:crypto'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import type { Logger } from 'pino'
 import { type AppEnv, gate } from './auth/gate.ts'
-import type { Keys } from './auth/keys.ts'
 import { methodsAt } from './auth/roles.ts'
 import { type Config, isLoopback } from './config.ts'
 import { LyceumError } from './errors.ts'
+import type { Host } from './host.ts'
 import { LIMITS } from './limits.ts'
 import { answerError } from './problem.ts'
+import { addDiscovery } from './routes/discovery.ts'
+import { addEvents } from './routes/events.ts'
 import { addHealth } from './routes/health.ts'
+import { addMetrics } from './routes/metrics.ts'
+import { addPlugins } from './routes/plugins.ts'
+import { addQueries } from './routes/queries.ts'
 import { addSignIn } from './routes/sign-in.ts'
-
-/** What the routes work with. */
-export interface Services {
-  readonly config: Config
-  readonly keys: Keys
-  readonly logger: Logger
-  /** True from the moment all parts have started until the host begins to stop. */
-  ready(): boolean
-}
 
 /** The app, as the files in routes/ and pages/ add to it. */
 export type App = OpenAPIHono<AppEnv>
 
 /** Builds the HTTP side of the host: the shell, and the routes in it. */
-export function createApp(services: Services): App {
-  const app = createShell(services)
-  addHealth(app, services)
-  addSignIn(app, services)
+export function createApp(host: Host): App {
+  const app = createShell(host)
+  addHealth(app, host)
+  addSignIn(app, host)
+  addEvents(app, host)
+  addQueries(app, host)
+  addPlugins(app, host)
+  addDiscovery(app, host)
+  addMetrics(app, host)
   return app
 }
 
 /** What every request passes through before it reaches a route, and what every answer gets on its way out. */
-export function createShell({ config, keys, logger }: Pick<Services, 'config' | 'keys' | 'logger'>): App {
+export function createShell({ config, keys, logger }: Pick<Host, 'config' | 'keys' | 'logger'>): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseParameters })
   app.onError((error, c) => answerError(c, error, logger))
   app.notFound((c) => answerError(c, absent(app, c), logger))

@@ -1,4 +1,5 @@
-import { pino, type Logger } from 'pino'
+import { type Logger, pino } from 'pino'
+import packageJson from '../package.json' with { type: 'json' }
 import { Supervisor } from '../sandbox/supervisor.ts'
 import { loadKeys, type Keys } from './auth/keys.ts'
 import type { OpTable } from './capabilities/capability.ts'
@@ -12,6 +13,7 @@ import { Lane } from './dispatch/lane.ts'
 import { LogWindow } from './dispatch/log-window.ts'
 import { Questions } from './dispatch/questions.ts'
 import { EventLog } from './events/log.ts'
+import { LyceumError } from './errors.ts'
 import { openDataFolder } from './files.ts'
 import { LIMITS } from './limits.ts'
 import { Catalogue } from './registry/catalogue.ts'
@@ -39,6 +41,14 @@ export interface Host {
   readonly invoker: Invoker
   readonly supervisor: Supervisor
   readonly stores: Stores
+  /** The version of Lyceum. */
+  readonly version: string
+  /** How far in the log the results of a plugin reach: its slowest handler. */
+  logPosition(plugin: string): number
+  /** A stack of the active version with the author's lines. */
+  authorStack(plugin: string, stack: string): Promise<string>
+  /** A refusal as this reader may see it: the stack for those who may, with the author's lines. */
+  explain(error: LyceumError, withStack: boolean): Promise<LyceumError>
   /** True from the moment all parts have started until the host begins to stop. */
   ready(): boolean
   /** Stops: not ready at once, then what is under way ends, then everything closes. */
@@ -78,11 +88,14 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const pluginLogs = new PluginLogs()
   const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
 
+  const authorStack = (plugin: string, stack: string) => {
+    const version = catalogue.plugin(plugin)?.activeVersion
+    return version === undefined ? Promise.resolve(stack) : checker.mapStack(plugin, catalogue.code(plugin, version).sourceMap, stack)
+  }
   const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
     void reportFailure(plugin, endpoint, failure)
   const reportFailure = async (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => {
-    const { sourceMap } = catalogue.code(plugin.id, plugin.version)
-    const stack = failure.stack === undefined ? '' : await checker.mapStack(plugin.id, sourceMap, failure.stack)
+    const stack = failure.stack === undefined ? '' : await authorStack(plugin.id, failure.stack)
     pluginLogs.add(plugin.id, endpoint, 'error', stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd())
   }
 
@@ -111,6 +124,15 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     wake: (plugin) => lane.wake(plugin),
   })
 
+  const logPosition = (plugin: string) =>
+    Math.min(log.head(), ...lane.status(plugin).flatMap(({ state, cursor }) => (state === 'idle' ? [] : [cursor])))
+  const explain = async (error: LyceumError, withStack: boolean) => {
+    const { plugin, stack, ...details } = error.details ?? {}
+    if (typeof plugin !== 'string' || typeof stack !== 'string') return error
+    const mapped = withStack ? { stack: await authorStack(plugin, stack) } : {}
+    return new LyceumError(error.code, error.message, { plugin, ...details, ...mapped })
+  }
+
   let ready = true
   let closing: Promise<void> | undefined
   const close = async () => {
@@ -127,6 +149,8 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   return {
     config, keys, logger, log, window, catalogue, checker, conduct, plugins, pluginLogs,
     questions, lane, cron, invoker, supervisor, stores,
+    version: packageJson.version,
+    logPosition, authorStack, explain,
     ready: () => ready,
     close: () => (closing ??= close()),
   }

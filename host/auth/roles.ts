@@ -8,7 +8,7 @@ export type Access = 'public' | readonly Role[]
 
 const ADMIN: Access = ['admin']
 const SIGNED_IN: Access = ['student', 'instructor', 'researcher', 'author', 'admin']
-const OPERATORS: Access = ['author', 'admin']
+const OPERATORS: readonly Role[] = ['author', 'admin']
 
 /**
  * Which role may call which route: the only place that says so. A route that is not here cannot be
@@ -44,6 +44,11 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['POST /v1/plugins/:id/approve', ADMIN],
   ['PATCH /v1/plugins/:id/quota', ADMIN],
 ])
+
+/** Whether a caller may see where in a plugin's code an error arose. */
+export function mayReadStack({ role }: { readonly role: Role }): boolean {
+  return OPERATORS.includes(role)
+}
 
 /** Every route of an app as a key of {@link ROUTES}; middleware is left out. */
 export function routesOf<E extends Env>(app: Hono<E>): string[] {

@@ -119,7 +119,7 @@ export class Plugins {
       const same = catalogue.version(id, row.version)
       if (same !== undefined && same.hash !== row.hash)
         throw new LyceumError('version_exists', `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`)
-      await this.#store(id).declare(collectionsOf(row.endpoints))
+      await this.storeOf(id).declare(collectionsOf(row.endpoints))
       if (same === undefined) catalogue.addVersion(owner, row, code)
       const plugin = catalogue.plugin(id)
       // What an admin publishes, an admin has approved.
@@ -144,7 +144,7 @@ export class Plugins {
       const missing = needs.filter((need) => !granted.has(need))
       if (missing.length > 0)
         throw new LyceumError('plugin_pending', `Version ${newest.version} also asks for: ${missing.join(', ')}. It stays pending.`)
-      await this.#store(id).declare(collectionsOf(newest.endpoints))
+      await this.storeOf(id).declare(collectionsOf(newest.endpoints))
       await this.#activate(id, newest.version)
       return newest
     })
@@ -162,7 +162,7 @@ export class Plugins {
           'version_unknown',
           version === undefined ? `${id} has no version before the active one.` : `There is no version ${version} of ${id}.`,
         )
-      await this.#store(id).declare(collectionsOf(target.endpoints))
+      await this.storeOf(id).declare(collectionsOf(target.endpoints))
       conduct.forgive(id)
       await this.#activate(id, target.version)
       return target
@@ -190,12 +190,13 @@ export class Plugins {
     })
   }
 
-  #paused(id: string): boolean {
-    return this.#services.catalogue.plugin(id)?.paused === true
+  /** The documents, cursors and dead letters of a plugin. */
+  storeOf(id: string): PluginStore {
+    return this.#services.stores.plugin(id, FIRST_GENERATION)
   }
 
-  #store(id: string): PluginStore {
-    return this.#services.stores.plugin(id, FIRST_GENERATION)
+  #paused(id: string): boolean {
+    return this.#services.catalogue.plugin(id)?.paused === true
   }
 
   async #activate(id: string, version: string): Promise<void> {
@@ -210,7 +211,7 @@ export class Plugins {
     const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
     if (row === undefined || version === undefined) return
     const { bundle } = catalogue.code(id, version.version)
-    const store = this.#store(id)
+    const store = this.storeOf(id)
     await store.declare(collectionsOf(version.endpoints))
     const before = this.#active.get(id)
     const plugin: ActivePlugin = {

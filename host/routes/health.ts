@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { App, Services } from '../app.ts'
+import type { App } from '../app.ts'
+import type { Host } from '../host.ts'
 
 const body = z.object({ status: z.enum(['ok', 'ready', 'not ready']) })
 const json = (description: string) => ({ description, content: { 'application/json': { schema: body } } })
@@ -18,10 +19,10 @@ const readyz = createRoute({
 })
 
 /** For machines: a probe that fails `/healthz` restarts the host, one that fails `/readyz` sends it no work. */
-export function addHealth(app: App, services: Services): void {
+export function addHealth(app: App, host: Pick<Host, 'ready'>): void {
   app.openapi(healthz, (c) => c.json({ status: 'ok' as const }, 200))
   app.openapi(readyz, (c) =>
-    services.ready()
+    host.ready()
       ? c.json({ status: 'ready' as const }, 200)
       : c.json({ status: 'not ready' as const }, 503),
   )

@@ -1,10 +1,11 @@
 import { setCookie } from 'hono/cookie'
-import type { App, Services } from '../app.ts'
+import type { App } from '../app.ts'
 import { redeemSignIn, SESSION_COOKIE, SESSION_SECONDS } from '../auth/sign-in.ts'
 import { LyceumError } from '../errors.ts'
+import type { Host } from '../host.ts'
 
 /** Turns the one-time link that the host prints into a session of the browser that opens it. */
-export function addSignIn(app: App, { config, keys }: Services): void {
+export function addSignIn(app: App, { config, keys }: Pick<Host, 'config' | 'keys'>): void {
   app.get('/sign-in', async (c) => {
     const token = c.req.query('token')
     if (!token)

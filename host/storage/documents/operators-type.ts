@@ -71,13 +71,19 @@ function toBool(value: unknown): boolean {
 }
 
 const CONVERSIONS = new Map<unknown, (value: unknown) => unknown>([
-  ['double', toDouble], [1, toDouble],
-  ['string', toText], [2, toText],
-  ['bool', toBool], [8, toBool],
-  ['date', toDate], [9, toDate],
-  ['int', toWhole('int', MAX_INT)], [16, toWhole('int', MAX_INT)],
-  ['long', toWhole('long', Number.MAX_SAFE_INTEGER)], [18, toWhole('long', Number.MAX_SAFE_INTEGER)],
-]) // biome-ignore format: a table
+  ['double', toDouble],
+  [1, toDouble],
+  ['string', toText],
+  [2, toText],
+  ['bool', toBool],
+  [8, toBool],
+  ['date', toDate],
+  [9, toDate],
+  ['int', toWhole('int', MAX_INT)],
+  [16, toWhole('int', MAX_INT)],
+  ['long', toWhole('long', Number.MAX_SAFE_INTEGER)],
+  [18, toWhole('long', Number.MAX_SAFE_INTEGER)],
+])
 
 function conversion(to: string): ExpressionOperator {
   return onOne((value) => (isNil(value) ? null : CONVERSIONS.get(to)?.(value)))

@@ -91,9 +91,20 @@ const TYPES: Record<string, Test> = {
 }
 
 const TYPE_NUMBERS = new Map([
-  [1, 'double'], [2, 'string'], [3, 'object'], [4, 'array'], [5, 'binData'], [7, 'objectId'], [8, 'bool'],
-  [9, 'date'], [10, 'null'], [11, 'regex'], [16, 'int'], [18, 'long'], [19, 'decimal'],
-]) // biome-ignore format: a table
+  [1, 'double'],
+  [2, 'string'],
+  [3, 'object'],
+  [4, 'array'],
+  [5, 'binData'],
+  [7, 'objectId'],
+  [8, 'bool'],
+  [9, 'date'],
+  [10, 'null'],
+  [11, 'regex'],
+  [16, 'int'],
+  [18, 'long'],
+  [19, 'decimal'],
+])
 
 /** The test for a type named as `$type` names it; undefined where there is none. */
 export function typeTest(name: unknown): Test | undefined {

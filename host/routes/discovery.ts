@@ -1,0 +1,124 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { App } from '../app.ts'
+import { authorisePlugin } from '../auth/dimensions.ts'
+import { callerOf } from '../auth/gate.ts'
+import type { Caller } from '../auth/tokens.ts'
+import { ERRORS } from '../errors.ts'
+import type { Host } from '../host.ts'
+import type { Param } from '../registry/params.ts'
+import type { ReadingEndpoint } from '../registry/plugin.ts'
+
+const schema = createRoute({
+  method: 'get',
+  path: '/v1/schema',
+  summary: 'The views and queries of this host, with what each needs',
+  responses: { 200: { description: 'Plugins', content: { 'application/json': { schema: z.unknown() } } } },
+})
+
+/** The views and queries that a caller's token reaches. Whose data they show is decided when they are asked. */
+export function reachable(host: Host, caller: Caller): { plugin: string; version: string; endpoint: ReadingEndpoint }[] {
+  const found = []
+  for (const [plugin, { version, endpoints }] of host.plugins.active()) {
+    try {
+      authorisePlugin(caller, plugin)
+    } catch {
+      continue // not for this token
+    }
+    if (!host.plugins.mayRun(plugin)) continue
+    for (const endpoint of endpoints.values())
+      if (endpoint.kind === 'view' || endpoint.kind === 'query') found.push({ plugin, version, endpoint })
+  }
+  return found
+}
+
+/** Discovery: what there is, for people's programs and for tools. */
+export function addDiscovery(app: App, host: Host): void {
+  app.openapi(schema, (c) => c.json({ plugins: schemaFor(host, callerOf(c)) }, 200))
+  app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
+}
+
+function schemaFor(host: Host, caller: Caller) {
+  const plugins = new Map<string, { id: string; version: string; views: object[]; queries: object[] }>()
+  for (const { plugin, version, endpoint } of reachable(host, caller)) {
+    const entry = plugins.get(plugin) ?? { id: plugin, version, views: [], queries: [] }
+    plugins.set(plugin, entry)
+    const { name, title, description, dimensions, options } = endpoint
+    const shown = { name, title, description, dimensions, params: Object.fromEntries(options.params) }
+    if (endpoint.kind === 'view') entry.views.push({ ...shown, href: `/views/${plugin}/${name}` })
+    else entry.queries.push({ ...shown, href: `/v1/queries/${plugin}/${name}` })
+  }
+  return [...plugins.values()]
+}
+
+/** The fixed routes, and one path per query of each plugin. */
+function openApi(app: App, host: Host, caller: Caller) {
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Lyceum', version: host.version, description: 'Learning-analytics plugins: events in, results out.' },
+    security: [{ bearer: [] }],
+  })
+  const paths: Record<string, object> = { ...document.paths }
+  for (const { plugin, endpoint } of reachable(host, caller)) {
+    if (endpoint.kind !== 'query') continue
+    paths[`/v1/queries/${plugin}/${endpoint.name}`] = {
+      get: {
+        operationId: `${plugin}.${endpoint.name}`,
+        tags: [plugin],
+        summary: endpoint.title,
+        ...(endpoint.description !== '' && { description: endpoint.description }),
+        parameters: [
+          ...endpoint.dimensions.map((name) => ({ name, in: 'query', required: name !== 'user', schema: { type: 'string' } })),
+          ...[...endpoint.options.params].map(([name, param]) => ({
+            name,
+            in: 'query',
+            required: param.default === undefined && param.required !== false,
+            schema: jsonSchemaOf(param),
+          })),
+        ],
+        responses: { 200: { description: 'What the query returned', content: { 'application/json': { schema: {} } } } },
+      },
+    }
+  }
+  return {
+    ...document,
+    paths,
+    components: {
+      ...document.components,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      schemas: { ...document.components?.schemas, Problem: PROBLEM },
+    },
+  }
+}
+
+const PROBLEM = {
+  type: 'object',
+  description: 'Every refusal, as application/problem+json (RFC 9457). `code` is stable.',
+  required: ['title', 'status', 'code', 'detail'],
+  properties: {
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    code: { type: 'string', enum: Object.keys(ERRORS) },
+    detail: { type: 'string' },
+  },
+}
+
+function jsonSchemaOf(param: Param): object {
+  const common = param.default === undefined ? {} : { default: param.default }
+  switch (param.type) {
+    case 'string':
+      return { type: 'string', ...common, ...(param.max !== undefined && { maxLength: param.max }) }
+    case 'number':
+      return {
+        type: param.integer === true ? 'integer' : 'number',
+        ...common,
+        ...(param.min !== undefined && { minimum: param.min }),
+        ...(param.max !== undefined && { maximum: param.max }),
+      }
+    case 'boolean':
+      return { type: 'boolean', ...common }
+    case 'date':
+      return { type: 'string', format: 'date-time', ...common }
+    case 'enum':
+      return { type: 'string', enum: param.values, ...common }
+  }
+}

@@ -1,0 +1,51 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { App } from '../app.ts'
+import type { Host } from '../host.ts'
+import type { Usage } from '../registry/plugin.ts'
+
+const USAGE: readonly (readonly [name: string, help: string, read: (usage: Usage) => number])[] = [
+  ['lyceum_plugin_calls_total', 'Calls of endpoints', (usage) => usage.calls],
+  ['lyceum_plugin_failures_total', 'Calls that failed', (usage) => usage.failures],
+  ['lyceum_plugin_cpu_seconds_total', 'CPU time in isolates', (usage) => usage.cpuMs / 1000],
+  ['lyceum_plugin_ops_total', 'Operations over the bridge', (usage) => usage.ops],
+  ['lyceum_plugin_bytes_total', 'Bytes that guests sent over the bridge', (usage) => usage.bytes],
+  ['lyceum_plugin_events_total', 'Events handled', (usage) => usage.events],
+]
+
+/** What monitoring scrapes, in the format of Prometheus. Everything is read when asked for. */
+export function addMetrics(app: App, host: Host): void {
+  app.get('/metrics', async (c) => {
+    const registry = new Registry()
+    const head = host.log.head()
+    new Gauge({ name: 'lyceum_log_position', help: 'Newest event of the log', registers: [registry] }).set(head)
+    new Gauge({ name: 'lyceum_child_processes', help: 'Sandboxes and stores', registers: [registry] }).set(
+      host.supervisor.pids.length + host.stores.pids.length,
+    )
+    new Gauge({ name: 'lyceum_resident_bytes', help: 'Memory of the host process', registers: [registry] }).set(
+      process.memoryUsage.rss(),
+    )
+    for (const [name, help, read] of USAGE) {
+      const counter = new Counter({ name, help, labelNames: ['plugin'], registers: [registry] })
+      for (const [plugin, { usage }] of host.plugins.active()) counter.inc({ plugin }, read(usage))
+    }
+    const lag = new Gauge({
+      name: 'lyceum_handler_lag_events',
+      help: 'Events of the log that a handler is behind',
+      labelNames: ['plugin', 'endpoint'],
+      registers: [registry],
+    })
+    const quarantined = new Gauge({
+      name: 'lyceum_plugin_quarantined',
+      help: '1 where a plugin was stopped for misbehaving',
+      labelNames: ['plugin'],
+      registers: [registry],
+    })
+    for (const plugin of host.plugins.active().keys()) {
+      quarantined.set({ plugin }, host.conduct.of(plugin).quarantined === undefined ? 0 : 1)
+      for (const { endpoint, cursor, state } of host.lane.status(plugin))
+        lag.set({ plugin, endpoint }, state === 'idle' ? 0 : head - cursor)
+    }
+    c.header('Content-Type', registry.contentType)
+    return c.body(await registry.metrics())
+  })
+}
