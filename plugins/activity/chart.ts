@@ -7,11 +7,13 @@ export interface Day {
 }
 
 const DAY_MS = 86_400_000
-const SHOWN_DAYS = 84
+const MOST_DAYS = 84
+/** A new course has a day or two: drawn alone they would be walls, not bars. */
+const LEAST_DAYS = 14
 const PLOT_HEIGHT = 200
 
 /**
- * The last twelve weeks as bars, and all days as a table.
+ * The last weeks, twelve at most, as bars, and all days as a table.
  * @param days in order, without those on which nobody was active
  * @param empty what to say where there are none
  */
@@ -73,13 +75,14 @@ function bars(shown: readonly Day[], most: number): Html {
     )}`
 }
 
-/** Every day up to the last, at most twelve weeks of them, those without anybody too. */
+/** Two to twelve weeks up to the last day, those days without anybody too. */
 function withEmptyDays(days: readonly Day[], last: string): Day[] {
   const learners = new Map(days.map((day) => [day.day, day.learners]))
   const endMs = Date.parse(last)
-  const startMs = Math.max(Date.parse(days[0]?.day ?? last), endMs - (SHOWN_DAYS - 1) * DAY_MS)
-  return Array.from({ length: (endMs - startMs) / DAY_MS + 1 }, (_, index) => {
-    const day = isoDay(startMs + index * DAY_MS)
+  const activeDays = (endMs - Date.parse(days[0]?.day ?? last)) / DAY_MS + 1
+  const length = Math.min(Math.max(activeDays, LEAST_DAYS), MOST_DAYS)
+  return Array.from({ length }, (_, index) => {
+    const day = isoDay(endMs - (length - 1 - index) * DAY_MS)
     return { day, learners: learners.get(day) ?? 0 }
   })
 }

@@ -8,6 +8,11 @@ interface Presence {
   day: string
 }
 
+interface DayOfCourse extends Day {
+  _id: string
+  course: string
+}
+
 /** Stands for all courses together, and for events that lie in none. */
 const ALL = ''
 
@@ -49,11 +54,6 @@ async function countNew(db: Database, noted: Map<string, Presence>): Promise<voi
         { upsert: true },
       )
   }
-}
-
-interface DayOfCourse extends Day {
-  _id: string
-  course: string
 }
 
 /** How many different learners were active in a course, for each day (UTC) on which any was. */

@@ -2,8 +2,8 @@ import { collection, html, type LmsEvent, onEvent, query, t, type Viewer, view }
 
 interface Kept {
   _id: string
-  received: string
-  type: string
+  /** When it was received, and among those received together when it happened: an order as text. */
+  order: string
   /** The whole event, as text: its keys may hold dots and dollar signs, which those of a document may not. */
   json: string
 }
@@ -13,16 +13,16 @@ interface TypeCount {
   n: number
 }
 
-export const events = collection({ indexes: [{ received: -1 }, { type: 1 }] })
+export const events = collection({ indexes: [{ order: -1 }] })
 
 /** Keeps every event, and counts its type. */
 export const keep = onEvent(async ({ events, db }) => {
   const kept = db.collection<Kept>('events')
   const types = new Map<string, number>()
   for (const event of events) {
-    const { id, received, type } = event.props
-    const json = JSON.stringify(event)
-    await kept.replaceOne({ _id: id }, { received, type, json }, { upsert: true })
+    const { id, type, received, time = '' } = event.props
+    const added = { order: `${received} ${time}`, json: JSON.stringify(event) }
+    await kept.replaceOne({ _id: id }, added, { upsert: true })
     types.set(type, (types.get(type) ?? 0) + 1)
   }
   for (const [type, n] of types)
@@ -34,7 +34,7 @@ const limit = t.number({ default: 50, min: 1, max: 100, integer: true })
 /** The events that arrived last, newest first, each as it was sent. */
 export const recent = query({ params: { limit } }, async ({ db, params, viewer }) => {
   if (!maySeeEverybody(viewer)) throw new Error(NOT_FOR_ALL)
-  const newest = db.collection<Kept>('events').find().sort({ received: -1 }).limit(params.limit)
+  const newest = db.collection<Kept>('events').find().sort({ order: -1 }).limit(params.limit)
   return (await newest.toArray()).map(({ json }): LmsEvent => JSON.parse(json))
 })
 
@@ -54,6 +54,7 @@ export const dump = view(
       return html`<p>No events have arrived yet. They show here as the LMS sends them.</p>`
     return html`
       <style>
+        .dump { width: 100% }
         .dump td { overflow-wrap: anywhere; vertical-align: top }
         .dump td:first-child { width: 6.5em }
         .dump small { display: block; opacity: 0.75 }
@@ -75,7 +76,7 @@ function row(event: LmsEvent) {
       <td>
         <strong>${type || 'an event without a type'}</strong>
         <small>${[user, course].filter(Boolean).join(' · ')}</small>
-        <details><summary>All of it</summary><pre>${JSON.stringify(event, null, 2)}</pre></details>
+        <details><summary>Whole event</summary><pre>${JSON.stringify(event, null, 2)}</pre></details>
       </td>
     </tr>`
 }

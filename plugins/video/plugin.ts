@@ -72,7 +72,7 @@ export const totals = query(({ db }) =>
     .toArray(),
 )
 
-/** The videos played most in a course, and how often learners paused and sought in them. */
+/** The videos played most in a course, and how often learners paused and jumped in them. */
 export const popular = view({ title: 'Most played videos' }, async ({ plugins: { self }, course }) => {
   const videos = (await self.top?.<Video[]>({ course })) ?? []
   if (videos.length === 0) return html`<p>No videos have been played in this course yet.</p>`
@@ -81,30 +81,24 @@ export const popular = view({ title: 'Most played videos' }, async ({ plugins: {
     <style>
       .videos { --bar: #2f6fc4; width: 100% }
       @media (prefers-color-scheme: dark) { .videos { --bar: #7fb2f5 } }
-      .videos td:first-child { width: 100%; overflow-wrap: anywhere }
+      .videos td { vertical-align: top }
+      .videos td:first-child { width: 100%; font-size: 0.9em; overflow-wrap: anywhere }
       .videos td + td, .videos th + th { text-align: right; font-variant-numeric: tabular-nums }
-      .videos svg { display: block; width: 100%; margin-top: 0.3em }
+      .videos svg { display: block; width: 100%; margin: 0.2em 0 }
       .videos rect { fill: var(--bar) }
+      .videos small { opacity: 0.8 }
     </style>
     <table class="videos">
-      <thead>
-        <tr>
-          <th scope="col">Video</th>
-          <th scope="col">Plays</th>
-          <th scope="col">Pauses</th>
-          <th scope="col">Seeks</th>
-        </tr>
-      </thead>
+      <thead><tr><th scope="col">Video</th><th scope="col">Plays</th></tr></thead>
       <tbody>${videos.map(
         ({ video, plays, pauses, seeks }) => html`
         <tr>
           <td>
             ${video}
             <svg height="10" aria-hidden="true"><rect width="${(100 * plays) / most}%" height="10" rx="2"/></svg>
+            <small>Pauses: ${pauses} · Jumps: ${seeks}</small>
           </td>
           <td>${plays}</td>
-          <td>${pauses}</td>
-          <td>${seeks}</td>
         </tr>`,
       )}
       </tbody>

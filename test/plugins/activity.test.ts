@@ -88,3 +88,14 @@ test('draws the weeks up to the last active day that is not in the future, and l
     (await plugin.query<Day[]>('dailyAll')).length,
   )
 })
+
+test('draws twelve weeks at most, two at least, empty days too', async () => {
+  const bars = async (course: string) => (await plugin.view('perDay', { course })).match(/<rect /g)?.length
+  await plugin.feed('record', [event('a', 'Short/one/1', '2026-03-01T10:00:00Z')])
+  await plugin.feed('record', [
+    event('a', 'Long/one/1', '2025-03-01T10:00:00Z'),
+    event('a', 'Long/one/1', '2026-03-01T10:00:00Z'),
+  ])
+  expect(await bars('Short/one/1')).toBe(14)
+  expect(await bars('Long/one/1')).toBe(84)
+})

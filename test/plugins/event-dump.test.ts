@@ -58,3 +58,11 @@ test.each<[string, Viewer]>([
   expect(markup).toContain('Raw events name people')
   expect(markup).not.toContain('username')
 })
+
+test('puts what was received together in the order in which it happened, newest first', async () => {
+  await plugin.feed('keep', log)
+  const times = (await plugin.query<{ time: string }[]>('recent')).map(({ time }) => time)
+  expect(times.map(Date.parse)).toEqual(times.map(Date.parse).sort((a, b) => b - a))
+  const latest = Math.max(...log.map(({ props }) => Date.parse(props.time ?? '')))
+  expect(times.map((time) => Math.trunc(Date.parse(time)))).toContain(latest)
+})

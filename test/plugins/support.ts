@@ -5,7 +5,7 @@ import type { Viewer } from '@lyceum/sdk'
 import { decode, encode } from '@lyceum/sdk/ejson'
 import { course } from '@lyceum/sdk/testing'
 import { bundlePlugin } from '../../cli/bundle.ts'
-import { failureFrom, LyceumError } from '../../host/errors.ts'
+import { LyceumError } from '../../host/errors.ts'
 import { accept } from '../../host/events/accept.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../../host/limits.ts'
 import type { Kind } from '../../host/registry/manifest-names.ts'
@@ -167,7 +167,8 @@ export class RunningPlugin {
         op.reply(await this.#read('query', endpoint, given, viewer))
       } else throw new LyceumError('op_denied', `The plugin asks for ${op.name}.`)
     } catch (error) {
-      op.refuse(failureFrom(error, (report) => console.error(report)))
+      if (error instanceof LyceumError) op.refuse({ code: error.code, message: error.message })
+      else op.refuse({ code: 'internal', message: String(error) })
     }
   }
 
