@@ -15,6 +15,7 @@ import { type Doc, isDoc } from './values.ts'
 type Compute = (doc: unknown, operand: unknown, options: Options) => unknown
 
 const MAX_TEXT_CHARS = 200
+const DAY_MS = 86_400_000
 const UNITS = new Set(['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second', 'millisecond'])
 const zones = new Map<string, Intl.DateTimeFormat>()
 
@@ -76,6 +77,24 @@ function evaluate(doc: unknown, operand: unknown, options: Options): unknown {
 function namedOf(operator: string, value: unknown): Doc {
   if (!isDoc(value)) throw mismatch(operator, 'an object of named operands')
   return value
+}
+
+/** Weeks start on Sunday; the days before the first one are in week 0. mingo counts ISO weeks here. */
+function weekOfYear(date: Date): number {
+  const dayOfYear = Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS)
+  return Math.floor((dayOfYear + 7 - date.getUTCDay()) / 7)
+}
+
+/** The year that the Thursday of the date's week is in. mingo knows only some of the days at the turn of a year. */
+function isoWeekYear(date: Date): number {
+  return new Date(date.getTime() + (4 - (date.getUTCDay() || 7)) * DAY_MS).getUTCFullYear()
+}
+
+function onDate(compute: (date: Date) => number): Compute {
+  return (doc, operand, options) => {
+    const date: unknown = evalExpr(doc, operand, options)
+    return date instanceof Date ? compute(date) : null
+  }
 }
 
 /** `{$year: date}` and `{$year: {date, timezone}}`. */
@@ -145,16 +164,15 @@ const $dateToString: ExpressionOperator = (doc, operand, options) => {
   const minutes = Math.abs(offset) / 60_000
   const sign = offset < 0 ? '-' : '+'
   const pad = (n: number) => String(Math.floor(n)).padStart(2, '0')
-  const local = format.replaceAll(/%([zZ%])/g, (all, letter: string) => {
+  const shifted = shift(date, offset)
+  // Only what mingo does not know or gets wrong is filled in here.
+  const rest = format.replaceAll(/%([zZGU%])/g, (all, letter: string) => {
     if (letter === 'z') return `${sign}${pad(minutes / 60)}${pad(minutes % 60)}`
-    return letter === 'Z' ? `${sign}${minutes}` : all
+    if (letter === 'Z') return `${sign}${minutes}`
+    if (letter === 'G') return String(isoWeekYear(shifted))
+    return letter === 'U' ? pad(weekOfYear(shifted)) : all
   })
-  return run(
-    '$dateToString',
-    mingo.$dateToString as Compute,
-    { date: shift(date, offset), format: local },
-    options,
-  )
+  return run('$dateToString', mingo.$dateToString as Compute, { date: shifted, format: rest }, options)
 }
 
 const $dateFromString: ExpressionOperator = (doc, operand, options) => {
@@ -230,11 +248,11 @@ export const DATE_OPERATORS: Record<string, ExpressionOperator> = {
   $hour: part('$hour', mingo.$hour as Compute),
   $isoDayOfWeek: part('$isoDayOfWeek', mingo.$isoDayOfWeek as Compute),
   $isoWeek: part('$isoWeek', mingo.$isoWeek as Compute),
-  $isoWeekYear: part('$isoWeekYear', mingo.$isoWeekYear as Compute),
+  $isoWeekYear: part('$isoWeekYear', onDate(isoWeekYear)),
   $millisecond: part('$millisecond', mingo.$millisecond as Compute),
   $minute: part('$minute', mingo.$minute as Compute),
   $month: part('$month', mingo.$month as Compute),
   $second: part('$second', mingo.$second as Compute),
-  $week: part('$week', mingo.$week as Compute),
+  $week: part('$week', onDate(weekOfYear)),
   $year: part('$year', mingo.$year as Compute),
 }

@@ -5,7 +5,7 @@ import type { DocumentLimits } from './limits.ts'
 import { meter } from './meter.ts'
 import type { ReadOp } from './operations.ts'
 import { STAGES } from './operators.ts'
-import { checkDepthAt, updatePath, valuesAtPath } from './paths.ts'
+import { checkDepthAt, valuesAtPath } from './paths.ts'
 import { compilePipeline, skipDocs, sorted, takeDocs } from './pipeline.ts'
 import { compileProjection } from './projection.ts'
 import { MONGO, refusal } from './refusal.ts'
@@ -28,7 +28,7 @@ export function applyRead(op: ReadOp, find: FindCollection, limits: Readonly<Doc
     case 'estimatedDocumentCount':
       return [collection?.count() ?? 0]
     case 'distinct':
-      return bounded(distinct(op.field, matchingDocs(op.filter, collection), limits), limits)
+      return bounded(distinct(op.field, matchingDocs(op.filter, collection)), limits)
   }
 }
 
@@ -107,8 +107,9 @@ function aggregate(
   return run(collection?.scan(filter) ?? [])
 }
 
-function* distinct(field: string, docs: Iterable<Doc>, limits: Readonly<DocumentLimits>): Generator<unknown> {
-  updatePath(field, limits)
+function* distinct(field: string, docs: Iterable<Doc>): Generator<unknown> {
+  if (field.split('.').some((part) => part === '' || part.startsWith('$')))
+    throw refusal('query_invalid', MONGO.FailedToParse, 'distinct takes the path of a field.')
   const seen = new Set<string>()
   for (const doc of docs)
     for (const value of valuesAtPath(doc, field)) {
