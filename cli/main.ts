@@ -3,6 +3,8 @@ import { LyceumError } from '../host/errors.ts'
 import { toProblem } from '../host/problem.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { registerLoad } from './load.ts'
+import { registerPublish } from './publish.ts'
+import { registerStart } from './start.ts'
 import { registerToken } from './token.ts'
 
 const HELP = `
@@ -27,6 +29,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     // Subcommands take both over: every error is thrown, and printed in one place, below.
     .exitOverride()
     .configureOutput({ outputError: () => {} })
+  registerStart(program)
+  registerPublish(program)
   registerToken(program)
   registerLoad(program)
   try {

@@ -87,6 +87,7 @@ export const ERRORS = {
   data_locked: { status: 503, title: 'Another host uses this data folder' },
   data_damaged: { status: 503, title: 'The data on the disk is damaged' },
   data_newer: { status: 503, title: 'The data was written by a newer Lyceum' },
+  port_taken: { status: 503, title: 'The port is in use' },
   config_invalid: { status: 500, title: 'The configuration is wrong' },
   shutting_down: { status: 503, title: 'The host is stopping' },
   disk_full: { status: 507, title: 'The disk is full' },

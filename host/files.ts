@@ -24,7 +24,10 @@ export function openDataFolder(folder: string): DataFolder {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT;')
   } catch {
     lock.close()
-    throw new LyceumError('data_locked', 'Another Lyceum runs on this data folder. Stop it, or start this one with another --data.')
+    throw new LyceumError(
+      'data_locked',
+      'Another Lyceum runs on this data folder. Stop it, or start this one with another --data.',
+    )
   }
   return {
     log: join(folder, 'events.db'),

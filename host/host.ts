@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Supervisor } from '../sandbox/supervisor.ts'
-import { loadKeys, type Keys } from './auth/keys.ts'
+import { type Keys, loadKeys } from './auth/keys.ts'
 import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
 import { PluginLogs, withoutControls } from './capabilities/log.ts'
@@ -12,8 +12,8 @@ import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
 import { Lane } from './dispatch/lane.ts'
 import { LogWindow } from './dispatch/log-window.ts'
 import { Questions } from './dispatch/questions.ts'
-import { EventLog } from './events/log.ts'
 import { LyceumError } from './errors.ts'
+import { EventLog } from './events/log.ts'
 import { openDataFolder } from './files.ts'
 import { LIMITS } from './limits.ts'
 import { Catalogue } from './registry/catalogue.ts'
@@ -51,6 +51,9 @@ export interface Host {
   explain(error: LyceumError, withStack: boolean): Promise<LyceumError>
   /** True from the moment all parts have started until the host begins to stop. */
   ready(): boolean
+  stopping(): boolean
+  /** Says that the plugins that must be there are there. */
+  markReady(): void
   /** Stops: not ready at once, then what is under way ends, then everything closes. */
   close(): Promise<void>
 }
@@ -63,16 +66,25 @@ const DRAIN_MS = 10_000
 
 /** Opens the data folder and starts everything but HTTP. @throws {LyceumError} data_locked, data_newer … */
 export async function openHost(config: Config, nowMs: () => number = Date.now): Promise<Host> {
-  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
+  const logger = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  )
   const folder = openDataFolder(config.dataDir)
-  const [keys, log] = await Promise.all([loadKeys(config.dataDir), EventLog.open({ path: folder.log, limits: LIMITS })])
+  const [keys, log] = await Promise.all([
+    loadKeys(config.dataDir),
+    EventLog.open({ path: folder.log, limits: LIMITS }),
+  ])
   const catalogue = new Catalogue(folder.registry)
   const conduct = new Conduct({
     logger,
-    quarantined: new Map(catalogue.plugins().flatMap(({ id, quarantined }) => (quarantined ? [[id, quarantined]] : []))),
+    quarantined: new Map(
+      catalogue.plugins().flatMap(({ id, quarantined }) => (quarantined ? [[id, quarantined]] : [])),
+    ),
     onQuarantine: (plugin, reason) => catalogue.setQuarantined(plugin, reason),
   })
-  const onOutput = (text: string) => logger.warn({ output: withoutControls(text.slice(0, LIMITS.errorChars)) }, 'child process')
+  const onOutput = (text: string) =>
+    logger.warn({ output: withoutControls(text.slice(0, LIMITS.errorChars)) }, 'child process')
   const onLoss: Conduct['lost'] = (loss) => conduct.lost(loss)
   const supervisor = new Supervisor({
     rssCapMb: LIMITS.sandboxRssMb,
@@ -90,13 +102,20 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
 
   const authorStack = (plugin: string, stack: string) => {
     const version = catalogue.plugin(plugin)?.activeVersion
-    return version === undefined ? Promise.resolve(stack) : checker.mapStack(plugin, catalogue.code(plugin, version).sourceMap, stack)
+    return version === undefined
+      ? Promise.resolve(stack)
+      : checker.mapStack(plugin, catalogue.code(plugin, version).sourceMap, stack)
   }
   const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
     void reportFailure(plugin, endpoint, failure)
   const reportFailure = async (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => {
     const stack = failure.stack === undefined ? '' : await authorStack(plugin.id, failure.stack)
-    pluginLogs.add(plugin.id, endpoint, 'error', stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd())
+    pluginLogs.add(
+      plugin.id,
+      endpoint,
+      'error',
+      stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd(),
+    )
   }
 
   const ops: OpTable = {
@@ -125,7 +144,10 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   })
 
   const logPosition = (plugin: string) =>
-    Math.min(log.head(), ...lane.status(plugin).flatMap(({ state, cursor }) => (state === 'idle' ? [] : [cursor])))
+    Math.min(
+      log.head(),
+      ...lane.status(plugin).flatMap(({ state, cursor }) => (state === 'idle' ? [] : [cursor])),
+    )
   const explain = async (error: LyceumError, withStack: boolean) => {
     const { plugin, stack, ...details } = error.details ?? {}
     if (typeof plugin !== 'string' || typeof stack !== 'string') return error
@@ -133,10 +155,9 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     return new LyceumError(error.code, error.message, { plugin, ...details, ...mapped })
   }
 
-  let ready = true
+  let ready = false
   let closing: Promise<void> | undefined
   const close = async () => {
-    ready = false
     const drained = Promise.all([lane.close(), cron.close()])
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())])
     await log.close()
@@ -147,11 +168,31 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     folder.release()
   }
   return {
-    config, keys, logger, log, window, catalogue, checker, conduct, plugins, pluginLogs,
-    questions, lane, cron, invoker, supervisor, stores,
+    config,
+    keys,
+    logger,
+    log,
+    window,
+    catalogue,
+    checker,
+    conduct,
+    plugins,
+    pluginLogs,
+    questions,
+    lane,
+    cron,
+    invoker,
+    supervisor,
+    stores,
     version: packageJson.version,
-    logPosition, authorStack, explain,
-    ready: () => ready,
+    logPosition,
+    authorStack,
+    explain,
+    ready: () => ready && closing === undefined,
+    stopping: () => closing !== undefined,
+    markReady: () => {
+      ready = true
+    },
     close: () => (closing ??= close()),
   }
 }

@@ -43,7 +43,14 @@ export class Port {
 
   /** The pipe of a child process to its host. */
   static ofChild(maxFrameBytes: number, onFrame: (frame: Frame) => void, onBroken: () => void): Port {
-    return new Port(new Socket({ fd: PIPE_FD, readable: true, writable: true }), maxFrameBytes, onFrame, onBroken)
+    // Ctrl-C in a terminal reaches every process of the group, but the host decides when a child ends.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+    return new Port(
+      new Socket({ fd: PIPE_FD, readable: true, writable: true }),
+      maxFrameBytes,
+      onFrame,
+      onBroken,
+    )
   }
 
   /** Sends one frame. Frames sent in the same turn of the event loop leave in one system call. */

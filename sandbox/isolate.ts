@@ -4,7 +4,14 @@ import { type Exceeded, exceededMessage, Meter } from './budget.ts'
 import type { Guest } from './guest/main.ts'
 import { GuestModules } from './guest-modules.ts'
 import { HARDEN } from './harden.ts'
-import { type Budget, DONE, type DoneReport, type Failure, type InvokeRequest, type LoadRequest } from './protocol.ts'
+import {
+  type Budget,
+  DONE,
+  type DoneReport,
+  type Failure,
+  type InvokeRequest,
+  type LoadRequest,
+} from './protocol.ts'
 
 /** Where an isolate reports to: the process, which sends it on to the host. */
 export interface IsolateEvents {
@@ -70,7 +77,12 @@ export class GuestIsolate {
    * Makes an isolate and runs the top level of the bundle in it, on the budget of the request.
    * @throws {LoadError} with what the author has to change
    */
-  static async load(number: number, request: LoadRequest, bundle: string, events: IsolateEvents): Promise<GuestIsolate> {
+  static async load(
+    number: number,
+    request: LoadRequest,
+    bundle: string,
+    events: IsolateEvents,
+  ): Promise<GuestIsolate> {
     const self = new GuestIsolate(number, request.memoryMb, events)
     events.created(self)
     const budget = { cpuMs: request.cpuMs, wallMs: request.wallMs, ops: 0, bytes: 0, outputBytes: 0 }
@@ -95,7 +107,11 @@ export class GuestIsolate {
       self.dispose('bundle_broken', 'It did not load.')
       if (ended !== undefined) throw new LoadError(ended)
       const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-      throw new LoadError({ code: 'bundle_broken', message: `The plugin does not load: ${message}`, ...(stack && { stack }) })
+      throw new LoadError({
+        code: 'bundle_broken',
+        message: `The plugin does not load: ${message}`,
+        ...(stack && { stack }),
+      })
     }
     self.#open.delete(0)
     return self
@@ -122,15 +138,17 @@ export class GuestIsolate {
     const plugin = await modules.loadBundle(bundle)
     await plugin.evaluate({ timeout: timeoutMs })
     const send = new ivm.Callback(
-      (invocation: number, op: number, call: number, text: string) => this.#receive(invocation, op, call, text),
+      (invocation: number, op: number, call: number, text: string) =>
+        this.#receive(invocation, op, call, text),
       { ignored: true },
     )
-    const boot: ivm.Reference<(...given: unknown[]) => Guest> = await guest.namespace.get('boot', { reference: true })
-    const booted = await boot.apply(
-      undefined,
-      [send, setClock.derefInto(), plugin.namespace.derefInto()],
-      { result: { reference: true }, timeout: timeoutMs },
-    )
+    const boot: ivm.Reference<(...given: unknown[]) => Guest> = await guest.namespace.get('boot', {
+      reference: true,
+    })
+    const booted = await boot.apply(undefined, [send, setClock.derefInto(), plugin.namespace.derefInto()], {
+      result: { reference: true },
+      timeout: timeoutMs,
+    })
     this.#guest = {
       start: await booted.get('start', { reference: true }),
       settle: await booted.get('settle', { reference: true }),
@@ -166,7 +184,8 @@ export class GuestIsolate {
     const clockMs = invocation.nowMs + (performance.now() - invocation.startedMs)
     this.#turns.push({
       invocation,
-      run: (timeout) => guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)], { timeout }),
+      run: (timeout) =>
+        guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)], { timeout }),
     })
     void this.#runTurns()
   }
@@ -283,7 +302,8 @@ export class GuestIsolate {
     const { invocation } = turn
     if (this.#ended !== undefined) return
     if (this.#isolate.isDisposed) {
-      const memoryMb = 'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
+      const memoryMb =
+        'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
       this.dispose('over_memory', memoryMb, invocation)
       return
     }
@@ -300,7 +320,8 @@ export class GuestIsolate {
     for (const [id, invocation] of this.#open) {
       const { done, meter } = invocation
       if (done === undefined) continue
-      if (!done.failed && done.text.length > meter.budget.outputBytes) this.#fail(id, invocation, 'over_output')
+      if (!done.failed && done.text.length > meter.budget.outputBytes)
+        this.#fail(id, invocation, 'over_output')
       else if (done.failed) this.#end(id, invocation, { cpuMs: meter.cpuMs, failure: thrown(done.text) }, '')
       else this.#end(id, invocation, { cpuMs: meter.cpuMs }, done.text)
     }
@@ -309,11 +330,13 @@ export class GuestIsolate {
   /** With nothing queued and no reply to come, what is still open waits for something that never happens. */
   #failStranded(): void {
     if (this.#running !== undefined || this.#turns.length > 0) return
-    for (const invocation of this.#open.values()) if (invocation.waiting > 0 || invocation.scope === 0n) return
+    for (const invocation of this.#open.values())
+      if (invocation.waiting > 0 || invocation.scope === 0n) return
     for (const [id, invocation] of this.#open) {
       const failure = {
         code: 'plugin_failed',
-        message: 'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
+        message:
+          'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
       }
       this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure }, '')
     }
@@ -321,14 +344,20 @@ export class GuestIsolate {
 
   #fail(id: number, invocation: Invocation, exceeded: Exceeded): void {
     const { cpuMs, budget } = invocation.meter
-    this.#end(id, invocation, { cpuMs, failure: { code: exceeded, message: exceededMessage(exceeded, budget) } }, '')
+    this.#end(
+      id,
+      invocation,
+      { cpuMs, failure: { code: exceeded, message: exceededMessage(exceeded, budget) } },
+      '',
+    )
   }
 
   #end(id: number, invocation: Invocation, report: DoneReport, result: string): void {
     this.#open.delete(id)
     this.#byScope.delete(invocation.scope)
     // One that ended by itself has forgotten itself.
-    if (this.#ended === undefined && invocation.done === undefined) this.#guest?.forget.applyIgnored(undefined, [id])
+    if (this.#ended === undefined && invocation.done === undefined)
+      this.#guest?.forget.applyIgnored(undefined, [id])
     this.#events.done(invocation.scope, report, result)
   }
 
@@ -358,7 +387,14 @@ function thrown(text: string): Failure {
 }
 
 function lost(cpuMs: number): DoneReport {
-  return { cpuMs, failure: { code: 'sandbox_lost', message: 'The isolate was lost to another call; this one can be tried again.' }, isolateLost: true }
+  return {
+    cpuMs,
+    failure: {
+      code: 'sandbox_lost',
+      message: 'The isolate was lost to another call; this one can be tried again.',
+    },
+    isolateLost: true,
+  }
 }
 
 function nextTick(): Promise<void> {

@@ -84,7 +84,10 @@ function invoke(frame: Frame): void {
   const isolate = isolates.get(frame.call)
   if (isolate === undefined) {
     const failure = { code: 'sandbox_lost', message: 'The isolate is not there.' }
-    port.send({ kind: Kind.done, scope: frame.scope }, `${JSON.stringify({ cpuMs: 0, failure, isolateLost: true })}\n`)
+    port.send(
+      { kind: Kind.done, scope: frame.scope },
+      `${JSON.stringify({ cpuMs: 0, failure, isolateLost: true })}\n`,
+    )
     return
   }
   isolateOf.set(frame.scope, isolate)
@@ -101,7 +104,10 @@ function watch(): void {
     for (const isolate of [...loading, ...isolates.values()]) {
       isolate.watch(nowMs)
       if (tooMuch && isolate.running)
-        isolate.disposeRunning('over_memory', 'It used more memory than a sandbox has. Keep less in variables.')
+        isolate.disposeRunning(
+          'over_memory',
+          'It used more memory than a sandbox has. Keep less in variables.',
+        )
       if (isolate.disposed) isolates.delete(isolate.number)
       busy ||= !isolate.idle || isolate.running
     }

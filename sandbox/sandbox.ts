@@ -8,8 +8,8 @@ import {
   type InvokeRequest,
   Kind,
   type LoadRequest,
-  type OpName,
   OPS,
+  type OpName,
   type Poisoned,
 } from './protocol.ts'
 
@@ -206,7 +206,15 @@ export class Sandbox {
     const loaded = new Promise<Failure | undefined>((resolve) => {
       finishLoad = resolve
     })
-    const room: Room = { number: ++this.#lastRoom, code, loaded, finishLoad, calls: 0, retired: false, lastUsedMs: performance.now() }
+    const room: Room = {
+      number: ++this.#lastRoom,
+      code,
+      loaded,
+      finishLoad,
+      calls: 0,
+      retired: false,
+      lastUsedMs: performance.now(),
+    }
     this.#rooms.set(code.hash, room)
     this.#roomByNumber.set(room.number, room)
     if (!this.alive) room.finishLoad(LOST)
@@ -336,7 +344,10 @@ export class Sandbox {
 }
 
 /** The failure of a call whose process went away. It says nothing about the call. */
-export const LOST: Failure = { code: 'sandbox_lost', message: 'The sandbox was lost; the call can be tried again.' }
+export const LOST: Failure = {
+  code: 'sandbox_lost',
+  message: 'The sandbox was lost; the call can be tried again.',
+}
 
 const RANDOM = Buffer.alloc(4096)
 let randomAt = RANDOM.length

@@ -66,7 +66,9 @@ export class Supervisor {
   /** Runs a call; always settles, with `sandbox_lost` where the process went away under it. */
   async run(call: Call, onProbation: boolean): Promise<Outcome> {
     if (this.#closed) return { cpuMs: 0, result: Buffer.alloc(0), failure: LOST }
-    const sandbox = onProbation ? await this.#probationFor(call.code.plugin) : this.#sharedFor(call.code.plugin)
+    const sandbox = onProbation
+      ? await this.#probationFor(call.code.plugin)
+      : this.#sharedFor(call.code.plugin)
     try {
       return await sandbox.run(call)
     } finally {

@@ -1,5 +1,5 @@
-import type { OpName } from '../../sandbox/protocol.ts'
 import type { Payload } from '../../process/frame.ts'
+import type { OpName } from '../../sandbox/protocol.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { CallTree } from '../dispatch/call-tree.ts'
 import type { ActivePlugin, Endpoint } from '../registry/plugin.ts'

@@ -15,5 +15,8 @@ export const dbOps: Pick<OpTable, 'dbRead' | 'dbWrite' | 'dbWriteCounted'> = {
 
 function transactionOf(context: OpContext): Transaction {
   if (context.transaction !== undefined) return context.transaction
-  throw new LyceumError('write_denied', 'A view or query reads the database. Write in an onEvent handler or a cron job.')
+  throw new LyceumError(
+    'write_denied',
+    'A view or query reads the database. Write in an onEvent handler or a cron job.',
+  )
 }

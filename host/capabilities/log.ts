@@ -32,7 +32,12 @@ export class PluginLogs {
     const log = this.#of(plugin)
     if (atMs - log.secondMs >= 1_000) {
       if (log.dropped > 0)
-        push(log, { atMs, level: 'warn', endpoint, line: `${log.dropped} more lines in a second were dropped` })
+        push(log, {
+          atMs,
+          level: 'warn',
+          endpoint,
+          line: `${log.dropped} more lines in a second were dropped`,
+        })
       Object.assign(log, { secondMs: atMs, inSecond: 0, dropped: 0 })
     }
     if (++log.inSecond > LIMITS.logLinesPerSecond) {

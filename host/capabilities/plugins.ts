@@ -27,9 +27,15 @@ export function pluginQueryOp(ask: AskQuery): OpImplementation {
     const [name, query, args] = parsed.data
     const { endpoint, plugin } = context
     if (!endpoint.plugins.includes(name))
-      throw new LyceumError('op_denied', `"${name}" is not among the plugins that ${endpoint.name} destructures.`)
+      throw new LyceumError(
+        'op_denied',
+        `"${name}" is not among the plugins that ${endpoint.name} destructures.`,
+      )
     if (name !== 'self' && name !== plugin.id && !plugin.granted.has(name))
-      throw new LyceumError('op_denied', `An admin has not approved that ${plugin.id} asks the plugin "${name}".`)
+      throw new LyceumError(
+        'op_denied',
+        `An admin has not approved that ${plugin.id} asks the plugin "${name}".`,
+      )
     return ask(name === 'self' ? plugin.id : name, query, args, context)
   }
 }

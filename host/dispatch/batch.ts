@@ -19,7 +19,12 @@ export interface Batch {
  * Collects the next batch of a handler after `from`.
  * @returns undefined at the head of the log
  */
-export function nextBatch(window: LogWindow, from: number, filter: CompiledFilter, maxEvents: number): Batch | undefined {
+export function nextBatch(
+  window: LogWindow,
+  from: number,
+  filter: CompiledFilter,
+  maxEvents: number,
+): Batch | undefined {
   const matched: LogRow[] = []
   let to = from
   let chars = 0
@@ -29,7 +34,8 @@ export function nextBatch(window: LogWindow, from: number, filter: CompiledFilte
     if (rows.length === 0) break
     for (const row of rows) {
       if (matches(filter, row)) {
-        const full = matched.length >= maxEvents || (matched.length > 0 && chars + row.text.length > BATCH_CHARS)
+        const full =
+          matched.length >= maxEvents || (matched.length > 0 && chars + row.text.length > BATCH_CHARS)
         if (full) return { from, to, rows: matched }
         matched.push(row)
         chars += row.text.length

@@ -44,10 +44,16 @@ export class CallTree {
   /** Counts a call from one plugin to another. @throws {LyceumError} `over_depth` */
   enter(depth: number): void {
     if (depth > LIMITS.callDepth)
-      throw new LyceumError('over_depth', `Plugins may call each other ${LIMITS.callDepth} deep. Look for a circle.`)
+      throw new LyceumError(
+        'over_depth',
+        `Plugins may call each other ${LIMITS.callDepth} deep. Look for a circle.`,
+      )
     this.#calls += 1
     if (this.#calls > LIMITS.callFanOut)
-      throw new LyceumError('over_depth', `One call may ask other plugins ${LIMITS.callFanOut} times in all. Ask for more at once.`)
+      throw new LyceumError(
+        'over_depth',
+        `One call may ask other plugins ${LIMITS.callFanOut} times in all. Ask for more at once.`,
+      )
   }
 
   charge(used: { readonly cpuMs: number; readonly ops: number; readonly bytes: number }): void {

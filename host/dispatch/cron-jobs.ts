@@ -2,8 +2,8 @@ import { Cron } from 'croner'
 import type { Logger } from 'pino'
 import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
 import { CallTree } from './call-tree.ts'
-import type { EndedFailure, Invoker } from './invoker.ts'
 import { commit, splitWrites } from './handler-feed.ts'
+import type { EndedFailure, Invoker } from './invoker.ts'
 
 export interface CronServices {
   readonly logId: string
@@ -39,8 +39,10 @@ export class CronJobs {
     const jobs: { endpoint: string; job: Cron }[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'cron') continue
-      const job: Cron = new Cron(endpoint.options.schedule, { mode: '5-part', timezone: 'UTC', protect: true, unref: true }, () =>
-        this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES)),
+      const job: Cron = new Cron(
+        endpoint.options.schedule,
+        { mode: '5-part', timezone: 'UTC', protect: true, unref: true },
+        () => this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES)),
       )
       jobs.push({ endpoint: endpoint.name, job })
       void this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES))
@@ -83,14 +85,34 @@ export class CronJobs {
     const cursor = `${endpoint.name}/cron`
     let failure: EndedFailure | undefined
     try {
-      const { epoch, seq } = await plugin.store.claim({ cursor, version: plugin.activation, log: logId, from: nowMs })
+      const { epoch, seq } = await plugin.store.claim({
+        cursor,
+        version: plugin.activation,
+        log: logId,
+        from: nowMs,
+      })
       const due = job.nextRun(new Date(seq))
       if (due === null || due.getTime() > nowMs + EARLY_MS) return
       const { generation } = plugin.store
-      const move = { cursor, generation, version: plugin.activation, epoch, log: logId, from: seq, to: Math.max(nowMs, due.getTime()) }
+      const move = {
+        cursor,
+        generation,
+        version: plugin.activation,
+        epoch,
+        log: logId,
+        from: seq,
+        to: Math.max(nowMs, due.getTime()),
+      }
       const transaction = plugin.store.begin({ move })
       const ended = await invoker.run({
-        context: { plugin, endpoint, caller: undefined, transaction, tree: new CallTree(plugin.quota), depth: 0 },
+        context: {
+          plugin,
+          endpoint,
+          caller: undefined,
+          transaction,
+          tree: new CallTree(plugin.quota),
+          depth: 0,
+        },
         input: JSON.stringify({ named: '{}', plugins: endpoint.plugins }),
         eachEvent: false,
         plainJson: false,
@@ -105,7 +127,13 @@ export class CronJobs {
       }
     } catch (error) {
       logger.warn({ err: error, plugin: plugin.id, endpoint: endpoint.name }, 'cron job could not run')
-      failure = { code: 'store_lost', message: 'The store was lost.', stack: undefined, details: undefined, passing: true }
+      failure = {
+        code: 'store_lost',
+        message: 'The store was lost.',
+        stack: undefined,
+        details: undefined,
+        passing: true,
+      }
     }
     if (failure === undefined) return
     if (!failure.passing) onFailure(plugin, endpoint.name, failure)

@@ -28,7 +28,8 @@ export async function retryDeadLetter(
   const about = { id: letter.id, seq: letter.seq }
   const endpoint = handlerOf(plugin, letter.endpoint)
   const text = window.text(letter.seq)
-  if (text === undefined) throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
+  if (text === undefined)
+    throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
   const transaction = plugin.store.begin({ deadLetter: letter.id })
   const batch = { from: letter.seq - 1, to: letter.seq, rows: [{ seq: letter.seq, type: '', text }] }
   const ended = await invoker.run({
@@ -52,5 +53,8 @@ export async function retryDeadLetter(
 function handlerOf(plugin: ActivePlugin, name: string): EventEndpoint {
   const endpoint = plugin.endpoints.get(name)
   if (endpoint?.kind === 'onEvent') return endpoint
-  throw new LyceumError('endpoint_unknown', `The active version of ${plugin.id} has no handler "${name}" any more.`)
+  throw new LyceumError(
+    'endpoint_unknown',
+    `The active version of ${plugin.id} has no handler "${name}" any more.`,
+  )
 }

@@ -4,10 +4,10 @@ import { LyceumError } from '../errors.ts'
 import { type CompiledFilter, compileFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
-import { storeLost } from '../storage/store.ts'
 import type { Transaction } from '../storage/plugin-store.ts'
+import { storeLost } from '../storage/store.ts'
 import type { NewDeadLetter } from '../storage/store-protocol.ts'
-import { type Batch, BATCH_EVENTS, inputOf, matches, nextBatch } from './batch.ts'
+import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.ts'
 import { CallTree } from './call-tree.ts'
 import { type EndedFailure, type Invoker, isPassing } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
@@ -101,13 +101,19 @@ export class HandlerFeed {
   start(head: number): void {
     this.#running = this.#run(head).catch((error: unknown) => {
       this.#state = 'stopped'
-      this.#services.logger.error({ err: error, plugin: this.plugin.id, endpoint: this.endpoint.name }, 'feed stopped')
+      this.#services.logger.error(
+        { err: error, plugin: this.plugin.id, endpoint: this.endpoint.name },
+        'feed stopped',
+      )
     })
   }
 
   /** Says that there is something to look at after `seq`, which an idle feed has not looked at yet. */
   wake(seq?: number): void {
-    if (seq !== undefined && this.idle && seq > this.#position) this.#position = seq
+    if (this.idle) {
+      if (seq !== undefined && seq > this.#position) this.#position = seq
+      this.#state = 'running'
+    }
     this.#woken = true
     this.#wake?.()
   }
@@ -130,8 +136,11 @@ export class HandlerFeed {
   async passed(from: number, seq: number): Promise<readonly EndedFailure[]> {
     while (this.#cursor < seq && !this.#stopping && !(this.idle && this.#position >= seq))
       await new Promise<void>((resolve) => this.#waiters.add(resolve))
-    if (this.#cursor < seq && this.#stopping) throw new LyceumError('shutting_down', 'The handler was stopped meanwhile.')
-    return this.#deadLetters.filter((letter) => letter.seq >= from && letter.seq <= seq).map(({ failure }) => failure)
+    if (this.#cursor < seq && this.#stopping)
+      throw new LyceumError('shutting_down', 'The handler was stopped meanwhile.')
+    return this.#deadLetters
+      .filter((letter) => letter.seq >= from && letter.seq <= seq)
+      .map(({ failure }) => failure)
   }
 
   async #run(head: number): Promise<void> {
@@ -332,7 +341,10 @@ export class HandlerFeed {
   #note(error: unknown): void {
     const { code = 'internal', message = 'The host failed at this.' } = error as Partial<EndedFailure>
     this.#lastError = { code, message, atMs: Date.now() }
-    this.#services.logger.debug({ plugin: this.plugin.id, endpoint: this.endpoint.name, code, message }, 'batch failed')
+    this.#services.logger.debug(
+      { plugin: this.plugin.id, endpoint: this.endpoint.name, code, message },
+      'batch failed',
+    )
   }
 
   /** Until woken, or for a time; a feed that stops does not wait. */

@@ -1,5 +1,5 @@
-import { OPS } from '../../sandbox/protocol.ts'
 import type { Budget, Failure } from '../../sandbox/protocol.ts'
+import { OPS } from '../../sandbox/protocol.ts'
 import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
 import type { OpContext, OpTable } from '../capabilities/capability.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
@@ -138,7 +138,11 @@ export class Invoker {
     if (failure === undefined) return { cpuMs, result, failure: undefined }
     plugin.usage.failures += 1
     if (BUDGET_CODES.has(failure.code)) this.#conduct.strike(plugin.id, failure.code, failure.message)
-    return { cpuMs, result: EMPTY, failure: passing === undefined ? endedFailure(failure) : passingFailure(passing) }
+    return {
+      cpuMs,
+      result: EMPTY,
+      failure: passing === undefined ? endedFailure(failure) : passingFailure(passing),
+    }
   }
 
   async #answer(op: GuestOp, context: OpContext, onRefused: (error: LyceumError) => void): Promise<void> {
@@ -146,10 +150,15 @@ export class Invoker {
       checkGrant(op, context)
       op.reply(await this.#ops[op.name](op.payload, context))
     } catch (error) {
-      const refusal = error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
+      const refusal =
+        error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
       if (!(error instanceof LyceumError)) this.#conduct.hostError(error)
       onRefused(refusal)
-      op.refuse({ code: refusal.code, message: refusal.message, ...(refusal.details && { details: refusal.details }) })
+      op.refuse({
+        code: refusal.code,
+        message: refusal.message,
+        ...(refusal.details && { details: refusal.details }),
+      })
     }
   }
 }
@@ -157,7 +166,10 @@ export class Invoker {
 function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
   const { needs, writes } = OPS[op.name]
   if (!endpoint.facilities.has(needs))
-    throw new LyceumError('op_denied', `${endpoint.name} does not destructure "${needs}". Add it: ({ ${needs} }) => …`)
+    throw new LyceumError(
+      'op_denied',
+      `${endpoint.name} does not destructure "${needs}". Add it: ({ ${needs} }) => …`,
+    )
   if (writes && !WRITING_KINDS.has(endpoint.kind))
     throw new LyceumError(
       'write_denied',
@@ -168,9 +180,16 @@ function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
 /** What a sandbox reports. A code that the plugin's error claimed is kept where it changes nothing. */
 function endedFailure(failure: Failure): EndedFailure {
   const claimed = failure.details?.thrown
-  const believed = isErrorCode(claimed) && !PASSING.has(claimed) && !BUDGET_CODES.has(claimed) ? claimed : undefined
+  const believed =
+    isErrorCode(claimed) && !PASSING.has(claimed) && !BUDGET_CODES.has(claimed) ? claimed : undefined
   const code = believed ?? (isErrorCode(failure.code) ? failure.code : 'plugin_failed')
-  return { code, message: failure.message, stack: failure.stack, details: undefined, passing: PASSING.has(code) }
+  return {
+    code,
+    message: failure.message,
+    stack: failure.stack,
+    details: undefined,
+    passing: PASSING.has(code),
+  }
 }
 
 function passingFailure(error: LyceumError): EndedFailure {
@@ -182,7 +201,8 @@ function failed(code: ErrorCode, message: string): Ended {
 }
 
 function failedWith(error: unknown): Ended {
-  const refusal = error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
+  const refusal =
+    error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
   const { code, message, details } = refusal
   return {
     cpuMs: 0,

@@ -3,7 +3,7 @@ import type { EventLog } from '../events/log.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import { matches } from './batch.ts'
 import { type FeedServices, type FeedStatus, HandlerFeed } from './handler-feed.ts'
-import { LogWindow } from './log-window.ts'
+import type { LogWindow } from './log-window.ts'
 
 /** What a handler did with the events of a request that waited for it. */
 export interface RealtimeResult {
@@ -82,6 +82,14 @@ export class Lane {
 
   status(plugin: string): FeedStatus[] {
     return (this.#feeds.get(plugin) ?? []).map((feed) => feed.status)
+  }
+
+  /** Whether every event of the log has been handled, put aside, or waits for a plugin that may not run. */
+  get quiet(): boolean {
+    if (this.#seen < this.#log.head() || this.#queuedTimers.size > 0) return false
+    return [...this.#feeds.values()]
+      .flat()
+      .every(({ status: { state } }) => state === 'idle' || state === 'stopped')
   }
 
   /**

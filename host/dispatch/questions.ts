@@ -1,8 +1,8 @@
-import { encode } from '@lyceum/sdk/ejson'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { OpContext } from '../capabilities/capability.ts'
+import { encode } from '@lyceum/sdk/ejson'
 import { authorise, authorisePlugin } from '../auth/dimensions.ts'
 import type { Caller } from '../auth/tokens.ts'
+import type { OpContext } from '../capabilities/capability.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { didYouMean } from '../registry/manifest-names.ts'
@@ -45,29 +45,59 @@ export class Questions {
    * Finds an endpoint and what it may be asked by this caller, without running it.
    * @throws {LyceumError} what is unknown, missing or not allowed
    */
-  find(kind: 'view' | 'query', pluginId: string, name: string, caller: Caller): { plugin: ActivePlugin; endpoint: ReadingEndpoint } {
+  find(
+    kind: 'view' | 'query',
+    pluginId: string,
+    name: string,
+    caller: Caller,
+  ): { plugin: ActivePlugin; endpoint: ReadingEndpoint } {
     authorisePlugin(caller, pluginId)
     const plugin = this.#services.plugins.get(pluginId)
     return { plugin, endpoint: endpointOf(plugin, kind, name) }
   }
 
   /** Answers a person. @throws {LyceumError} */
-  async answer(kind: 'view' | 'query', pluginId: string, name: string, asked: Asked, caller: Caller): Promise<Answer> {
+  async answer(
+    kind: 'view' | 'query',
+    pluginId: string,
+    name: string,
+    asked: Asked,
+    caller: Caller,
+  ): Promise<Answer> {
     const { plugin, endpoint } = this.find(kind, pluginId, name, caller)
     const named = namedFor(endpoint, [...asked], caller)
-    const context = { plugin, endpoint, caller, transaction: undefined, tree: new CallTree(plugin.quota), depth: 0 }
+    const context = {
+      plugin,
+      endpoint,
+      caller,
+      transaction: undefined,
+      tree: new CallTree(plugin.quota),
+      depth: 0,
+    }
     const result = await this.#run(context, named, true)
     return { result, plugin: plugin.id, version: plugin.version, endpoint }
   }
 
   /** Answers a plugin, as the same caller and on the budget of the same tree of calls. Resolves with EJSON. */
-  async ask(pluginId: string, name: string, args: Readonly<Record<string, unknown>>, asking: OpContext): Promise<Buffer> {
+  async ask(
+    pluginId: string,
+    name: string,
+    args: Readonly<Record<string, unknown>>,
+    asking: OpContext,
+  ): Promise<Buffer> {
     const depth = asking.depth + 1
     asking.tree.enter(depth)
     const plugin = this.#services.plugins.get(pluginId)
     const endpoint = endpointOf(plugin, 'query', name)
     const named = namedFor(endpoint, Object.entries(args), asking.caller)
-    const context = { plugin, endpoint, caller: asking.caller, transaction: undefined, tree: asking.tree, depth }
+    const context = {
+      plugin,
+      endpoint,
+      caller: asking.caller,
+      transaction: undefined,
+      tree: asking.tree,
+      depth,
+    }
     return this.#run(context, named, false)
   }
 
@@ -96,9 +126,14 @@ export class Questions {
 function endpointOf(plugin: ActivePlugin, kind: 'view' | 'query', name: string): ReadingEndpoint {
   const endpoint = plugin.endpoints.get(name)
   if (endpoint !== undefined && isReading(endpoint) && endpoint.kind === kind) return endpoint
-  const names = [...plugin.endpoints.values()].filter((known) => known.kind === kind).map((known) => known.name)
+  const names = [...plugin.endpoints.values()]
+    .filter((known) => known.kind === kind)
+    .map((known) => known.name)
   const offer = names.length > 0 ? ` It has: ${names.join(', ')}.` : ''
-  throw new LyceumError('endpoint_unknown', `${plugin.id} has no ${kind} "${name}".${didYouMean(name, names)}${offer}`)
+  throw new LyceumError(
+    'endpoint_unknown',
+    `${plugin.id} has no ${kind} "${name}".${didYouMean(name, names)}${offer}`,
+  )
 }
 
 function isReading(endpoint: Endpoint): endpoint is ReadingEndpoint {
@@ -106,7 +141,11 @@ function isReading(endpoint: Endpoint): endpoint is ReadingEndpoint {
 }
 
 /** What the handler gets of what it destructures beside facilities: dimensions, parameters and the viewer, as EJSON. */
-function namedFor(endpoint: ReadingEndpoint, asked: readonly (readonly [string, unknown])[], caller: Caller | undefined): string {
+function namedFor(
+  endpoint: ReadingEndpoint,
+  asked: readonly (readonly [string, unknown])[],
+  caller: Caller | undefined,
+): string {
   const given = new Map(asked)
   const named: Record<string, unknown> = Object.create(null)
   const text = (name: string) => {
@@ -117,7 +156,9 @@ function namedFor(endpoint: ReadingEndpoint, asked: readonly (readonly [string, 
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
     if (value === undefined)
-      throw new LyceumError('bad_parameter', `This is about one ${dimension}: add ?${dimension}=…`, { parameter: dimension })
+      throw new LyceumError('bad_parameter', `This is about one ${dimension}: add ?${dimension}=…`, {
+        parameter: dimension,
+      })
     named[dimension] = value
   }
   const params = parseParams(endpoint.options.params, asked)
@@ -133,10 +174,16 @@ function scopeOf(
   asked: { readonly user?: string | undefined; readonly course?: string | undefined },
   caller: Caller | undefined,
 ): { readonly user?: string; readonly course?: string } {
-  const known = { ...(asked.user !== undefined && { user: asked.user }), ...(asked.course !== undefined && { course: asked.course }) }
+  const known = {
+    ...(asked.user !== undefined && { user: asked.user }),
+    ...(asked.course !== undefined && { course: asked.course }),
+  }
   if (caller !== undefined) return authorise(caller, known, endpoint.dimensions)
   if (endpoint.dimensions.includes('user') || endpoint.facilities.has('viewer'))
-    throw new LyceumError('op_denied', `${endpoint.name} is about one person, and a handler or job has nobody who asks.`)
+    throw new LyceumError(
+      'op_denied',
+      `${endpoint.name} is about one person, and a handler or job has nobody who asks.`,
+    )
   return known
 }
 

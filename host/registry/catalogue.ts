@@ -71,7 +71,10 @@ export class Catalogue {
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;')
     const found = Number(this.#db.prepare('PRAGMA user_version').get()?.user_version)
     if (found > SCHEMA_VERSION)
-      throw new LyceumError('data_newer', 'registry.db was written by a newer Lyceum. Start that one, or use another data folder.')
+      throw new LyceumError(
+        'data_newer',
+        'registry.db was written by a newer Lyceum. Start that one, or use another data folder.',
+      )
     if (found === 0) this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
   }
 
@@ -86,7 +89,10 @@ export class Catalogue {
 
   /** The versions of a plugin, newest first. */
   versions(plugin: string): VersionRow[] {
-    return this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? ORDER BY published_ms DESC, rowid DESC`).all(plugin).map(versionOf)
+    return this.#db
+      .prepare(`${VERSION_COLUMNS} WHERE plugin = ? ORDER BY published_ms DESC, rowid DESC`)
+      .all(plugin)
+      .map(versionOf)
   }
 
   version(plugin: string, version: string): VersionRow | undefined {
@@ -95,7 +101,9 @@ export class Catalogue {
   }
 
   code(plugin: string, version: string): VersionCode {
-    const row = this.#db.prepare('SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?').get(plugin, version)
+    const row = this.#db
+      .prepare('SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?')
+      .get(plugin, version)
     if (!(row?.bundle instanceof Uint8Array))
       throw new LyceumError('version_unknown', `There is no version ${version} of ${plugin}.`)
     return { bundle: Buffer.from(row.bundle), sourceMap: String(row.source_map) }
@@ -104,7 +112,9 @@ export class Catalogue {
   /** Adds a version, and its plugin where it is the first. */
   addVersion(owner: string, version: VersionRow, code: VersionCode): void {
     this.#transaction(() => {
-      this.#db.prepare('INSERT INTO plugins (id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING').run(version.plugin, owner)
+      this.#db
+        .prepare('INSERT INTO plugins (id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING')
+        .run(version.plugin, owner)
       this.#db
         .prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
         .run(
@@ -125,7 +135,9 @@ export class Catalogue {
   /** Makes a version the active one. Returns the number of the activation. */
   activate(plugin: string, version: string): number {
     const row = this.#db
-      .prepare('UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ? RETURNING activation')
+      .prepare(
+        'UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ? RETURNING activation',
+      )
       .get(version, plugin)
     return Number(row?.activation)
   }
@@ -143,8 +155,12 @@ export class Catalogue {
   }
 
   setQuota(plugin: string, quota: Quota): void {
-    const changed = Object.entries(quota).filter(([name, value]) => QUOTA_DEFAULTS[name as keyof Quota] !== value)
-    this.#db.prepare('UPDATE plugins SET quota = ? WHERE id = ?').run(JSON.stringify(Object.fromEntries(changed)), plugin)
+    const changed = Object.entries(quota).filter(
+      ([name, value]) => QUOTA_DEFAULTS[name as keyof Quota] !== value,
+    )
+    this.#db
+      .prepare('UPDATE plugins SET quota = ? WHERE id = ?')
+      .run(JSON.stringify(Object.fromEntries(changed)), plugin)
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { type Frame, splitPayload } from '../../process/frame.ts'
 import { serve } from '../../process/serve.ts'
 import { failureFrom } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { CheckerKind, type Checked } from './checker-protocol.ts'
+import { type Checked, CheckerKind } from './checker-protocol.ts'
 import { describeEndpoints } from './descriptions.ts'
 import { readManifest } from './manifest.ts'
 import { decodeSourceMap, mapStack, type SourceMap } from './source-map.ts'
@@ -22,10 +22,17 @@ function sourceMapOf(text: string): SourceMap | undefined {
 
 function check(bundle: string, sourceMapText: string): Checked {
   const sourceMap = sourceMapOf(sourceMapText)
-  const { endpoints } = readManifest(bundle, { ...(sourceMap && { sourceMap }), bundleBytes: LIMITS.bundleBytes })
-  const descriptions = sourceMap === undefined ? new Map<string, string>() : describeEndpoints(sourceMap, endpoints)
+  const { endpoints } = readManifest(bundle, {
+    ...(sourceMap && { sourceMap }),
+    bundleBytes: LIMITS.bundleBytes,
+  })
+  const descriptions =
+    sourceMap === undefined ? new Map<string, string>() : describeEndpoints(sourceMap, endpoints)
   return {
-    endpoints: endpoints.map((endpoint) => ({ ...endpoint, description: descriptions.get(endpoint.name) ?? '' })),
+    endpoints: endpoints.map((endpoint) => ({
+      ...endpoint,
+      description: descriptions.get(endpoint.name) ?? '',
+    })),
   }
 }
 

@@ -70,7 +70,11 @@ export class Checker {
         if (this.#process === started) this.#process = undefined
       },
       refusal: refusalOf,
-      lost: () => new LyceumError('bundle_broken', 'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.'),
+      lost: () =>
+        new LyceumError(
+          'bundle_broken',
+          'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.',
+        ),
     })
     this.#process = started
     return started

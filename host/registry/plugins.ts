@@ -80,7 +80,9 @@ export class Plugins {
 
   /** Whether handlers and jobs of a plugin may run. */
   mayRun(id: string): boolean {
-    return this.#active.has(id) && !this.#paused(id) && this.#services.conduct.of(id).quarantined === undefined
+    return (
+      this.#active.has(id) && !this.#paused(id) && this.#services.conduct.of(id).quarantined === undefined
+    )
   }
 
   /**
@@ -92,10 +94,16 @@ export class Plugins {
     if (plugin === undefined) {
       if (this.#services.catalogue.plugin(id) !== undefined)
         throw new LyceumError('plugin_pending', `${id} waits for an admin to approve it.`)
-      throw new LyceumError('plugin_unknown', `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`)
+      throw new LyceumError(
+        'plugin_unknown',
+        `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`,
+      )
     }
     if (this.#services.conduct.of(id).quarantined !== undefined)
-      throw new LyceumError('plugin_quarantined', `${id} broke its limits too often and was stopped. Its author and admins see why.`)
+      throw new LyceumError(
+        'plugin_quarantined',
+        `${id} broke its limits too often and was stopped. Its author and admins see why.`,
+      )
     if (this.#paused(id)) throw new LyceumError('plugin_paused', `An admin has paused ${id}.`)
     return plugin
   }
@@ -104,7 +112,10 @@ export class Plugins {
   owned(id: string, caller: Caller): PluginRow {
     const row = this.#services.catalogue.plugin(id)
     if (row === undefined)
-      throw new LyceumError('plugin_unknown', `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`)
+      throw new LyceumError(
+        'plugin_unknown',
+        `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`,
+      )
     authorisePlugin(caller, id)
     if (caller.role !== 'admin' && row.owner !== ownerOf(caller))
       throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else.`)
@@ -118,12 +129,16 @@ export class Plugins {
       const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)
       const same = catalogue.version(id, row.version)
       if (same !== undefined && same.hash !== row.hash)
-        throw new LyceumError('version_exists', `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`)
+        throw new LyceumError(
+          'version_exists',
+          `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`,
+        )
       await this.storeOf(id).declare(collectionsOf(row.endpoints))
       if (same === undefined) catalogue.addVersion(owner, row, code)
       const plugin = catalogue.plugin(id)
       // What an admin publishes, an admin has approved.
-      if (caller.role === 'admin') catalogue.setGranted(id, [...new Set([...(plugin?.granted ?? []), ...needs])])
+      if (caller.role === 'admin')
+        catalogue.setGranted(id, [...new Set([...(plugin?.granted ?? []), ...needs])])
       const missing = needs.filter((need) => caller.role !== 'admin' && !plugin?.granted.includes(need))
       if (missing.length > 0) return { version: row.version, needs: missing, approval: 'pending' }
       conduct.forgive(id)
@@ -143,7 +158,10 @@ export class Plugins {
       catalogue.setGranted(id, [...granted])
       const missing = needs.filter((need) => !granted.has(need))
       if (missing.length > 0)
-        throw new LyceumError('plugin_pending', `Version ${newest.version} also asks for: ${missing.join(', ')}. It stays pending.`)
+        throw new LyceumError(
+          'plugin_pending',
+          `Version ${newest.version} also asks for: ${missing.join(', ')}. It stays pending.`,
+        )
       await this.storeOf(id).declare(collectionsOf(newest.endpoints))
       await this.#activate(id, newest.version)
       return newest
@@ -156,11 +174,14 @@ export class Plugins {
       const { catalogue, conduct } = this.#services
       const versions = catalogue.versions(id)
       const activeAt = versions.findIndex((row) => row.version === catalogue.plugin(id)?.activeVersion)
-      const target = version === undefined ? versions[activeAt + 1] : versions.find((row) => row.version === version)
+      const target =
+        version === undefined ? versions[activeAt + 1] : versions.find((row) => row.version === version)
       if (target === undefined)
         throw new LyceumError(
           'version_unknown',
-          version === undefined ? `${id} has no version before the active one.` : `There is no version ${version} of ${id}.`,
+          version === undefined
+            ? `${id} has no version before the active one.`
+            : `There is no version ${version} of ${id}.`,
         )
       await this.storeOf(id).declare(collectionsOf(target.endpoints))
       conduct.forgive(id)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
-import { type Caller } from '../auth/tokens.ts'
 import { authorisePlugin } from '../auth/dimensions.ts'
+import type { Caller } from '../auth/tokens.ts'
 import { isErrorCode, LyceumError } from '../errors.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
@@ -50,12 +50,18 @@ export async function checkVersion(
 ): Promise<CheckedVersion> {
   const about = parsePackage(body.package)
   if (about.name !== id)
-    throw new LyceumError('package_invalid', `package.json says "name": "${about.name}", but this publishes ${id}. Make them the same.`)
+    throw new LyceumError(
+      'package_invalid',
+      `package.json says "name": "${about.name}", but this publishes ${id}. Make them the same.`,
+    )
   const known = services.catalogue.plugin(id)
   const owner = known?.owner ?? ownerOf(caller)
   authorisePlugin(caller, id)
   if (caller.role !== 'admin' && owner !== ownerOf(caller))
-    throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else. Choose another name in package.json.`)
+    throw new LyceumError(
+      'plugin_denied',
+      `The plugin ${id} belongs to somebody else. Choose another name in package.json.`,
+    )
   if (body.sourceMap.length > LIMITS.sourceMapBytes)
     throw new LyceumError('bundle_too_large', `The source map has more than ${LIMITS.sourceMapBytes} bytes.`)
   const bundle = Buffer.from(body.bundle)
@@ -65,15 +71,31 @@ export async function checkVersion(
   const stored = endpoints.map((endpoint): StoredEndpoint => {
     const found = described.get(endpoint.name)
     if (found?.kind !== endpoint.kind)
-      throw new LyceumError('manifest_refused', `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`)
+      throw new LyceumError(
+        'manifest_refused',
+        `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`,
+      )
     parseOptions(endpoint.kind, endpoint.name, found.options)
     const { name, kind, facilities, dimensions, plugins, description } = endpoint
-    return { name, kind, facilities: [...facilities], dimensions: [...dimensions], plugins: [...plugins], description, options: found.options }
+    return {
+      name,
+      kind,
+      facilities: [...facilities],
+      dimensions: [...dimensions],
+      plugins: [...plugins],
+      description,
+      options: found.options,
+    }
   })
-  const needs = [...new Set(stored.flatMap((endpoint) => endpoint.plugins))].filter((name) => name !== 'self' && name !== id)
+  const needs = [...new Set(stored.flatMap((endpoint) => endpoint.plugins))].filter(
+    (name) => name !== 'self' && name !== id,
+  )
   for (const need of needs)
     if (services.catalogue.plugin(need) === undefined)
-      throw new LyceumError('manifest_refused', `There is no plugin "${need}" here. Publish it first, or check the name in plugins: { ${need} }.`)
+      throw new LyceumError(
+        'manifest_refused',
+        `There is no plugin "${need}" here. Publish it first, or check the name in plugins: { ${need} }.`,
+      )
   return {
     row: {
       plugin: id,
@@ -102,22 +124,44 @@ async function scratchLoad(
   sourceMap: string,
   { supervisor, checker }: PublishServices,
 ): Promise<Map<string, z.infer<typeof Described>[number]>> {
-  const load = { memoryMb: QUOTA_DEFAULTS.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 }
+  const load = {
+    memoryMb: QUOTA_DEFAULTS.memoryMb,
+    cpuMs: LIMITS.scratchLoadMs,
+    wallMs: LIMITS.scratchLoadMs * 2,
+  }
   const scratch: PluginCode = { ...code, load }
   const budget = { cpuMs: load.cpuMs, wallMs: load.wallMs, ops: 0, bytes: 0, outputBytes: LIMITS.bundleBytes }
   const { result, failure } = await supervisor.runAlone({
     code: scratch,
     input: '{}',
-    request: { endpoint: '', kind: 'describe', budget, nowMs: Date.now(), eachEvent: false, plainJson: true, traceWrites: false },
+    request: {
+      endpoint: '',
+      kind: 'describe',
+      budget,
+      nowMs: Date.now(),
+      eachEvent: false,
+      plainJson: true,
+      traceWrites: false,
+    },
     onOp: (op) => op.refuse({ code: 'op_denied', message: 'Nothing may be asked for while a plugin loads.' }),
   })
   if (failure !== undefined) {
-    const stack = failure.stack === undefined ? undefined : await checker.mapStack(code.plugin, sourceMap, failure.stack)
-    const code_ = isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
-    throw new LyceumError(code_ === 'sandbox_lost' ? 'bundle_broken' : code_, failure.message, stack === undefined ? undefined : { stack })
+    const stack =
+      failure.stack === undefined ? undefined : await checker.mapStack(code.plugin, sourceMap, failure.stack)
+    const code_ =
+      isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
+    throw new LyceumError(
+      code_ === 'sandbox_lost' ? 'bundle_broken' : code_,
+      failure.message,
+      stack === undefined ? undefined : { stack },
+    )
   }
   const described = Described.safeParse(jsonOf(result))
-  if (!described.success) throw new LyceumError('bundle_broken', 'The options of the endpoints could not be read. Write them as plain values.')
+  if (!described.success)
+    throw new LyceumError(
+      'bundle_broken',
+      'The options of the endpoints could not be read. Write them as plain values.',
+    )
   return new Map(described.data.map((endpoint) => [endpoint.name, endpoint]))
 }
 

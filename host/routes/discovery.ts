@@ -16,7 +16,10 @@ const schema = createRoute({
 })
 
 /** The views and queries that a caller's token reaches. Whose data they show is decided when they are asked. */
-export function reachable(host: Host, caller: Caller): { plugin: string; version: string; endpoint: ReadingEndpoint }[] {
+export function reachable(
+  host: Host,
+  caller: Caller,
+): { plugin: string; version: string; endpoint: ReadingEndpoint }[] {
   const found = []
   for (const [plugin, { version, endpoints }] of host.plugins.active()) {
     try {
@@ -54,7 +57,11 @@ function schemaFor(host: Host, caller: Caller) {
 function openApi(app: App, host: Host, caller: Caller) {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Lyceum', version: host.version, description: 'Learning-analytics plugins: events in, results out.' },
+    info: {
+      title: 'Lyceum',
+      version: host.version,
+      description: 'Learning-analytics plugins: events in, results out.',
+    },
     security: [{ bearer: [] }],
   })
   const paths: Record<string, object> = { ...document.paths }
@@ -67,7 +74,12 @@ function openApi(app: App, host: Host, caller: Caller) {
         summary: endpoint.title,
         ...(endpoint.description !== '' && { description: endpoint.description }),
         parameters: [
-          ...endpoint.dimensions.map((name) => ({ name, in: 'query', required: name !== 'user', schema: { type: 'string' } })),
+          ...endpoint.dimensions.map((name) => ({
+            name,
+            in: 'query',
+            required: name !== 'user',
+            schema: { type: 'string' },
+          })),
           ...[...endpoint.options.params].map(([name, param]) => ({
             name,
             in: 'query',
@@ -75,7 +87,9 @@ function openApi(app: App, host: Host, caller: Caller) {
             schema: jsonSchemaOf(param),
           })),
         ],
-        responses: { 200: { description: 'What the query returned', content: { 'application/json': { schema: {} } } } },
+        responses: {
+          200: { description: 'What the query returned', content: { 'application/json': { schema: {} } } },
+        },
       },
     }
   }

@@ -26,9 +26,12 @@ const post = createRoute({
   method: 'post',
   path: '/v1/events',
   summary: 'Send events: one object, an array or NDJSON, also gzipped',
-  description: 'Answers when the events are on disk. A bad event is reported by its index and costs only itself.',
+  description:
+    'Answers when the events are on disk. A bad event is reported by its index and costs only itself.',
   request: {
-    query: z.object({ wait: z.enum(['realtime'], { error: 'write ?wait=realtime, or leave it out' }).optional() }),
+    query: z.object({
+      wait: z.enum(['realtime'], { error: 'write ?wait=realtime, or leave it out' }).optional(),
+    }),
     headers: z.object({ 'idempotency-key': z.string().max(200).optional() }),
     body: {
       content: {
@@ -39,7 +42,10 @@ const post = createRoute({
   },
   responses: {
     202: { description: 'Kept', content: { 'application/json': { schema: Counts } } },
-    200: { description: 'Kept, and handled as far as told', content: { 'application/json': { schema: Handled } } },
+    200: {
+      description: 'Kept, and handled as far as told',
+      content: { 'application/json': { schema: Handled } },
+    },
   },
 })
 
@@ -48,13 +54,18 @@ export function addEvents(app: App, host: Host): void {
   // The body is any of several kinds and is read elsewhere, so only address and headers are validated here.
   app.openAPIRegistry.registerPath(post)
   app.post('/v1/events', async (c) => {
-    if (!host.ready()) throw new LyceumError('shutting_down', 'The host is stopping. Send the events again in a moment.')
+    if (host.stopping())
+      throw new LyceumError('shutting_down', 'The host is stopping. Send the events again in a moment.')
     const wait = c.req.query('wait')
     if (wait !== undefined && wait !== 'realtime')
-      throw new LyceumError('bad_parameter', 'wait: write ?wait=realtime, or leave it out.', { parameter: 'wait' })
+      throw new LyceumError('bad_parameter', 'wait: write ?wait=realtime, or leave it out.', {
+        parameter: 'wait',
+      })
     const idempotencyKey = c.req.header('idempotency-key')
     if (idempotencyKey !== undefined && idempotencyKey.length > 200)
-      throw new LyceumError('bad_parameter', 'Idempotency-Key: at most 200 characters.', { parameter: 'Idempotency-Key' })
+      throw new LyceumError('bad_parameter', 'Idempotency-Key: at most 200 characters.', {
+        parameter: 'Idempotency-Key',
+      })
     const body = new Uint8Array(await c.req.arrayBuffer())
     const { accepted, duplicates, rejected, through } = await host.log.append(body, {
       contentType: c.req.header('content-type'),

@@ -22,8 +22,6 @@ const readyz = createRoute({
 export function addHealth(app: App, host: Pick<Host, 'ready'>): void {
   app.openapi(healthz, (c) => c.json({ status: 'ok' as const }, 200))
   app.openapi(readyz, (c) =>
-    host.ready()
-      ? c.json({ status: 'ready' as const }, 200)
-      : c.json({ status: 'not ready' as const }, 503),
+    host.ready() ? c.json({ status: 'ready' as const }, 200) : c.json({ status: 'not ready' as const }, 503),
   )
 }

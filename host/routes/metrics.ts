@@ -17,13 +17,17 @@ export function addMetrics(app: App, host: Host): void {
   app.get('/metrics', async (c) => {
     const registry = new Registry()
     const head = host.log.head()
-    new Gauge({ name: 'lyceum_log_position', help: 'Newest event of the log', registers: [registry] }).set(head)
+    new Gauge({ name: 'lyceum_log_position', help: 'Newest event of the log', registers: [registry] }).set(
+      head,
+    )
     new Gauge({ name: 'lyceum_child_processes', help: 'Sandboxes and stores', registers: [registry] }).set(
       host.supervisor.pids.length + host.stores.pids.length,
     )
-    new Gauge({ name: 'lyceum_resident_bytes', help: 'Memory of the host process', registers: [registry] }).set(
-      process.memoryUsage.rss(),
-    )
+    new Gauge({
+      name: 'lyceum_resident_bytes',
+      help: 'Memory of the host process',
+      registers: [registry],
+    }).set(process.memoryUsage.rss())
     for (const [name, help, read] of USAGE) {
       const counter = new Counter({ name, help, labelNames: ['plugin'], registers: [registry] })
       for (const [plugin, { usage }] of host.plugins.active()) counter.inc({ plugin }, read(usage))

@@ -80,7 +80,13 @@ const deadLetters = createRoute({
   method: 'get',
   path: '/v1/plugins/{id}/dead-letters',
   summary: 'Events that a handler failed on',
-  request: { params: Id, query: z.object({ endpoint: z.string().optional(), limit: z.coerce.number().int().min(1).max(1_000).default(100) }) },
+  request: {
+    params: Id,
+    query: z.object({
+      endpoint: z.string().optional(),
+      limit: z.coerce.number().int().min(1).max(1_000).default(100),
+    }),
+  },
   responses: { 200: json('Dead letters', z.unknown()) },
 })
 const retry = createRoute({
@@ -109,11 +115,19 @@ export function addPlugins(app: App, host: Host): void {
   const { plugins, catalogue } = host
   const state = (id: string) => {
     const row = catalogue.plugin(id)
-    return { plugin: id, version: row?.activeVersion ?? null, state: row === undefined ? 'unknown' : plugins.state(row) }
+    return {
+      plugin: id,
+      version: row?.activeVersion ?? null,
+      state: row === undefined ? 'unknown' : plugins.state(row),
+    }
   }
 
   app.openapi(publish, async (c) => {
-    const { version, needs, approval } = await plugins.publish(c.req.valid('param').id, c.req.valid('json'), callerOf(c))
+    const { version, needs, approval } = await plugins.publish(
+      c.req.valid('param').id,
+      c.req.valid('json'),
+      callerOf(c),
+    )
     return c.json({ version, needs: [...needs], approval }, 201)
   })
   app.openapi(list, (c) => {
@@ -125,7 +139,10 @@ export function addPlugins(app: App, host: Host): void {
         return false // somebody else's
       }
     })
-    return c.json(mine.map((row) => ({ id: row.id, ...summaryOf(host, row.id) })), 200)
+    return c.json(
+      mine.map((row) => ({ id: row.id, ...summaryOf(host, row.id) })),
+      200,
+    )
   })
   app.openapi(show, async (c) => {
     const { id } = c.req.valid('param')
@@ -155,7 +172,10 @@ export function addPlugins(app: App, host: Host): void {
     const caller = callerOf(c)
     plugins.owned(id, caller)
     if (caller.role !== 'admin' && host.conduct.of(id).quarantined !== undefined)
-      throw new LyceumError('role_denied', `${id} is quarantined. Publish a version that stays within its limits, or ask an admin to resume it.`)
+      throw new LyceumError(
+        'role_denied',
+        `${id} is quarantined. Publish a version that stays within its limits, or ask an admin to resume it.`,
+      )
     await plugins.resume(id)
     return c.json(state(id), 200)
   })
@@ -212,7 +232,9 @@ function summaryOf({ catalogue, plugins, conduct }: Host, id: string) {
 async function detailsOf(host: Host, id: string) {
   const { catalogue, lane, cron, log, plugins } = host
   const row = catalogue.plugin(id)
-  const deadLetters = plugins.active().has(id) ? (await plugins.storeOf(id).deadLetters(undefined, 0)).total : 0
+  const deadLetters = plugins.active().has(id)
+    ? (await plugins.storeOf(id).deadLetters(undefined, 0)).total
+    : 0
   return {
     id,
     ...summaryOf(host, id),
@@ -224,7 +246,12 @@ async function detailsOf(host: Host, id: string) {
       publishedMs: version.publishedMs,
       publishedBy: version.publishedBy,
       needs: needsOf(version),
-      endpoints: version.endpoints.map(({ name, kind, facilities, dimensions }) => ({ name, kind, facilities, dimensions })),
+      endpoints: version.endpoints.map(({ name, kind, facilities, dimensions }) => ({
+        name,
+        kind,
+        facilities,
+        dimensions,
+      })),
     })),
     cursors: lane.status(id).map((status) => ({ ...status, lag: log.head() - status.cursor })),
     cron: cron.next(id),

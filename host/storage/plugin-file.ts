@@ -93,7 +93,10 @@ export class PluginFile {
         return outcomes
       } catch (error) {
         if (!(error instanceof LyceumError) || typeof error.details?.index !== 'number') throw error
-        throw new LyceumError(error.code, error.message, { ...error.details, index: error.details.index + this.#written })
+        throw new LyceumError(error.code, error.message, {
+          ...error.details,
+          index: error.details.index + this.#written,
+        })
       }
     })
   }
@@ -118,8 +121,12 @@ export class PluginFile {
     const where = endpoint === undefined ? '' : 'WHERE endpoint = ?'
     const given = endpoint === undefined ? [] : [endpoint]
     const { sqlite } = this.#writer
-    const total = sqlite.prepare(`SELECT count(*) AS total FROM lyceum_dead_letters ${where}`).get(...given)?.total
-    const rows = sqlite.prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY id LIMIT ?`).all(...given, limit)
+    const total = sqlite
+      .prepare(`SELECT count(*) AS total FROM lyceum_dead_letters ${where}`)
+      .get(...given)?.total
+    const rows = sqlite
+      .prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY id LIMIT ?`)
+      .all(...given, limit)
     return { total: Number(total), letters: rows.map(deadLetterOf) }
   }
 
@@ -149,7 +156,8 @@ export class PluginFile {
     const { sqlite } = this.#writer
     if ('deadLetter' in claim) {
       const { changes } = sqlite.prepare('DELETE FROM lyceum_dead_letters WHERE id = ?').run(claim.deadLetter)
-      if (changes !== 1) throw new LyceumError('cursor_lost', 'The dead letter is gone: it was retried already.')
+      if (changes !== 1)
+        throw new LyceumError('cursor_lost', 'The dead letter is gone: it was retried already.')
       return
     }
     const { move } = claim
@@ -159,7 +167,8 @@ export class PluginFile {
          WHERE id = ? AND generation = ? AND version = ? AND epoch = ? AND log = ? AND seq = ?`,
       )
       .run(move.to, move.cursor, move.generation, move.version, move.epoch, move.log, move.from)
-    if (changes !== 1) throw new LyceumError('cursor_lost', 'The cursor has another owner, or stands elsewhere.')
+    if (changes !== 1)
+      throw new LyceumError('cursor_lost', 'The cursor has another owner, or stands elsewhere.')
   }
 
   #addDeadLetter(letter: NewDeadLetter): void {
@@ -168,7 +177,15 @@ export class PluginFile {
         `INSERT INTO lyceum_dead_letters (endpoint, seq, code, message, stack, attempts, at_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?)`,
       )
-      .run(letter.endpoint, letter.seq, letter.code, letter.message, letter.stack ?? null, letter.attempts, letter.atMs)
+      .run(
+        letter.endpoint,
+        letter.seq,
+        letter.code,
+        letter.message,
+        letter.stack ?? null,
+        letter.attempts,
+        letter.atMs,
+      )
   }
 }
 

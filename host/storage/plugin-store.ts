@@ -80,14 +80,17 @@ export class PluginStore {
       const opened = this.#opened
       this.#opened = undefined
       if (opened?.alive)
-        await opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db })).catch(() => EMPTY)
+        await opened
+          .request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db }))
+          .catch(() => EMPTY)
     })
   }
 
   async close(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
-    if (opened?.alive) await opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db }))
+    if (opened?.alive)
+      await opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db }))
   }
 
   /** Waits until nobody holds the database, and holds it until `work` has ended. */
@@ -160,15 +163,24 @@ export class Transaction {
   /** Applies a guest's writes. With `counted` resolves with the outcome of each, as EJSON. */
   async write(writes: Buffer, counted: boolean): Promise<Buffer> {
     const process = await this.#enter()
-    return this.#send(process, StoreKind.write, [this.#store.control({ claim: this.#claim, counted }), writes])
+    return this.#send(process, StoreKind.write, [
+      this.#store.control({ claim: this.#claim, counted }),
+      writes,
+    ])
   }
 
   /** Reads what is committed and what this transaction has written. */
   async read(op: Buffer): Promise<Buffer> {
     const process = await this.#enter()
     // Opens it, so that nothing that is read can change before the commit.
-    const opened = this.#send(process, StoreKind.write, [this.#store.control({ claim: this.#claim, counted: false }), EMPTY])
-    const read = this.#send(process, StoreKind.read, [this.#store.control({ timeMs: LIMITS.storeReadMs }), op])
+    const opened = this.#send(process, StoreKind.write, [
+      this.#store.control({ claim: this.#claim, counted: false }),
+      EMPTY,
+    ])
+    const read = this.#send(process, StoreKind.read, [
+      this.#store.control({ timeMs: LIMITS.storeReadMs }),
+      op,
+    ])
     const [rows] = await Promise.all([read, opened])
     return rows
   }

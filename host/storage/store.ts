@@ -39,5 +39,8 @@ export function startStore(options: StoreOptions): SerialProcess {
 
 /** The failure of everything that was under way in a store that went away. */
 export function storeLost(): LyceumError {
-  return new LyceumError('store_lost', 'The store was lost; what was not committed has not happened. Try again.')
+  return new LyceumError(
+    'store_lost',
+    'The store was lost; what was not committed has not happened. Try again.',
+  )
 }

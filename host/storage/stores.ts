@@ -63,7 +63,11 @@ export class Stores {
         if (this.#aside === store) this.#aside = undefined
         if (this.#closed) return
         if (culprit !== undefined) this.#moveAside(culprit)
-        this.#options.onLoss({ reason, suspects: culprit === undefined ? [] : [culprit], certain: culprit !== undefined })
+        this.#options.onLoss({
+          reason,
+          suspects: culprit === undefined ? [] : [culprit],
+          certain: culprit !== undefined,
+        })
       },
     })
     if (aside) this.#aside = store

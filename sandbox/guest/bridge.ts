@@ -52,13 +52,23 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
   let ended = false
 
   const send = (op: OpName, call: number, payload: string) => {
-    if (ended) throw new OpError({ code: 'op_denied', message: `"${op}" was called after the handler had returned. Await it.` })
+    if (ended)
+      throw new OpError({
+        code: 'op_denied',
+        message: `"${op}" was called after the handler had returned. Await it.`,
+      })
     ops += 1
     bytes += payload.length
     if (ops > budget.ops)
-      throw new OpError({ code: 'over_ops', message: `This is more than ${budget.ops} calls to the host in one run.` })
+      throw new OpError({
+        code: 'over_ops',
+        message: `This is more than ${budget.ops} calls to the host in one run.`,
+      })
     if (bytes > budget.bytes)
-      throw new OpError({ code: 'over_bytes', message: `This is more than ${budget.bytes} bytes over the bridge in one run.` })
+      throw new OpError({
+        code: 'over_bytes',
+        message: `This is more than ${budget.bytes} bytes over the bridge in one run.`,
+      })
     out(invocation, OPS[op].code, call, payload)
   }
 

@@ -46,7 +46,11 @@ class Collection {
       const added = this.#queue.add(() => this.#insert(document), options?.ack === true, this.insertMany)
       insertedIds.push((await added).insertedId)
     }
-    return { acknowledged: true, insertedIds, ...(options?.ack === true && { insertedCount: insertedIds.length }) }
+    return {
+      acknowledged: true,
+      insertedIds,
+      ...(options?.ack === true && { insertedCount: insertedIds.length }),
+    }
   }
 
   updateOne(filter: unknown, update: unknown, options?: WriteOptions): Promise<Outcome> {
@@ -123,7 +127,10 @@ class Collection {
 
   #insert(document: unknown): EncodedWrite {
     if (typeof document !== 'object' || document === null || Array.isArray(document))
-      throw new OpError({ code: 'document_invalid', message: 'A document is an object, such as { course, n: 1 }.' })
+      throw new OpError({
+        code: 'document_invalid',
+        message: 'A document is an object, such as { course, n: 1 }.',
+      })
     const given: unknown = Reflect.get(document, '_id')
     const insertedId = given === undefined ? new ObjectId() : given
     const stored = given === undefined ? { ...document, _id: insertedId } : document

@@ -17,14 +17,20 @@ export function describeFailure(thrown: unknown): Failure {
       const code: unknown = Object.hasOwn(thrown, 'code') ? Reflect.get(thrown, 'code') : undefined
       return {
         code: typeof code === 'string' ? cut(code, 64) : 'plugin_failed',
-        message: cut(name === 'Error' || name === 'LyceumError' ? message : `${name}: ${message}`, MESSAGE_CHARS),
+        message: cut(
+          name === 'Error' || name === 'LyceumError' ? message : `${name}: ${message}`,
+          MESSAGE_CHARS,
+        ),
         stack: cut(toText(thrown.stack), STACK_CHARS),
       }
     }
     const shown = typeof thrown === 'object' && thrown !== null ? stringify(thrown) : toText(thrown)
     return {
       code: 'plugin_failed',
-      message: cut(`It threw ${shown}, which is not an Error; throw new Error(…) to get a stack.`, MESSAGE_CHARS),
+      message: cut(
+        `It threw ${shown}, which is not an Error; throw new Error(…) to get a stack.`,
+        MESSAGE_CHARS,
+      ),
     }
   } catch {
     return { code: 'plugin_failed', message: 'It threw something that cannot be shown.' }

@@ -10,7 +10,10 @@ type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export function openLog(bridge: Bridge) {
   const write = (level: LogLevel, values: readonly unknown[]) => {
     const line = values.map(show).join(' ')
-    bridge.post('log', stringify({ level, line: line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS)}…` : line }))
+    bridge.post(
+      'log',
+      stringify({ level, line: line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS)}…` : line }),
+    )
   }
   const log = (...values: unknown[]) => write('info', values)
   log.debug = (...values: unknown[]) => write('debug', values)

@@ -30,7 +30,11 @@ const { parse, stringify } = JSON
  * @param setClock sets what `Date` shows until the next turn
  * @param plugin the namespace of the plugin's module
  */
-export function boot(send: Out, setClock: (nowMs: number) => void, plugin: Readonly<Record<string, unknown>>): Guest {
+export function boot(
+  send: Out,
+  setClock: (nowMs: number) => void,
+  plugin: Readonly<Record<string, unknown>>,
+): Guest {
   const open: Record<number, Invocation> = Object.create(null)
   let sent = 0
   const out: Out = (invocation, op, call, text) => {

@@ -1,11 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { describe, expect, test } from 'vitest'
-import { createApp } from '../../host/app.ts'
 import { signInLink } from '../../host/auth/sign-in.ts'
 import { issueToken } from '../../host/auth/tokens.ts'
 import { LyceumError } from '../../host/errors.ts'
 import { LIMITS } from '../../host/limits.ts'
-import { bearer, needle, parts, shell } from './auth/support.ts'
+import { bearer, needle, parts, shell, smallApp } from './auth/support.ts'
 
 const BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
@@ -13,7 +12,7 @@ describe('health', () => {
   test('lives from the first moment, and is ready only when all parts are', async () => {
     const services = await parts()
     let ready = false
-    const app = createApp({ ...services, ready: () => ready })
+    const app = smallApp({ ...services, ready: () => ready })
     expect((await app.request('/healthz')).status).toBe(200)
     const before = await app.request('/readyz')
     expect([before.status, await before.json()]).toEqual([503, { status: 'not ready' }])
@@ -22,7 +21,7 @@ describe('health', () => {
   })
 
   test('is described for /openapi.json', async () => {
-    const { paths } = createApp(await parts()).getOpenAPI31Document({
+    const { paths } = smallApp(await parts()).getOpenAPI31Document({
       openapi: '3.1.0',
       info: { title: '', version: '' },
     })
@@ -221,7 +220,7 @@ describe('headers', () => {
 
   test('demand encryption from browsers, but not on the loopback address', async () => {
     const sts = async (bind: string) =>
-      (await createApp(await parts({ bind })).request('/healthz')).headers.get('strict-transport-security')
+      (await smallApp(await parts({ bind })).request('/healthz')).headers.get('strict-transport-security')
     expect(await sts('0.0.0.0')).toBe('max-age=31536000')
     expect(await sts('127.0.0.1')).toBeNull()
   })
@@ -229,7 +228,7 @@ describe('headers', () => {
 
 describe('the name that a request gives the host', () => {
   const status = async (bind: string, host: string) =>
-    (await createApp(await parts({ bind })).request('/healthz', { headers: { host } })).status
+    (await smallApp(await parts({ bind })).request('/healthz', { headers: { host } })).status
 
   test.each(['127.0.0.1:4000', 'localhost:4000', 'LOCALHOST', '[::1]:4000', '127.0.0.1'])(
     'may be %s on a loopback address',
@@ -256,7 +255,7 @@ describe('the name that a request gives the host', () => {
 
 test('no secret and no token reaches the log, whatever goes wrong', async () => {
   const services = await parts()
-  const app = createApp(services)
+  const app = smallApp(services)
   app.get('/v1/plugins', (c) => {
     throw new Error(`broken while ${Object.keys(c.var)} were set`, { cause: services.keys })
   })

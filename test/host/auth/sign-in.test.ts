@@ -1,18 +1,18 @@
 import { readdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createApp, createShell } from '../../../host/app.ts'
+import { createShell } from '../../../host/app.ts'
 import { callerOf } from '../../../host/auth/gate.ts'
 import { signInLink } from '../../../host/auth/sign-in.ts'
 import { issueToken } from '../../../host/auth/tokens.ts'
-import { parts } from './support.ts'
+import { parts, smallApp } from './support.ts'
 
 const BASE = 'http://127.0.0.1:4000'
 
 async function host() {
   const services = await parts()
   const link = () => signInLink(services.keys, BASE)
-  return { ...services, app: createApp(services), link }
+  return { ...services, app: smallApp(services), link }
 }
 
 describe('the sign-in link', () => {
@@ -42,7 +42,7 @@ describe('the sign-in link', () => {
     const link = await services.link()
     const answers = await Promise.all(Array.from({ length: 10 }, () => services.app.request(link)))
     expect(answers.map((answer) => answer.status).sort()).toEqual([303, ...Array(9).fill(401)])
-    const again = await createApp(services).request(link)
+    const again = await smallApp(services).request(link)
     expect(await again.json()).toMatchObject({ code: 'sign_in_link_used', status: 401 })
     expect(again.headers.get('set-cookie')).toBeNull()
     expect((await services.app.request(await services.link())).status).toBe(303)

@@ -8,6 +8,8 @@ import { createShell } from '../../../host/app.ts'
 import { type Keys, loadKeys } from '../../../host/auth/keys.ts'
 import { type Claims, issueToken, type Role } from '../../../host/auth/tokens.ts'
 import { type ConfigFlags, loadConfig } from '../../../host/config.ts'
+import { addHealth } from '../../../host/routes/health.ts'
+import { addSignIn } from '../../../host/routes/sign-in.ts'
 
 /** A folder of the running test's own, removed with it. */
 export async function tempDir(): Promise<string> {
@@ -39,6 +41,14 @@ export async function parts(flags: ConfigFlags = {}) {
 export async function shell(flags: ConfigFlags = {}) {
   const services = await parts(flags)
   return { ...services, app: createShell(services) }
+}
+
+/** The shell with the routes that need nothing but keys. */
+export function smallApp(services: Awaited<ReturnType<typeof parts>>) {
+  const app = createShell(services)
+  addHealth(app, services)
+  addSignIn(app, services)
+  return app
 }
 
 export async function bearer(keys: Keys, role: Role): Promise<{ authorization: string }> {

@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { bundlePlugin } from './bundle.ts'
+import { type Connection, connectionOf, withConnection } from './connection.ts'
+
+const Answer = z.object({
+  version: z.string(),
+  needs: z.array(z.string()),
+  approval: z.enum(['granted', 'pending']),
+})
+/** What the host says to a publish, with the plugin's id. */
+export type PublishAnswer = z.infer<typeof Answer> & { readonly plugin: string }
+
+const HELP = `
+The folder holds plugin.ts, whose named exports are the endpoints, and package.json with
+"name" (the plugin's id, such as myPlugin) and "version".
+
+Examples:
+  npx lyceum publish plugins/video
+  npx lyceum publish . --url https://lyceum.example.edu --token "$TOKEN"`
+
+/** `lyceum publish`: bundles a folder and sends it to a host. */
+export function registerPublish(program: Command): void {
+  withConnection(program.command('publish'))
+    .summary('publish a plugin')
+    .description('Bundle the plugin in a folder and send it to a host, which checks and activates it.')
+    .argument('<folder>', 'the folder with plugin.ts and package.json')
+    .addHelpText('after', HELP)
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals()
+      const answer = await publish(folder, await connectionOf(options))
+      console.log(options.json === true ? JSON.stringify(answer) : sentence(answer))
+    })
+}
+
+/** Bundles the plugin in `folder` and publishes it. @throws {LyceumError} what the author has to change */
+export async function publish(folder: string, connection: Connection): Promise<PublishAnswer> {
+  const bundled = await bundlePlugin(folder)
+  const plugin = bundled.package.name
+  const answer = await connection.request(
+    'POST',
+    `/v1/plugins/${encodeURIComponent(plugin)}/versions`,
+    bundled,
+  )
+  return { plugin, ...Answer.parse(answer) }
+}
+
+function sentence({ plugin, version, needs, approval }: PublishAnswer): string {
+  if (approval === 'granted') return `${plugin} ${version} is published and active.`
+  return `${plugin} ${version} is published and waits for an admin, because it asks for: ${needs.join(', ')}.`
+}
