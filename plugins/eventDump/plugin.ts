@@ -49,7 +49,7 @@ export const dump = view(
   { title: 'Newest events', params: { limit } },
   async ({ plugins: { self }, params, viewer }) => {
     if (!maySeeEverybody(viewer)) return html`<p>${NOT_FOR_ALL}</p>`
-    const newest = (await self.recent?.<LmsEvent[]>({ limit: params.limit })) ?? []
+    const newest = await self.recent<LmsEvent[]>({ limit: params.limit })
     if (newest.length === 0)
       return html`<p>No events have arrived yet. They show here as the LMS sends them.</p>`
     return html`

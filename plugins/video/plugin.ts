@@ -16,7 +16,7 @@ interface StoredVideo extends Video {
 export const videos = collection({ indexes: [{ course: 1, plays: -1 }] })
 
 /** Which number an event adds to. The apps of edX have names of their own for the same. */
-const COUNTS = new Map<string | undefined, 'plays' | 'pauses' | 'seeks'>([
+const COUNTS = new Map<string, 'plays' | 'pauses' | 'seeks'>([
   ['play_video', 'plays'],
   ['edx.video.played', 'plays'],
   ['pause_video', 'pauses'],
@@ -38,7 +38,7 @@ export const count = onEvent(
       const { course = '' } = e.props
       const video = e.event.id
       const added = { plays: 0, pauses: 0, seeks: 0 }
-      const counted = COUNTS.get(e.event_type)
+      const counted = COUNTS.get(e.props.type)
       if (counted) added[counted] = 1
       await videos.updateOne(
         { _id: JSON.stringify([course, video]) },
@@ -74,7 +74,7 @@ export const totals = query(({ db }) =>
 
 /** The videos played most in a course, and how often learners paused and jumped in them. */
 export const popular = view({ title: 'Most played videos' }, async ({ plugins: { self }, course }) => {
-  const videos = (await self.top?.<Video[]>({ course })) ?? []
+  const videos = await self.top<Video[]>({ course })
   if (videos.length === 0) return html`<p>No videos have been played in this course yet.</p>`
   const most = Math.max(...videos.map(({ plays }) => plays))
   return html`
