@@ -14,7 +14,6 @@ export interface Entry {
   readonly key: string
   row: number
   doc: Doc
-  isDirty: boolean
   /** An upper estimate of its text; exact after it is written. */
   bytes: number
 }
@@ -71,7 +70,7 @@ export class Collection {
     const held = this.#entries.get(key)
     if (held) return held
     const doc = decode(text)
-    const entry: Entry = { key, row, doc: isDoc(doc) ? doc : {}, isDirty: false, bytes: text.length }
+    const entry: Entry = { key, row, doc: isDoc(doc) ? doc : {}, bytes: text.length }
     this.#entries.set(key, entry)
     this.heldBytes += entry.bytes
     return entry
@@ -84,7 +83,7 @@ export class Collection {
     if (key.length > 2_000)
       throw refusal('document_invalid', MONGO.BadValue, "An '_id' has at most about 2000 characters.")
     if (this.#entries.has(key) || this.#select.get(key)) throw this.#duplicate('_id', key)
-    const entry: Entry = { key, row: 0, doc, isDirty: true, bytes: 0 }
+    const entry: Entry = { key, row: 0, doc, bytes: 0 }
     this.#reweigh(entry)
     this.#moveUnique(key, undefined, doc)
     this.#entries.set(key, entry)
@@ -102,7 +101,6 @@ export class Collection {
       entry.doc = old
       throw error
     }
-    entry.isDirty = true
     this.#dirty.add(entry)
   }
 
@@ -161,7 +159,6 @@ export class Collection {
       const text = encode(entry.doc)
       if (entry.row > 0) this.#update.run(text, entry.row)
       else entry.row = Number(this.#insert.run(entry.key, text).lastInsertRowid)
-      entry.isDirty = false
       this.heldBytes += text.length - entry.bytes
       entry.bytes = text.length
     }
@@ -233,7 +230,6 @@ export class Collection {
           key: String(row.key),
           row: Number(row.id),
           doc,
-          isDirty: false,
           bytes: String(row.doc).length,
         }
     }

@@ -1,5 +1,4 @@
 import type { Options } from 'mingo/types'
-import { Long } from '../../../sdk/ejson.ts'
 import { type Compute, compileExpression } from './expression-compiler.ts'
 import { checkExpression } from './expressions.ts'
 import { meter } from './meter.ts'
@@ -28,7 +27,7 @@ function sum(operator: string, result: (total: number, count: number) => unknown
     return {
       add(value) {
         if (!isNumeric(value)) return
-        total += value instanceof Long ? toNumber(operator, value) : toNumber(operator, value)
+        total += toNumber(operator, value)
         count++
       },
       result: () => result(total, count),

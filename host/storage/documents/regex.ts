@@ -9,6 +9,7 @@ import { MONGO, quote, refusal } from './refusal.ts'
 
 const MAX_PATTERN_CHARS = 1_000
 const MAX_REPEAT = 16
+const MAX_FOLDED_RANGE = 512
 const MAX_REWRITTEN_CHARS = 20_000
 
 function refuse(pattern: string, why: string): never {
@@ -73,12 +74,17 @@ class Rewriter {
       this.#copy(1)
       return inside
     }
-    if (char === '[') this.#class()
-    else if (char === '\\') this.#escape(false)
-    else {
-      this.#at++
-      this.#out += this.#ignoreCase ? bothCases(char, false) : char
+    if (char === '[') {
+      this.#class()
+      return 0
     }
+    const start = this.#out.length
+    let letter: string | undefined = char
+    if (char === '\\') letter = this.#escape()
+    else this.#copy(1)
+    // Only a letter is written anew: `\x2a` has to stay a plain star.
+    const both = this.#ignoreCase && letter !== undefined ? cases(letter) : []
+    if (both.length > 1) this.#out = `${this.#out.slice(0, start)}[${both.join('')}]`
     return 0
   }
 
@@ -87,39 +93,54 @@ class Rewriter {
     this.#at += length
   }
 
-  #escape(inClass: boolean): void {
+  /** Copies an escape; answers the character that it writes, where it writes one by its number. */
+  #escape(): string | undefined {
     const rest = this.#pattern.slice(this.#at)
     if (/^\\([1-9]|k)/.test(rest)) refuse(this.#pattern, 'backreferences are not offered')
-    if (/^\\[pPu]\{?/.test(rest) && !/^\\u[0-9a-fA-F]{4}/.test(rest))
-      refuse(this.#pattern, 'unicode escapes in braces are not offered')
     const coded = /^\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))/.exec(rest)
-    const char = String.fromCharCode(Number.parseInt(coded?.[1] ?? coded?.[2] ?? '0', 16))
-    const cases = bothCases(char, inClass)
-    // Only a letter may be written out: `\\x2a` has to stay a plain star.
-    if (coded && this.#ignoreCase && cases !== char) {
-      this.#at += coded[0].length
-      this.#out += cases
-    } else this.#copy(coded ? coded[0].length : 2)
+    if (!coded && /^\\[pPu]/.test(rest)) refuse(this.#pattern, 'unicode escapes in braces are not offered')
+    this.#copy(coded ? coded[0].length : 2)
+    if (coded) return String.fromCharCode(Number.parseInt(coded[1] ?? coded[2] ?? '', 16))
+    return undefined
   }
 
   #class(): void {
-    const begin = this.#at
     this.#copy(this.#pattern[this.#at + 1] === '^' ? 2 : 1)
     while (this.#at < this.#pattern.length && this.#pattern[this.#at] !== ']') {
-      const range = /^([A-Za-z])-([A-Za-z])/.exec(this.#pattern.slice(this.#at))
-      if (range?.[1] !== undefined && range[2] !== undefined && this.#ignoreCase) {
-        this.#out += range[0] + otherCaseOfRange(range[1], range[2])
-        this.#at += 3
-      } else if (this.#pattern[this.#at] === '\\') this.#escape(true)
-      else {
-        const char = this.#pattern.charAt(this.#at)
-        const isBound = this.#pattern[this.#at + 1] === '-' || this.#pattern[this.#at - 1] === '-'
-        this.#out += this.#ignoreCase && !isBound ? bothCases(char, true) : char
-        this.#at++
+      const from = this.#classItem()
+      const isRange =
+        this.#pattern[this.#at] === '-' && !/^-?\]?$/.test(this.#pattern.slice(this.#at, this.#at + 2))
+      let to = from
+      if (isRange) {
+        this.#copy(1)
+        to = this.#classItem()
       }
+      if (!this.#ignoreCase) continue
+      if (from !== undefined && to !== undefined) this.#out += this.#otherCases(from, to)
+      else for (const one of [from, to]) if (one !== undefined) this.#out += this.#otherCases(one, one)
     }
-    if (this.#at >= this.#pattern.length) refuse(this.#pattern.slice(begin), 'a class is not closed')
+    if (this.#at >= this.#pattern.length) refuse(this.#pattern, 'a class is not closed')
     this.#copy(1)
+  }
+
+  /** Copies one character of a class, answering it; undefined for an escape such as `\d`. */
+  #classItem(): string | undefined {
+    if (this.#pattern[this.#at] === '\\') return this.#escape()
+    this.#copy(1)
+    return this.#pattern[this.#at - 1]
+  }
+
+  /** The letters to add to a class so that it holds a range in both cases. */
+  #otherCases(from: string, to: string): string {
+    const first = from.charCodeAt(0)
+    const last = to.charCodeAt(0)
+    if (last - first > MAX_FOLDED_RANGE) refuse(this.#pattern, 'a range is too wide to ignore case in')
+    let others = ''
+    for (let code = first; code <= last; code++) {
+      const char = String.fromCharCode(code)
+      for (const other of cases(char)) if (other !== char) others += other
+    }
+    return others
   }
 
   /** Copies a quantifier, split where one character repeats often; answers the replication with it. */
@@ -162,16 +183,8 @@ class Rewriter {
   }
 }
 
-function bothCases(char: string, inClass: boolean): string {
-  const lower = char.toLowerCase()
-  const upper = char.toUpperCase()
-  if (lower === upper || lower.length !== 1 || upper.length !== 1) return char
-  return inClass ? lower + upper : `[${lower}${upper}]`
-}
-
-function otherCaseOfRange(from: string, to: string): string {
-  const isLower = from >= 'a' && to >= 'a'
-  const isUpper = from <= 'Z' && to <= 'Z'
-  if (isLower) return `${from.toUpperCase()}-${to.toUpperCase()}`
-  return isUpper ? `${from.toLowerCase()}-${to.toLowerCase()}` : 'A-Za-z'
+/** A letter in its cases; any other character, or one whose other case is no single character, alone. */
+function cases(char: string): string[] {
+  const both = [char.toLowerCase(), char.toUpperCase()]
+  return both[0] !== both[1] && both.every((one) => one.length === 1) ? both : [char]
 }

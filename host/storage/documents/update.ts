@@ -1,11 +1,9 @@
-import { Query } from 'mingo/query'
-import { admitQuery, admitValue } from './admit.ts'
-import { checkFilter, isOperators } from './filter.ts'
+import { admitValue } from './admit.ts'
+import { type ArrayFilters, compileArrayFilters } from './array-filters.ts'
 import type { DocumentLimits } from './limits.ts'
 import { UPDATE_OPERATORS } from './operators.ts'
 import { checkDepthAt, findPlace, type Place, readPlace, updatePath, writePlace } from './paths.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
-import { newScope } from './scope.ts'
 import { type ArrayEdit, applyArrayOperator, compileArrayEdit } from './update-array.ts'
 import { applyNumberOperator } from './update-number.ts'
 import { cloneValue, compareValues, type Doc, isDoc, isUnchanged, own } from './values.ts'
@@ -22,7 +20,7 @@ interface Edit {
 /** An update that has been checked, ready for any number of documents. */
 export interface Update {
   readonly edits: readonly Edit[]
-  readonly arrayFilters: ReadonlyMap<string, (element: unknown) => boolean>
+  readonly arrayFilters: ArrayFilters
   readonly limits: Readonly<DocumentLimits>
 }
 
@@ -34,6 +32,7 @@ function invalid(mongoCode: number, message: string): Error {
 export function compileUpdate(update: Doc, arrayFilters: unknown, limits: Readonly<DocumentLimits>): Update {
   const edits: Edit[] = []
   const taken = new Set<string>()
+  const placeholders = new Set<string>()
   for (const operator of Object.keys(update)) {
     if (!UPDATE_OPERATORS.has(operator)) throw unknownOperator(operator)
     const fields = update[operator]
@@ -43,12 +42,13 @@ export function compileUpdate(update: Doc, arrayFilters: unknown, limits: Readon
       take(taken, path)
       if (operator === '$rename') take(taken, String(edit.operand))
       edits.push(edit)
+      if (path.includes('$['))
+        for (const part of edit.parts) if (/^\$\[.+\]$/.test(part)) placeholders.add(part)
     }
   }
   if (edits.length > limits.nodes)
     throw invalid(MONGO.BadValue, `An update names at most ${limits.nodes} fields.`)
-  const filters = compileArrayFilters(arrayFilters, edits, limits)
-  return { edits, arrayFilters: filters, limits }
+  return { edits, arrayFilters: compileArrayFilters(arrayFilters, placeholders, limits), limits }
 }
 
 function unknownOperator(operator: string): Error {
@@ -127,49 +127,6 @@ function renameTarget(path: string, target: unknown, limits: Readonly<DocumentLi
     throw invalid(MONGO.BadValue, '$rename takes no placeholders of arrays.')
   updatePath(target, limits)
   return target
-}
-
-function compileArrayFilters(
-  arrayFilters: unknown,
-  edits: readonly Edit[],
-  limits: Readonly<DocumentLimits>,
-): ReadonlyMap<string, (element: unknown) => boolean> {
-  const filters = new Map<string, (element: unknown) => boolean>()
-  const used = new Set(edits.flatMap((edit) => edit.parts.filter((part) => /^\$\[.+\]$/.test(part))))
-  if (arrayFilters !== undefined) {
-    const admitted = admitQuery(arrayFilters, limits)
-    if (!Array.isArray(admitted)) throw invalid(MONGO.TypeMismatch, 'arrayFilters is a list of filters.')
-    for (const filter of admitted) {
-      const checked = checkFilter(filter)
-      const names = new Set(filterFields(checked).map((field) => field.split('.')[0] ?? ''))
-      const [name = ''] = names
-      if (names.size !== 1 || !/^[a-z]\w*$/.test(name))
-        throw invalid(
-          MONGO.FailedToParse,
-          'Each of arrayFilters names one identifier, which starts with a small letter.',
-        )
-      if (filters.has(name))
-        throw invalid(MONGO.FailedToParse, `arrayFilters has two filters for ${quote(name)}.`)
-      if (!used.has(`$[${name}]`))
-        throw invalid(MONGO.FailedToParse, `The array filter ${quote(name)} is not used in the update.`)
-      const query = new Query(checked, newScope())
-      filters.set(name, (element) => query.test({ [name]: element }))
-    }
-  }
-  for (const part of used)
-    if (!filters.has(part.slice(2, -1)))
-      throw invalid(MONGO.BadValue, `There is no array filter for ${quote(part)}.`)
-  return filters
-}
-
-function filterFields(filter: Doc): string[] {
-  return Object.keys(filter).flatMap((key) => {
-    const clauses = filter[key]
-    if (!key.startsWith('$')) return [key]
-    return Array.isArray(clauses)
-      ? clauses.flatMap((clause) => (isDoc(clause) ? filterFields(clause) : []))
-      : []
-  })
 }
 
 /**
@@ -277,49 +234,4 @@ function rename(
   delete place.holder[place.key]
   writePlace(to, old, limits)
   return true
-}
-
-/** The document that an upsert starts from: the fields that its filter says are equal to something. */
-export function upsertSeed(filter: Doc): Doc {
-  const seed: Doc = {}
-  seedFrom(filter, seed)
-  return seed
-}
-
-function seedFrom(filter: Doc, seed: Doc): void {
-  for (const key of Object.keys(filter)) {
-    const condition = filter[key]
-    if (key === '$and' && Array.isArray(condition)) {
-      for (const clause of condition) if (isDoc(clause)) seedFrom(clause, seed)
-    } else if (!key.startsWith('$') && isOperators(condition) && Object.hasOwn(condition, '$eq')) {
-      seedField(seed, key, condition.$eq)
-    }
-  }
-}
-
-function seedField(seed: Doc, path: string, value: unknown): void {
-  const parts = path.split('.')
-  let at = seed
-  for (const [i, part] of parts.entries()) {
-    if (part === '' || part.startsWith('$'))
-      throw invalid(MONGO.BadValue, `The filter's path ${quote(path)} cannot be made into a document.`)
-    const next = own(at, part)
-    if (i === parts.length - 1) {
-      if (next !== undefined)
-        throw invalid(
-          MONGO.NotSingleValueField,
-          `The filter names ${quote(path)} twice, so the upsert has no one value.`,
-        )
-      at[part] = cloneValue(value)
-    } else {
-      const inner: unknown = next ?? {}
-      if (!isDoc(inner))
-        throw invalid(
-          MONGO.NotSingleValueField,
-          `The filter names ${quote(path)} twice, so the upsert has no one value.`,
-        )
-      at[part] = inner
-      at = inner
-    }
-  }
 }

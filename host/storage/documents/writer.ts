@@ -10,7 +10,8 @@ import { UPDATE_STAGES } from './operators.ts'
 import { compilePipeline } from './pipeline.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
 import { newScope } from './scope.ts'
-import { applyUpdate, compileUpdate, upsertSeed } from './update.ts'
+import { applyUpdate, compileUpdate } from './update.ts'
+import { upsertSeed } from './upsert.ts'
 import { canonicalKey, cloneDoc, type Doc, isDoc, isUnchanged, typeRank } from './values.ts'
 
 const NOTHING: WriteOutcome = { matchedCount: 0, modifiedCount: 0, deletedCount: 0 }
