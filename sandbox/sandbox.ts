@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto'
 import { join } from 'node:path'
 import { Child, type ChildExit } from '../process/child.ts'
 import { FAILED, type Frame, NO_SCOPE, type Payload, splitPayload } from '../process/frame.ts'
+import { CODE_ONLY } from '../process/permissions.ts'
 import {
   type DoneReport,
   type Failure,
@@ -99,12 +100,9 @@ const OP_BY_CODE = new Map<number, OpName>(
   (Object.keys(OPS) as OpName[]).map((name) => [OPS[name].code, name] as const),
 )
 const NODE_FLAGS = [
-  '--permission',
+  ...CODE_ONLY,
   '--allow-addons',
-  `--allow-fs-read=${ROOT}/*`,
   '--allow-fs-read=/etc/alpine-release', // the addon loader looks at it
-  '--disable-warning=SecurityWarning',
-  '--disable-warning=ExperimentalWarning',
   '--no-node-snapshot',
 ]
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CODE_ONLY } from '../../process/permissions.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -54,12 +55,7 @@ export class Checker {
     const started = new SerialProcess({
       name: 'checker',
       script: join(ROOT, 'host/registry/checker-process.ts'),
-      nodeFlags: [
-        '--permission',
-        `--allow-fs-read=${ROOT}/*`,
-        '--disable-warning=SecurityWarning',
-        '--disable-warning=ExperimentalWarning',
-      ],
+      nodeFlags: CODE_ONLY,
       rssCapMb: LIMITS.checkerRssMb,
       maxFrameBytes: LIMITS.frameBytes,
       requestMs: LIMITS.checkMs,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CODE_ONLY } from '../../process/permissions.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -20,12 +21,9 @@ export function startStore(options: StoreOptions): SerialProcess {
     ...options,
     script: join(ROOT, 'host/storage/store-process.ts'),
     nodeFlags: [
-      '--permission',
-      `--allow-fs-read=${ROOT}/*`,
+      ...CODE_ONLY,
       `--allow-fs-read=${options.folder}`,
       `--allow-fs-write=${options.folder}`,
-      '--disable-warning=SecurityWarning',
-      '--disable-warning=ExperimentalWarning',
       '--enable-experimental-regexp-engine-on-excessive-backtracks',
     ],
     rssCapMb: LIMITS.storeRssMb,
