@@ -49,7 +49,6 @@ export const ERRORS = {
   plugin_paused: { status: 409, title: 'The plugin is paused' },
   plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
   plugin_failed: { status: 502, title: 'The plugin threw an error' },
-  plugin_bad_result: { status: 502, title: 'The plugin returned something that cannot be shown' },
   over_cpu: { status: 502, title: 'The plugin used up its CPU time' },
   over_wall: { status: 504, title: 'The plugin did not answer in time' },
   over_memory: { status: 502, title: 'The plugin used up its memory' },

@@ -58,12 +58,6 @@ export interface Host {
   close(): Promise<void>
 }
 
-const MOST_ISOLATES = 64
-const PROBATION_SANDBOXES = 3
-const SANDBOX_IDLE_MS = 30_000
-/** Batches under way get this long to end when the host stops; what is aborted then runs again later. */
-const DRAIN_MS = 10_000
-
 /** Opens the data folder and starts everything but HTTP. @throws {LyceumError} data_locked, data_newer … */
 export async function openHost(config: Config, nowMs: () => number = Date.now): Promise<Host> {
   const logger = pino(
@@ -89,9 +83,9 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const supervisor = new Supervisor({
     rssCapMb: LIMITS.sandboxRssMb,
     heartbeatMs: LIMITS.heartbeatLostMs,
-    maxIsolates: MOST_ISOLATES,
-    probationSandboxes: PROBATION_SANDBOXES,
-    idleMs: SANDBOX_IDLE_MS,
+    maxIsolates: LIMITS.isolatesPerSandbox,
+    probationSandboxes: LIMITS.probationSandboxes,
+    idleMs: LIMITS.sandboxIdleMs,
     onOutput,
     onLoss,
   })
@@ -159,7 +153,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   let closing: Promise<void> | undefined
   const close = async () => {
     const drained = Promise.all([lane.close(), cron.close()])
-    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())])
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, LIMITS.drainMs).unref())])
     await log.close()
     supervisor.close()
     checker.close()

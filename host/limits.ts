@@ -23,8 +23,6 @@ export const LIMITS = Object.freeze({
   eventDepth: 64,
   /** Events in one request: a body of millions of `{}` that costs far more than its bytes. */
   eventsPerRequest: 50_000,
-  /** Rejections that one answer spells out: an answer larger than the request. */
-  rejectionsPerAnswer: 1_000,
 
   // publishing
   /** One plugin's bundle: parsers of JavaScript that die on huge input. */
@@ -34,22 +32,24 @@ export const LIMITS = Object.freeze({
   /** Reading a bundle's text: parsers that grow faster than their input. */
   checkMs: 5_000,
   checkerRssMb: 1536,
-  /** Exports of one plugin: a bundle that fills the registry and the pages. */
-  endpointsPerPlugin: 200,
   /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */
   scratchLoadMs: 2_000,
 
   // sandboxes and stores
   /** Resident memory of a sandbox before it is killed: guests get past V8's own limit. */
   sandboxRssMb: 1024,
+  /** Isolates that a sandbox keeps; the one idle for longest goes first. */
+  isolatesPerSandbox: 64,
+  /** Plugins on probation that may be at work at the same time, each in a process of its own. */
+  probationSandboxes: 3,
+  /** Sandboxes that nobody has used for this long end. */
+  sandboxIdleMs: 30_000,
+  /** Batches under way when the host stops get this long; what is aborted then runs again later. */
+  drainMs: 10_000,
   /** The same for a store: operators that multiply data. */
   storeRssMb: 1024,
-  /** How often a child process says that it lives. */
-  heartbeatMs: 250,
   /** Silence after which a child counts as stuck and is killed: native loops that no timeout stops. */
   heartbeatLostMs: 2_000,
-  /** An isolate that has not settled this long after its disposal has poisoned its process. */
-  stuckIsolateMs: 250,
   /** One op in a store: an aggregate that blocks every other plugin of the store. */
   storeOpMs: 5_000,
   /** Time that a read may take before it stops itself. */
@@ -58,9 +58,6 @@ export const LIMITS = Object.freeze({
   slowStoreOpMs: 500,
   /** One frame on a pipe: a child that announces gigabytes. */
   frameBytes: 64 * 1024 * 1024,
-  /** Queued writes that leave a guest as one frame, and their bytes: guests that queue without end. */
-  writesPerFrame: 1_000,
-  writeFrameBytes: 256 * 1024,
   /** Calls from plugin to plugin: recursion between plugins. */
   callDepth: 4,
   /** Calls that one invocation makes to other plugins: a tree that grows exponentially. */
@@ -91,8 +88,6 @@ export interface Quota {
   memoryMb: number
   /** CPU time of one call, all of its turns together. */
   cpuMsPerCall: number
-  /** CPU time of all calls within a minute. */
-  cpuMsPerMinute: number
   /** Time from the start of a call to its answer. */
   wallMs: number
   concurrentCalls: number
@@ -102,36 +97,30 @@ export interface Quota {
   databaseMb: number
   /** One result. */
   outputBytes: number
-  /** Events that a handler may lag behind before it is reported. */
-  backlogEvents: number
 }
 
 /** A new plugin's quota. */
 export const QUOTA_DEFAULTS: Readonly<Quota> = Object.freeze({
   memoryMb: 64,
   cpuMsPerCall: 2_000,
-  cpuMsPerMinute: 20_000,
   wallMs: 10_000,
   concurrentCalls: 16,
   opsPerCall: 10_000,
   bytesPerCall: 32 * 1024 * 1024,
   databaseMb: 1_024,
   outputBytes: 4 * 1024 * 1024,
-  backlogEvents: 10_000_000,
 })
 
 /** What an admin may raise a quota to: above it one plugin would endanger its process or the machine. */
 export const QUOTA_CEILINGS: Readonly<Quota> = Object.freeze({
   memoryMb: 512,
   cpuMsPerCall: 60_000,
-  cpuMsPerMinute: 60_000,
   wallMs: 300_000,
   concurrentCalls: 256,
   opsPerCall: 1_000_000,
   bytesPerCall: 512 * 1024 * 1024,
   databaseMb: 102_400,
   outputBytes: 32 * 1024 * 1024,
-  backlogEvents: 1_000_000_000,
 })
 
 /** isolated-vm starts no isolate below 8 MB; the other quotas only have to leave something. */
@@ -146,12 +135,10 @@ const quota = (name: keyof Quota) =>
 export const quotaSchema = z.strictObject({
   memoryMb: quota('memoryMb'),
   cpuMsPerCall: quota('cpuMsPerCall'),
-  cpuMsPerMinute: quota('cpuMsPerMinute'),
   wallMs: quota('wallMs'),
   concurrentCalls: quota('concurrentCalls'),
   opsPerCall: quota('opsPerCall'),
   bytesPerCall: quota('bytesPerCall'),
   databaseMb: quota('databaseMb'),
   outputBytes: quota('outputBytes'),
-  backlogEvents: quota('backlogEvents'),
 })
