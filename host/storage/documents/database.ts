@@ -240,7 +240,7 @@ export class DocumentDatabase {
     if (index.isUnique) this.sqlite.exec(`DROP TABLE u${index.number}`)
   }
 
-  /** The size of the file, in bytes, with what the open transaction has added. */
+  /** The size of the file, in bytes. What the open transaction still holds in memory is not counted. */
   bytes(): number {
     const pages = Number(this.sqlite.prepare('PRAGMA page_count').get()?.page_count)
     return pages * Number(this.sqlite.prepare('PRAGMA page_size').get()?.page_size)

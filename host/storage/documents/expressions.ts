@@ -2,6 +2,23 @@ import { EXPRESSION_OPERATORS } from './operators.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
 import { isDoc } from './values.ts'
 
+/** Shapes that mingo takes for granted. */
+const SHAPES: ReadonlyMap<
+  string,
+  { readonly isRight: (operand: unknown) => boolean; readonly shape: string }
+> = new Map([
+  [
+    '$switch',
+    {
+      isRight: (operand) =>
+        isDoc(operand) && Array.isArray(operand.branches) && operand.branches.every(isDoc),
+      shape: '{branches: [{case, then}], default}',
+    },
+  ],
+  ['$let', { isRight: (operand) => isDoc(operand) && isDoc(operand.vars), shape: '{vars: {…}, in}' }],
+  ['$ifNull', { isRight: Array.isArray, shape: 'a list' }],
+])
+
 /**
  * Checks an admitted expression against the list of operators, and returns it. Throws `operator_unknown` and
  * `query_invalid`.
@@ -34,6 +51,9 @@ export function checkExpression(expression: unknown): unknown {
         operator: operator.slice(0, 60),
       },
     )
+  const shape = SHAPES.get(operator)
+  if (shape && !shape.isRight(expression[operator]))
+    throw refusal('query_invalid', MONGO.FailedToParse, `${operator} takes ${shape.shape}.`)
   if (operator !== '$literal') checkExpression(expression[operator])
   return expression
 }

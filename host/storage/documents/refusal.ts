@@ -61,6 +61,12 @@ export function asRefusal(error: unknown): LyceumError {
       ? new LyceumError('disk_full', 'The disk that holds the documents is full.')
       : new LyceumError('internal', 'The document store failed.', { sqlite: error.errcode })
   }
+  if (error instanceof TypeError)
+    return refusal(
+      'query_invalid',
+      MONGO.TypeMismatch,
+      'An operand has a type that its operator does not take.',
+    )
   const message = error instanceof Error ? error.message.replace(/^mingo: /, '').slice(0, 300) : 'unknown'
   return refusal('query_invalid', MONGO.BadValue, `The operation cannot be computed: ${message}`)
 }

@@ -58,7 +58,7 @@ function withId(doc: Doc, id: unknown): Doc {
 function plainKey(filter: Doc): string | undefined {
   const id = filter._id
   const rank = typeRank(id)
-  const isPlain = rank === 3 || rank === 2 || rank >= 6 ? rank !== 11 : false
+  const isPlain = rank === 3 || rank === 2 || rank === 7 || rank === 8
   return isPlain && Object.hasOwn(filter, '_id') && Object.keys(filter).length === 1
     ? canonicalKey(id)
     : undefined
@@ -106,7 +106,8 @@ function change(
   }
   const filter = checkFilter(admitQuery(op.first, limits))
   const found = matching(op, collection, filter)
-  if (found.length === 0 && op.upsert) return upsert(collection, upsertSeed(filter), apply)
+  if (found.length === 0 && op.upsert)
+    return upsert(collection, admitDocument(upsertSeed(filter), limits), apply)
   let modifiedCount = 0
   for (const entry of found) if (changeEntry(collection, entry, apply)) modifiedCount++
   return { matchedCount: found.length, modifiedCount, deletedCount: 0 }
@@ -126,6 +127,7 @@ function checkSameId(old: Doc, doc: Doc): void {
     throw refusal('update_invalid', MONGO.ImmutableField, "An update cannot change the '_id' of a document.")
 }
 
+/** `seed` is fit to be stored: a filter's values may hold what a document may not. */
 function upsert(collection: Collection, seed: Doc, apply: Change): WriteOutcome {
   const made = apply(seed, true) ?? seed
   if (seed._id !== undefined) checkSameId(seed, made)

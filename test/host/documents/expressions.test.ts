@@ -285,6 +285,8 @@ describe('an expression', () => {
     ['no array', { $size: '$n' }, 'query_invalid', 14],
     ['what cannot be converted', { $toInt: 'x' }, 'query_invalid', 241],
     ['an object as text', { $toString: '$o' }, 'query_invalid', 241],
+    ['$switch without branches', { $switch: { branches: 5 } }, 'query_invalid', 9],
+    ['$let without vars', { $let: { in: 1 } }, 'query_invalid', 9],
     ['a dotted field name', { 'a.b': 1 }, 'query_invalid', 9],
   ])('refuses %s', (_, expression, code, mongoCode) => {
     expect(refusalOf(() => evaluate(expression))).toMatchObject({ code, mongoCode })

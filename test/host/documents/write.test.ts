@@ -264,6 +264,10 @@ describe('an upsert', () => {
     [{ a: 1, $and: [{ a: 2 }] }, { $set: { b: 1 } }, 54],
     [{ _id: 1 }, { $set: { _id: 2 } }, 66],
     [{ _id: { $eq: [1] } }, { $set: { b: 1 } }, 53],
+    [{ a: { b: { $where: 1 } } }, { $set: { c: 1 } }, 52],
+    [{ a: { 'b.c': 1 } }, { $set: { c: 1 } }, 57],
+    [{ _id: new Date(Number.NaN) }, { $set: { c: 1 } }, 2],
+    [{ [Array(101).fill('a').join('.')]: 1 }, { $set: { c: 1 } }, 15],
   ])('is refused for %j', (filter, update, mongoCode) => {
     expect(refusalOf(() => things().updateOne(filter, update, { upsert: true })).mongoCode).toBe(mongoCode)
   })
