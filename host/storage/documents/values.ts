@@ -137,7 +137,7 @@ export function equalValues(a: unknown, b: unknown): boolean {
 export function isUnchanged(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || a === null) return Object.is(a, b)
   if (typeof b !== 'object' || b === null) return false
-  return canonicalKey(a) === canonicalKey(b) && a.constructor === b.constructor
+  return Object.getPrototypeOf(a) === Object.getPrototypeOf(b) && canonicalKey(a) === canonicalKey(b)
 }
 
 function numberKey(value: unknown): string {
