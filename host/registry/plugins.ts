@@ -5,15 +5,14 @@ import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS, type Quota } from '../limits.ts'
 import type { PluginStore } from '../storage/plugin-store.ts'
-import type { CollectionDeclaration } from '../storage/store-protocol.ts'
 import type { Stores } from '../storage/stores.ts'
-import type { Catalogue, PluginRow, StoredEndpoint, VersionRow } from './catalogue.ts'
+import type { Catalogue, PluginRow, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
 import type { Conduct } from './conduct.ts'
 import { didYouMean } from './manifest-names.ts'
-import { parseOptions } from './options.ts'
-import type { ActivePlugin, Endpoint, PluginState } from './plugin.ts'
+import type { ActivePlugin, PluginState } from './plugin.ts'
 import { checkVersion, ownerOf, type PublishBody } from './publish.ts'
+import { collectionsOf, endpointsOf, missingOf, needsOf } from './version.ts'
 
 /** What runs a plugin's handlers and jobs: told when a version starts or stops. */
 export interface Runner {
@@ -94,10 +93,7 @@ export class Plugins {
     if (plugin === undefined) {
       if (this.#services.catalogue.plugin(id) !== undefined)
         throw new LyceumError('plugin_pending', `${id} waits for an admin to approve it.`)
-      throw new LyceumError(
-        'plugin_unknown',
-        `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`,
-      )
+      throw this.#unknown(id)
     }
     if (this.#services.conduct.of(id).quarantined !== undefined)
       throw new LyceumError(
@@ -111,11 +107,7 @@ export class Plugins {
   /** @throws {LyceumError} plugin_unknown, or plugin_denied where the caller neither owns nor administers it */
   owned(id: string, caller: Caller): PluginRow {
     const row = this.#services.catalogue.plugin(id)
-    if (row === undefined)
-      throw new LyceumError(
-        'plugin_unknown',
-        `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`,
-      )
+    if (row === undefined) throw this.#unknown(id)
     authorisePlugin(caller, id)
     if (caller.role !== 'admin' && row.owner !== ownerOf(caller))
       throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else.`)
@@ -125,57 +117,71 @@ export class Plugins {
   /** Checks and keeps a version, and activates it where it asks for nothing that is not approved. */
   publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
     return this.#changing(id, async () => {
-      const { catalogue, conduct } = this.#services
+      const { catalogue } = this.#services
       const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)
-      const same = catalogue.version(id, row.version)
+      const { version } = row
+      const same = catalogue.version(id, version)
       if (same !== undefined && same.hash !== row.hash)
         throw new LyceumError(
           'version_exists',
-          `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`,
+          `Version ${version} of ${id} exists with other content. Raise "version" in package.json.`,
         )
-      await this.storeOf(id).declare(collectionsOf(row.endpoints))
-      if (same === undefined) catalogue.addVersion(owner, row, code)
-      const plugin = catalogue.plugin(id)
+      const before = catalogue.plugin(id)
+      if (before?.activeVersion === version) return { version, needs, approval: 'granted' }
       // What an admin publishes, an admin has approved.
-      if (caller.role === 'admin')
-        catalogue.setGranted(id, [...new Set([...(plugin?.granted ?? []), ...needs])])
-      const missing = needs.filter((need) => caller.role !== 'admin' && !plugin?.granted.includes(need))
-      if (missing.length > 0) return { version: row.version, needs: missing, approval: 'pending' }
-      conduct.forgive(id)
-      await this.#activate(id, row.version)
-      return { version: row.version, needs, approval: 'granted' }
+      const granted = new Set([...(before?.granted ?? []), ...(caller.role === 'admin' ? needs : [])])
+      const missing = missingOf(row, { granted: [...granted] })
+      // The indexes are those of the version that runs, so one that has to wait must not change them.
+      if (missing.length === 0) await this.storeOf(id).declare(collectionsOf(row.endpoints))
+      if (same === undefined) catalogue.addVersion(owner, row, code)
+      if (missing.length > 0) return { version, needs: missing, approval: 'pending' }
+      catalogue.setGranted(id, [...granted])
+      await this.#activate(id, version)
+      return { version, needs, approval: 'granted' }
     })
   }
 
-  /** Approves what a version asks for, all or the named, and activates the newest that can then run. */
-  approve(id: string, named: readonly string[] | undefined): Promise<VersionRow> {
+  /**
+   * Approves what the newest version asks for, all or the named, and activates it once nothing is missing.
+   * @returns what is still missing
+   */
+  approve(id: string, named: readonly string[] | undefined): Promise<readonly string[]> {
     return this.#changing(id, async () => {
       const { catalogue } = this.#services
+      const plugin = catalogue.plugin(id)
       const newest = catalogue.versions(id)[0]
-      if (newest === undefined) throw new LyceumError('plugin_unknown', `There is no plugin "${id}".`)
+      if (plugin === undefined || newest === undefined) throw this.#unknown(id)
       const needs = needsOf(newest)
-      const granted = new Set([...(catalogue.plugin(id)?.granted ?? []), ...(named ?? needs)])
-      catalogue.setGranted(id, [...granted])
-      const missing = needs.filter((need) => !granted.has(need))
-      if (missing.length > 0)
-        throw new LyceumError(
-          'plugin_pending',
-          `Version ${newest.version} also asks for: ${missing.join(', ')}. It stays pending.`,
-        )
-      await this.storeOf(id).declare(collectionsOf(newest.endpoints))
-      await this.#activate(id, newest.version)
-      return newest
+      for (const name of named ?? [])
+        if (!needs.includes(name))
+          throw new LyceumError(
+            'bad_parameter',
+            `Version ${newest.version} does not ask for "${name}".${didYouMean(name, needs)}`,
+            { parameter: 'plugins' },
+          )
+      // Nothing waits: a version that was rolled back is not brought back by this.
+      if (missingOf(newest, plugin).length === 0) return []
+      const granted = [...new Set([...plugin.granted, ...(named ?? needs)])]
+      const missing = missingOf(newest, { granted })
+      if (missing.length === 0) await this.storeOf(id).declare(collectionsOf(newest.endpoints))
+      catalogue.setGranted(id, granted)
+      if (missing.length === 0) await this.#activate(id, newest.version)
+      return missing
     })
   }
 
   /** Goes back to an earlier version: the one before the active, or the named. Data are not rolled back. */
   rollback(id: string, version: string | undefined): Promise<VersionRow> {
     return this.#changing(id, async () => {
-      const { catalogue, conduct } = this.#services
+      const { catalogue } = this.#services
+      const plugin = catalogue.plugin(id)
       const versions = catalogue.versions(id)
-      const activeAt = versions.findIndex((row) => row.version === catalogue.plugin(id)?.activeVersion)
+      const activeAt = versions.findIndex((row) => row.version === plugin?.activeVersion)
+      const earlier = activeAt < 0 ? [] : versions.slice(activeAt + 1)
       const target =
-        version === undefined ? versions[activeAt + 1] : versions.find((row) => row.version === version)
+        version === undefined
+          ? earlier.find((row) => missingOf(row, plugin).length === 0)
+          : versions.find((row) => row.version === version)
       if (target === undefined)
         throw new LyceumError(
           'version_unknown',
@@ -183,8 +189,13 @@ export class Plugins {
             ? `${id} has no version before the active one.`
             : `There is no version ${version} of ${id}.`,
         )
+      const missing = missingOf(target, plugin)
+      if (missing.length > 0)
+        throw new LyceumError(
+          'plugin_pending',
+          `Version ${target.version} asks for what no admin has approved: ${missing.join(', ')}.`,
+        )
       await this.storeOf(id).declare(collectionsOf(target.endpoints))
-      conduct.forgive(id)
       await this.#activate(id, target.version)
       return target
     })
@@ -216,12 +227,22 @@ export class Plugins {
     return this.#services.stores.plugin(id, FIRST_GENERATION)
   }
 
+  #unknown(id: string): LyceumError {
+    return new LyceumError(
+      'plugin_unknown',
+      `There is no plugin "${id}".${didYouMean(id, [...this.#active.keys()])}`,
+    )
+  }
+
   #paused(id: string): boolean {
     return this.#services.catalogue.plugin(id)?.paused === true
   }
 
+  /** Another version gets a new chance: what the one before did is forgotten. */
   async #activate(id: string, version: string): Promise<void> {
-    this.#services.catalogue.activate(id, version)
+    const { catalogue, conduct } = this.#services
+    conduct.forgive(id)
+    catalogue.activate(id, version)
     await this.#run(id)
   }
 
@@ -237,6 +258,8 @@ export class Plugins {
     const before = this.#active.get(id)
     const plugin: ActivePlugin = {
       id,
+      title: version.title,
+      description: version.description,
       version: version.version,
       activation: row.activation,
       code: {
@@ -269,51 +292,4 @@ export class Plugins {
       if (this.#changes.get(id) === running) this.#changes.delete(id)
     }
   }
-}
-
-/** The other plugins that a version wants to ask. */
-export function needsOf(version: VersionRow): string[] {
-  const named = version.endpoints.flatMap((endpoint) => endpoint.plugins)
-  return [...new Set(named)].filter((name) => name !== 'self' && name !== version.plugin).sort()
-}
-
-function collectionsOf(endpoints: readonly StoredEndpoint[]): CollectionDeclaration[] {
-  return endpoints
-    .filter((endpoint) => endpoint.kind === 'collection')
-    .map(({ name, options }) => ({
-      name,
-      indexes: parseOptions('collection', name, options).indexes.map(({ keys, unique }) => ({
-        keys: Object.fromEntries(keys),
-        unique,
-      })),
-    }))
-}
-
-function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endpoint> {
-  const endpoints = new Map<string, Endpoint>()
-  for (const { name, kind, facilities, dimensions, plugins, description, options } of stored) {
-    if (kind === 'collection') continue
-    const shape = { name, dimensions, plugins, facilities: new Set(facilities) }
-    const told = (said: { title?: string | undefined; description?: string | undefined }) => ({
-      title: said.title ?? titleFrom(name),
-      description: said.description ?? description,
-    })
-    if (kind === 'onEvent') {
-      const parsed = parseOptions(kind, name, options)
-      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
-    } else if (kind === 'cron') {
-      const parsed = parseOptions(kind, name, options)
-      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
-    } else {
-      const parsed = parseOptions(kind, name, options)
-      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
-    }
-  }
-  return endpoints
-}
-
-/** `mostPlayed` → "Most played". */
-function titleFrom(name: string): string {
-  const words = name.replace(/([a-z\d])([A-Z])/g, '$1 $2').toLowerCase()
-  return words.charAt(0).toUpperCase() + words.slice(1)
 }

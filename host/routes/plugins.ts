@@ -5,8 +5,8 @@ import { retryDeadLetter } from '../dispatch/dead-letters.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { QUOTA_DEFAULTS, quotaSchema } from '../limits.ts'
-import { needsOf } from '../registry/plugins.ts'
 import { PublishBody } from '../registry/publish.ts'
+import { missingOf, needsOf } from '../registry/version.ts'
 
 const Id = z.object({ id: z.string().max(100) })
 const Done = z.object({ plugin: z.string(), version: z.string().nullable(), state: z.string() })
@@ -46,7 +46,9 @@ const approve = createRoute({
   path: '/v1/plugins/{id}/approve',
   summary: 'Approve what the newest version asks for, all of it or the named plugins',
   request: { params: Id, body: bodyOf(z.object({ plugins: z.array(z.string()).optional() })) },
-  responses: { 200: json('Active', Done) },
+  responses: {
+    200: json('Active, or still pending for what `needs` says', Done.extend({ needs: z.array(z.string()) })),
+  },
 })
 const rollback = createRoute({
   method: 'post',
@@ -152,8 +154,8 @@ export function addPlugins(app: App, host: Host): void {
   app.openapi(approve, async (c) => {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
-    await plugins.approve(id, c.req.valid('json')?.plugins)
-    return c.json(state(id), 200)
+    const needs = await plugins.approve(id, c.req.valid('json')?.plugins)
+    return c.json({ ...state(id), needs: [...needs] }, 200)
   })
   app.openapi(rollback, async (c) => {
     const { id } = c.req.valid('param')
@@ -240,6 +242,7 @@ async function detailsOf(host: Host, id: string) {
     ...summaryOf(host, id),
     quota: row?.quota,
     granted: row?.granted,
+    pending: pendingOf(host, id),
     versions: catalogue.versions(id).map((version) => ({
       version: version.version,
       hash: version.hash,
@@ -257,4 +260,12 @@ async function detailsOf(host: Host, id: string) {
     cron: cron.next(id),
     deadLetters,
   }
+}
+
+/** The newest version, where it waits for an admin, with what is missing. */
+function pendingOf({ catalogue }: Host, id: string) {
+  const [newest] = catalogue.versions(id)
+  if (newest === undefined) return null
+  const needs = missingOf(newest, catalogue.plugin(id))
+  return needs.length === 0 ? null : { version: newest.version, needs }
 }
