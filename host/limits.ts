@@ -80,6 +80,14 @@ export const LIMITS = Object.freeze({
   signInLinkMinutes: 15,
   /** Life of a browser's session. */
   sessionHours: 12,
+  /** Life of the address of a view's frame, which the view's own script can read. */
+  frameTicketSeconds: 60,
+
+  // pages
+  /** Courses that the host remembers, to offer them: a sender that invents course keys. */
+  coursesKnown: 10_000,
+  /** Courses that a page offers. */
+  coursesOffered: 200,
 } as const)
 
 /** What one plugin may use, each changed live by an admin. */

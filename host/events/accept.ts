@@ -31,6 +31,7 @@ export interface Row {
   key: Buffer
   type: string
   receivedMs: number
+  course: string | undefined
   text: string
 }
 
@@ -95,7 +96,7 @@ function toRow(event: JsonObject, json: string, received: string, index: number,
     course: facts.course,
     user: facts.user,
   })
-  return { key: Buffer.from(id, 'hex'), type, receivedMs, text }
+  return { key: Buffer.from(id, 'hex'), type, receivedMs, course: facts.course, text }
 }
 
 type Read = { event: JsonObject; json: string } | { code: ErrorCode; refusal: string }

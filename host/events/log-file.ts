@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
 import type { Row } from './accept.ts'
+import { COURSES_TABLE, CourseCounts } from './courses.ts'
 
 /** One script a version, in order; `user_version` says how many a file has seen. */
 const MIGRATIONS = [
@@ -14,6 +15,7 @@ const MIGRATIONS = [
      text TEXT NOT NULL
    ) STRICT;
    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  COURSES_TABLE,
 ]
 
 const SQLITE_FULL = 13
@@ -37,6 +39,7 @@ export class LogFile {
   #insert: StatementSync
   #last: StatementSync
   #find: StatementSync
+  #courses: CourseCounts
 
   /** @throws LyceumError data_newer, data_damaged, internal. */
   constructor(path: string) {
@@ -58,6 +61,7 @@ export class LogFile {
       )
       this.#last = db.prepare('SELECT max(seq) AS seq FROM events')
       this.#find = db.prepare('SELECT seq FROM events WHERE key = ?')
+      this.#courses = new CourseCounts(db)
       this.#db = db
     } catch (error) {
       db?.close()
@@ -91,17 +95,23 @@ export class LogFile {
   #insertAll(requests: readonly (readonly Row[])[]): Appended[] {
     // Seqs of our own: SQLite's would leave a gap for every duplicate.
     let head = this.head
-    return requests.map((rows) => {
+    const courses = new Map<string, { events: number; last: number }>()
+    const results = requests.map((rows) => {
       const result = { accepted: 0, duplicates: 0, through: 0 }
-      for (const { key, type, receivedMs, text } of rows) {
+      for (const { key, type, receivedMs, course, text } of rows) {
         const isNew = this.#insert.run(head + 1, key, type, receivedMs, text).changes === 1
-        if (isNew) head++
-        if (isNew) result.accepted++
-        else result.duplicates++
+        if (isNew) {
+          head++
+          result.accepted++
+          if (course !== undefined)
+            courses.set(course, { events: (courses.get(course)?.events ?? 0) + 1, last: head })
+        } else result.duplicates++
         result.through = Math.max(result.through, isNew ? head : Number(this.#find.get(key)?.seq))
       }
       return result
     })
+    this.#courses.add(courses)
+    return results
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { isMarkedAsUntransferable } from 'node:worker_threads'
 import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina'
 import { type ErrorCode, LyceumError } from '../errors.ts'
 import type { About, IntakeLimits } from './accept.ts'
+import type { CourseSeen } from './courses.ts'
 import type { AppendAnswer, LogTasks, LogThreadData, Opened, Outcome } from './log-protocol.ts'
 
 const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
@@ -32,6 +33,7 @@ export class EventLog {
   #thread: Piscina
   #reader: DatabaseSync
   #readRows: StatementSync
+  #readCourses: StatementSync
   #head: number
   #listeners = new Set<(head: number) => void>()
   #appending = new Set<Promise<unknown>>()
@@ -74,6 +76,9 @@ export class EventLog {
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
     this.#readRows = this.#reader.prepare(
       'SELECT seq, type, text FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
+    )
+    this.#readCourses = this.#reader.prepare(
+      'SELECT course, events, last FROM courses ORDER BY last DESC LIMIT ?',
     )
   }
 
@@ -134,6 +139,17 @@ export class EventLog {
       if (bytes >= maxBytes) break
     }
     return rows
+  }
+
+  /** The courses that events named, those with the newest events first. */
+  courses(most: number): CourseSeen[] {
+    return this.#readCourses
+      .all(most)
+      .map(({ course, events, last }) => ({
+        course: String(course),
+        events: Number(events),
+        last: Number(last),
+      }))
   }
 
   /** How many events the log holds, and the bytes that its files take on the disk. */
