@@ -1,0 +1,23 @@
+import type { Figure } from '../harness.ts'
+import { idleMemory, idleThroughput } from './idle-plugins.ts'
+import { ingest } from './ingest.ts'
+import { naturalLoop } from './natural-loop.ts'
+import { pipeline } from './pipeline.ts'
+import { pipelineOverAppend } from './pipeline-over-append.ts'
+import { realtimeMedian, realtimeP99 } from './realtime.ts'
+import { start } from './start.ts'
+import { view } from './view.ts'
+
+/** All figures, in the order in which they are shown. */
+export const figures: readonly Figure[] = [
+  pipeline,
+  pipelineOverAppend,
+  naturalLoop,
+  ingest,
+  view,
+  realtimeMedian,
+  realtimeP99,
+  idleThroughput,
+  idleMemory,
+  start,
+]

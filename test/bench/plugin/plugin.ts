@@ -1,0 +1,43 @@
+import { html, onEvent, view } from '@lyceum/sdk'
+
+interface Play {
+  readonly _id: string
+  readonly n: number
+  readonly course: string
+}
+
+const AS_LOOP = { where: { event_type: 'bench_loop' } } as const
+const AS_BULK = { where: { event_type: 'bench_bulk' } } as const
+const WAITED_FOR = { where: { event_type: 'bench_live' }, mode: 'realtime' } as const
+
+/** The loop that every author writes: one upsert an event. */
+export const loop = onEvent(AS_LOOP, async ({ events, db }) => {
+  const plays = db.collection<Play>('plays')
+  for (const e of events)
+    await plays.updateOne(
+      { _id: String(e.event.id) },
+      { $inc: { n: 1 }, $setOnInsert: { course: e.context.course_id ?? '' } },
+      { upsert: true },
+    )
+})
+
+/** The same effects in one call, written by hand. */
+export const bulk = onEvent(AS_BULK, async ({ events, db }) => {
+  const writes = events.map((e) => ({
+    updateOne: {
+      filter: { _id: String(e.event.id) },
+      update: { $inc: { n: 1 }, $setOnInsert: { course: e.context.course_id ?? '' } },
+      upsert: true,
+    },
+  }))
+  await db.collection<Play>('plays').bulkWrite(writes)
+})
+
+/** A handler that its sender waits for. */
+export const live = onEvent(WAITED_FOR, async ({ events, db }) => {
+  const plays = db.collection<Play>('live')
+  for (const e of events)
+    await plays.updateOne({ _id: String(e.event.id) }, { $inc: { n: 1 } }, { upsert: true })
+})
+
+export const hello = view(() => html`<h1>Hello world!</h1>`)
