@@ -36,8 +36,13 @@ export function pluginQueryOp(ask: AskQuery): OpImplementation {
         'op_denied',
         `An admin has not approved that ${plugin.id} asks the plugin "${name}".`,
       )
-    return ask(name === 'self' ? plugin.id : name, query, args, context)
+    return ask(name === 'self' ? plugin.id : name, query, args, context).catch(withoutDetails)
   }
+}
+
+/** Details are for people: among them is the stack of the plugin that was asked, which is not the asker's to see. */
+function withoutDetails(error: unknown): never {
+  throw error instanceof LyceumError ? new LyceumError(error.code, error.message) : error
 }
 
 function ejsonOf(payload: Buffer): unknown {
