@@ -73,16 +73,18 @@ export class Invoker {
     this.#ops = ops
   }
 
-  /** Calls under way of a plugin. */
+  /** Calls from outside that are under way of a plugin. */
   underWay(plugin: string): number {
     return this.#underWay.get(plugin) ?? 0
   }
 
   /** Runs one call once. Never rejects: what went wrong is in the answer. */
   async run(invocation: Invocation): Promise<Ended> {
-    const { plugin, endpoint, tree } = invocation.context
+    const { plugin, endpoint, tree, depth } = invocation.context
+    // Only calls from outside: one that waits for its own plugin would else hold the place that it waits for.
+    const places = depth === 0 ? 1 : 0
     const underWay = this.underWay(plugin.id)
-    if (underWay >= plugin.quota.concurrentCalls)
+    if (places > 0 && underWay >= plugin.quota.concurrentCalls)
       return failed('over_concurrency', `${plugin.id} has ${underWay} calls under way, which is its quota.`)
     let budget: Budget
     try {
@@ -90,7 +92,7 @@ export class Invoker {
     } catch (error) {
       return failedWith(error)
     }
-    this.#underWay.set(plugin.id, underWay + 1)
+    this.#underWay.set(plugin.id, underWay + places)
     const used = { cpuMs: 0, ops: 0, bytes: 0 }
     // The first passing failure of an op explains what the guest makes of it.
     let passing: LyceumError | undefined
@@ -121,7 +123,7 @@ export class Invoker {
       used.cpuMs = outcome.cpuMs
       return this.#end(invocation, outcome, passing)
     } finally {
-      const left = this.underWay(plugin.id) - 1
+      const left = this.underWay(plugin.id) - places
       if (left > 0) this.#underWay.set(plugin.id, left)
       else this.#underWay.delete(plugin.id)
       tree.charge(used)
