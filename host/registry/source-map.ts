@@ -83,10 +83,16 @@ export function mapPosition(map: SourceMap, { line, column }: Position): SourceP
   return { source, line: (segments[found * 4 + 2] ?? 0) + 1, column: (segments[found * 4 + 3] ?? 0) + 1 }
 }
 
+/** A frame of the runtime that surrounds a plugin in its isolate: nothing that its author could change. */
+const RUNTIME_FRAME = /^\s*at .*\blyceum:[\w./-]+:\d+:\d+\)?$/
+
 /** A guest's stack trace with the author's files and lines in place of the bundle's, cut to a bounded length. */
 export function mapStack(map: SourceMap | undefined, stack: string): string {
-  const lines = stack.slice(0, LIMITS.stackCharacters).split('\n').slice(0, LIMITS.stackLines)
-  const text = lines.join('\n')
+  const lines = stack.slice(0, LIMITS.stackCharacters).split('\n')
+  const text = lines
+    .filter((line) => !RUNTIME_FRAME.test(line))
+    .slice(0, LIMITS.stackLines)
+    .join('\n')
   if (map === undefined) return text
   return text.replace(
     /(?<![\w./-])plugin\.js:(\d{1,7}):(\d{1,7})/g,

@@ -101,6 +101,12 @@ describe('a stack trace', () => {
     expect(mapStack(decoded, stack)).toBe(stack)
   })
 
+  test('leaves out the frames of the runtime around the plugin', () => {
+    const stack =
+      'Error: at lyceum\n    at handler (plugin.js:2:5)\n    at run (lyceum:sandbox/guest/main.ts:51:20)\n    at async lyceum:sdk/html.ts:1:2'
+    expect(mapStack(decoded, stack)).toBe('Error: at lyceum\n    at handler (plugin.ts:3:1)')
+  })
+
   test('without a map stays as it is', () => {
     expect(mapStack(undefined, 'at plugin.js:1:1')).toBe('at plugin.js:1:1')
   })
