@@ -88,7 +88,7 @@ async function perform(
   if (request.kind === 'describe') return stringify(describeEndpoints(plugin))
   const endpoint = plugin[request.endpoint] as { handler(context: Record<string, unknown>): unknown }
   const input = parse(inputText) as GuestInput
-  const queue = new WriteQueue(bridge, request.traceWrites)
+  const queue = new WriteQueue(bridge, WRITING.has(request.kind), request.traceWrites)
   bridge.flush = () => queue.flush()
   const context: Record<string, unknown> = {
     ...(decode(input.named) as object),

@@ -1,5 +1,5 @@
 import { decode } from '@lyceum/sdk/ejson'
-import type { Bridge } from './bridge.ts'
+import { type Bridge, OpError } from './bridge.ts'
 
 /** The queue leaves as one frame when it reaches either of these. */
 const QUEUE_OPS = 1_000
@@ -29,13 +29,18 @@ export interface EncodedWrite {
  */
 export class WriteQueue {
   readonly #bridge: Bridge
+  readonly #mayWrite: boolean
   readonly #traces: string[] | undefined
   #ops: string[] = []
   #chars = 0
 
-  /** @param traced remember the stack of each write, so that one that fails later points at its line */
-  constructor(bridge: Bridge, traced: boolean) {
+  /**
+   * @param mayWrite false in a view or query: the host refuses their writes, but here the line is known
+   * @param traced remember the stack of each write, so that one that fails later points at its line
+   */
+  constructor(bridge: Bridge, mayWrite: boolean, traced: boolean) {
     this.#bridge = bridge
+    this.#mayWrite = mayWrite
     this.#traces = traced ? [] : undefined
   }
 
@@ -45,6 +50,11 @@ export class WriteQueue {
    */
   add(encode: () => EncodedWrite, ack: boolean, caller: (...args: never[]) => unknown): Promise<Outcome> {
     try {
+      if (!this.#mayWrite)
+        throw new OpError({
+          code: 'write_denied',
+          message: 'A view or query only reads. Write in an onEvent handler or a cron job.',
+        })
       const { op, insertedId } = encode()
       if (this.#traces !== undefined) this.#traces[this.#traces.length] = stackAbove(caller)
       if (ack) {
