@@ -16,6 +16,7 @@ import { addMetrics } from './routes/metrics.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
 import { addSignIn } from './routes/sign-in.ts'
+import { addViews } from './routes/views.ts'
 
 /** The app, as the files in routes/ and pages/ add to it. */
 export type App = OpenAPIHono<AppEnv>
@@ -30,6 +31,7 @@ export function createApp(host: Host): App {
   addPlugins(app, host)
   addDiscovery(app, host)
   addMetrics(app, host)
+  addViews(app, host)
   return app
 }
 

@@ -40,7 +40,8 @@ export function answerError(c: Context<AppEnv>, thrown: Error, logger: Logger): 
   return c.body(JSON.stringify(problem), problem.status)
 }
 
-function toRefusal(c: Context<AppEnv>, thrown: Error, logger: Logger): LyceumError {
+/** What was thrown as a refusal that may leave the host; anything unforeseen is logged and becomes `internal`. */
+export function toRefusal(c: Context<AppEnv>, thrown: unknown, logger: Logger): LyceumError {
   if (thrown instanceof LyceumError && thrown.code !== 'internal') return thrown
   // The framework's own refusals: a body that its validators could not read.
   if (thrown instanceof HTTPException && thrown.status < 500)

@@ -40,6 +40,25 @@ export function authorise(caller: Caller, asked: Scope, asks: readonly string[])
   return { ...(user !== undefined && { user }), ...(course !== undefined && { course }) }
 }
 
+/** Whether there is any way to ask by which this caller gets to see an endpoint. */
+export function mayEverOpen(caller: Caller, asks: readonly string[]): boolean {
+  return allows(caller, caller.user ?? 'anybody', asks)
+}
+
+/** Whether the caller says who a result is about, because it need not be about themselves. */
+export function mayChooseUser(caller: Caller, asks: readonly string[]): boolean {
+  return asks.includes('user') && allows(caller, `not ${caller.user ?? 'anybody'}`, asks)
+}
+
+function allows(caller: Caller, user: string, asks: readonly string[]): boolean {
+  try {
+    authorise(caller, { user, course: caller.courses[0] ?? 'any' }, asks)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * @throws LyceumError `plugin_denied` where the token is narrowed to other plugins. Who owns a plugin is
  * the registry's to know.

@@ -21,15 +21,18 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /metrics', ADMIN],
 
   ['GET /sign-in', 'public'],
+  ['POST /sign-out', SIGNED_IN],
+  ['GET /assets/:file', 'public'],
   ['GET /', SIGNED_IN],
   ['GET /views/:plugin/:name', SIGNED_IN],
+  // A frame has no cookies: the ticket in its address says who may see what.
+  ['GET /frames/:ticket', 'public'],
   ['GET /v1/queries/:plugin/:name', SIGNED_IN],
 
   ['POST /v1/events', ['ingest', 'admin']],
 
   ['GET /v1/schema', SIGNED_IN],
   ['GET /openapi.json', SIGNED_IN],
-  ['GET /docs', SIGNED_IN],
 
   ['POST /v1/plugins/:id/versions', OPERATORS],
   ['GET /v1/plugins', OPERATORS],

@@ -15,6 +15,9 @@ import type { EndedFailure, Invoker } from './invoker.ts'
 /** Names and values that a request gave: dimensions and parameters. */
 export type Asked = Iterable<readonly [string, unknown]>
 
+/** Dimensions, parameters and the viewer, as a handler gets them. Without a prototype. */
+export type Named = Readonly<Record<string, unknown>>
+
 /** The result of a view or query, with where it comes from. */
 export interface Answer {
   /** A query's JSON, or the inside of a view's page. From a plugin: never trusted. */
@@ -41,10 +44,7 @@ export class Questions {
     this.#services = services
   }
 
-  /**
-   * Finds an endpoint and what it may be asked by this caller, without running it.
-   * @throws {LyceumError} what is unknown, missing or not allowed
-   */
+  /** Finds an endpoint for a caller. @throws {LyceumError} what is unknown or not allowed */
   find(
     kind: 'view' | 'query',
     pluginId: string,
@@ -56,6 +56,22 @@ export class Questions {
     return { plugin, endpoint: endpointOf(plugin, kind, name) }
   }
 
+  /**
+   * Says what a question is about, without asking it.
+   * @returns the dimensions, as the host decided them, and the parameters, with their defaults
+   * @throws {LyceumError} what is unknown, missing or not allowed
+   */
+  check(
+    kind: 'view' | 'query',
+    pluginId: string,
+    name: string,
+    asked: Asked,
+    caller: Caller,
+  ): { plugin: ActivePlugin; endpoint: ReadingEndpoint; named: Named } {
+    const { plugin, endpoint } = this.find(kind, pluginId, name, caller)
+    return { plugin, endpoint, named: namedFor(endpoint, [...asked], caller) }
+  }
+
   /** Answers a person. @throws {LyceumError} */
   async answer(
     kind: 'view' | 'query',
@@ -64,8 +80,7 @@ export class Questions {
     asked: Asked,
     caller: Caller,
   ): Promise<Answer> {
-    const { plugin, endpoint } = this.find(kind, pluginId, name, caller)
-    const named = namedFor(endpoint, [...asked], caller)
+    const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
     const context = {
       plugin,
       endpoint,
@@ -102,8 +117,8 @@ export class Questions {
   }
 
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
-  async #run(context: OpContext, named: string, plainJson: boolean): Promise<Buffer> {
-    const input = `{"named":${JSON.stringify(named)},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
+  async #run(context: OpContext, named: Named, plainJson: boolean): Promise<Buffer> {
+    const input = `{"named":${JSON.stringify(encode({ ...named }))},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
     for (let waitMs = FIRST_RETRY_MS; ; waitMs *= 2) {
       const { result, failure } = await this.#services.invoker.run({
         context,
@@ -140,12 +155,12 @@ function isReading(endpoint: Endpoint): endpoint is ReadingEndpoint {
   return endpoint.kind === 'view' || endpoint.kind === 'query'
 }
 
-/** What the handler gets of what it destructures beside facilities: dimensions, parameters and the viewer, as EJSON. */
+/** What the handler gets of what it destructures beside facilities. */
 function namedFor(
   endpoint: ReadingEndpoint,
   asked: readonly (readonly [string, unknown])[],
   caller: Caller | undefined,
-): string {
+): Named {
   const given = new Map(asked)
   const named: Record<string, unknown> = Object.create(null)
   const text = (name: string) => {
@@ -165,7 +180,7 @@ function namedFor(
   if (endpoint.facilities.has('params')) named.params = Object.fromEntries(params)
   if (endpoint.facilities.has('viewer') && caller !== undefined)
     named.viewer = { user: caller.user ?? '', role: caller.role, courses: caller.courses }
-  return encode({ ...named })
+  return named
 }
 
 /** Whose data is shown. A job has no caller: it may ask about courses, never about single people. */

@@ -48,6 +48,8 @@ export interface Usage {
 /** A plugin whose active version can be called. It is replaced whole when another version is activated. */
 export interface ActivePlugin {
   readonly id: string
+  readonly title: string
+  readonly description: string
   readonly version: string
   /** Counts activations: cursors carry it, so that batches of an earlier version cannot commit. */
   readonly activation: number

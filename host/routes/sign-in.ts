@@ -1,10 +1,11 @@
-import { setCookie } from 'hono/cookie'
+import { deleteCookie, setCookie } from 'hono/cookie'
 import type { App } from '../app.ts'
 import { redeemSignIn, SESSION_COOKIE, SESSION_SECONDS } from '../auth/sign-in.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
+import { signedOutPage } from '../pages/layout.ts'
 
-/** Turns the one-time link that the host prints into a session of the browser that opens it. */
+/** Turns the one-time link that the host prints into a session of the browser that opens it, and ends sessions. */
 export function addSignIn(app: App, { config, keys }: Pick<Host, 'config' | 'keys'>): void {
   app.get('/sign-in', async (c) => {
     const token = c.req.query('token')
@@ -27,5 +28,10 @@ export function addSignIn(app: App, { config, keys }: Pick<Host, 'config' | 'key
       secure: protocol === 'https:' || c.req.header('x-forwarded-proto') === 'https',
     })
     return c.redirect('/', 303)
+  })
+
+  app.post('/sign-out', (c) => {
+    deleteCookie(c, SESSION_COOKIE, { path: '/' })
+    return c.html(signedOutPage())
   })
 }

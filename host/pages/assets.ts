@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/** A file that pages use: the same for everybody, so it is public and kept by browsers for good. */
+export interface Asset {
+  readonly type: string
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8' } as const
+
+const served = new Map<string, Asset>()
+
+/** The assets by the name in their address, which holds a hash of their content. */
+export const ASSETS: ReadonlyMap<string, Asset> = served
+
+export const STYLE_PATH = serve('lyceum', 'css')
+export const VIEW_SCRIPT_PATH = serve('view', 'js')
+
+/** The text of a file that goes into the frames of views, which cannot load anything. */
+export const FRAME_STYLE = read('frame.css').toString()
+export const FRAME_SCRIPT = read('frame.js').toString()
+
+function serve(name: string, extension: keyof typeof TYPES): string {
+  const body = read(`${name}.${extension}`)
+  const file = `${name}.${createHash('sha256').update(body).digest('hex').slice(0, 16)}.${extension}`
+  served.set(file, { type: TYPES[extension], body: new Uint8Array(body) })
+  return `/assets/${file}`
+}
+
+function read(file: string): Buffer {
+  return readFileSync(new URL(`./assets/${file}`, import.meta.url))
+}

@@ -1,0 +1,71 @@
+// The page around a view: says that the view is being worked out, and gives its frame the height it asks for.
+// The frame is hostile. Only its own height follows what it says, and it is taken away if it shouts.
+;(() => {
+  const LEAST_PX = 50
+  const MOST_PX = 20_000
+  const APPLY_EVERY_MS = 100
+  const MESSAGES_PER_SECOND = 200
+
+  let isReady = false
+  let wantedPx = 0
+  let timer = 0
+  let secondStartMs = 0
+  let messages = 0
+
+  const frame = () => document.getElementById('view')
+
+  const say = (text, isWorking) => {
+    const status = document.getElementById('status')
+    if (!status) return
+    status.textContent = text
+    status.classList.toggle('working', isWorking)
+  }
+
+  const apply = () => {
+    timer = 0
+    const shown = frame()
+    if (shown) shown.style.height = `${wantedPx}px`
+  }
+
+  const isFlood = () => {
+    const nowMs = performance.now()
+    if (nowMs - secondStartMs > 1000) {
+      secondStartMs = nowMs
+      messages = 0
+    }
+    messages += 1
+    return messages > MESSAGES_PER_SECOND
+  }
+
+  const listen = (event) => {
+    const shown = frame()
+    if (!shown || event.source !== shown.contentWindow) return
+    if (isFlood()) {
+      removeEventListener('message', listen)
+      clearTimeout(timer)
+      shown.remove()
+      say('This view was stopped: it flooded the page with messages. Reload the page to try again.', false)
+      return
+    }
+    const px = event.data?.lyceumHeight
+    if (typeof px !== 'number' || !Number.isFinite(px)) return
+    // The border is part of the height.
+    wantedPx = Math.min(Math.max(Math.ceil(px) + 2, LEAST_PX), MOST_PX)
+    timer ||= setTimeout(apply, APPLY_EVERY_MS)
+  }
+  addEventListener('message', listen)
+
+  // The frame may be ready before the page is: its event is caught on the way down.
+  document.addEventListener(
+    'load',
+    (event) => {
+      if (event.target !== frame()) return
+      isReady = true
+      say('', false)
+    },
+    true,
+  )
+  document.addEventListener('DOMContentLoaded', () => {
+    if (frame() && !isReady) say('Working…', true)
+  })
+})()

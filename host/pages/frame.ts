@@ -1,0 +1,49 @@
+import { html, raw } from 'hono/html'
+import type { Problem } from '../problem.ts'
+import { FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
+
+/**
+ * The policy of the frame in which a view's html runs. Whatever a view's script does, nothing that it
+ * knows leaves the browser: it has no network, no forms, no storage, and an origin of its own.
+ */
+export const FRAME_HEADERS: ReadonlyMap<string, string> = new Map([
+  [
+    'Content-Security-Policy',
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
+      "img-src data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; webrtc 'block'",
+  ],
+  ['Content-Type', 'text/html; charset=utf-8'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['X-DNS-Prefetch-Control', 'off'],
+])
+
+const HEAD = Buffer.from(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>View</title>
+<style>${FRAME_STYLE}</style>
+<script>${FRAME_SCRIPT}</script>
+</head>
+<body>
+`)
+const END = Buffer.from('\n</body>\n</html>\n')
+
+/** The document of a frame: ours around the plugin's bytes, which the host never reads. */
+export function frameDocument(inside: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.concat([HEAD, inside, END]))
+}
+
+/** The inside of a frame that shows why there is no view. */
+export async function frameProblem({ title, detail, code, stack }: Problem): Promise<Uint8Array> {
+  const markup = await html`<div role="alert">
+<h2>${title}</h2>
+<p>${detail}</p>
+${typeof stack === 'string' ? html`<pre tabindex="0">${stack}</pre>` : raw('')}
+<p><small>${code}</small></p>
+</div>`
+  return Buffer.from(markup.toString())
+}

@@ -1,0 +1,131 @@
+import type { Context } from 'hono'
+import type { App } from '../app.ts'
+import { type AppEnv, callerOf } from '../auth/gate.ts'
+import { mayReadStack } from '../auth/roles.ts'
+import { issueTicket, readTicket, type Ticket } from '../auth/tickets.ts'
+import type { Caller } from '../auth/tokens.ts'
+import { LyceumError } from '../errors.ts'
+import type { Host } from '../host.ts'
+import { ASSETS } from '../pages/assets.ts'
+import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
+import { FRAME_HEADERS, frameDocument, frameProblem } from '../pages/frame.ts'
+import { homePage, type PluginOffer } from '../pages/home.ts'
+import { type ViewContent, viewPage } from '../pages/view.ts'
+import { toProblem, toRefusal } from '../problem.ts'
+import { HOST_PARAMS } from '../registry/params.ts'
+import { reachable } from './discovery.ts'
+
+/** The pages: what there is, a view with its frame, and the frame. */
+export function addViews(app: App, host: Host): void {
+  app.get('/', (c) => {
+    const caller = callerOf(c)
+    const offer = coursesFor(host, caller)
+    const course = c.req.query('course') || (offer.courses[0] ?? '')
+    ownPage(c)
+    return c.html(
+      homePage({
+        caller,
+        plugins: pluginsFor(host, caller),
+        offer,
+        course,
+        showsQueries: mayReadStack(caller),
+      }),
+    )
+  })
+
+  app.get('/views/:plugin/:name', async (c) => {
+    const { plugin, name } = c.req.param()
+    const caller = callerOf(c)
+    const { endpoint } = host.questions.find('view', plugin, name, caller)
+    const asked = askedOf(c)
+    ownPage(c)
+    const fields = fieldsOf(endpoint, caller, coursesFor(host, caller), new Map(asked))
+    try {
+      const content = await contentOf(host, { caller, plugin, view: name, asked })
+      return c.html(viewPage({ caller, endpoint, fields, content }))
+    } catch (error) {
+      if (!(error instanceof LyceumError && error.code === 'bad_parameter')) throw error
+      return c.html(
+        viewPage({ caller, endpoint, fields, content: { problem: problemOf(error, asked) } }),
+        400,
+      )
+    }
+  })
+
+  app.get('/frames/:ticket', async (c) => {
+    for (const [name, value] of FRAME_HEADERS) c.header(name, value)
+    try {
+      refuseOutsideFrame(c)
+      const { caller, plugin, view, asked } = await readTicket(host.keys, c.req.param('ticket'))
+      const answer = await host.questions.answer('view', plugin, view, asked, caller).catch(async (error) => {
+        throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
+      })
+      return c.body(frameDocument(answer.result))
+    } catch (error) {
+      const problem = toProblem(toRefusal(c, error, host.logger))
+      return c.body(frameDocument(await frameProblem(problem)), problem.status)
+    }
+  })
+
+  app.get('/assets/:file', (c) => {
+    const asset = ASSETS.get(c.req.param('file'))
+    if (asset === undefined) throw new LyceumError('not_found', 'There is no such file. Reload the page.')
+    c.header('Content-Type', asset.type)
+    c.header('Cache-Control', 'public, max-age=31536000, immutable')
+    return c.body(asset.body)
+  })
+}
+
+/** Browsers say where a form of ours was sent from only where its page lets them: signing out needs that. */
+function ownPage(c: Context): void {
+  c.header('Referrer-Policy', 'same-origin')
+  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  c.header('Cross-Origin-Resource-Policy', 'same-origin')
+}
+
+/** As a page of its own a view could send its reader, and what it knows, anywhere. */
+function refuseOutsideFrame(c: Context<AppEnv>): void {
+  const place = c.req.header('sec-fetch-dest')
+  if (place !== undefined && place !== 'iframe')
+    throw new LyceumError('bad_request', 'A view opens only inside its page. Start from the first page.')
+}
+
+function pluginsFor(host: Host, caller: Caller): PluginOffer[] {
+  const byPlugin = Map.groupBy(reachable(host, caller), ({ plugin }) => plugin)
+  const offers = [...byPlugin].map(([id, found]) => {
+    const plugin = host.plugins.active().get(id)
+    return {
+      id,
+      title: plugin?.title ?? id,
+      description: plugin?.description ?? '',
+      endpoints: found.map(({ endpoint }) => endpoint),
+    }
+  })
+  return offers.sort((a, b) => a.title.localeCompare(b.title, 'en'))
+}
+
+/** Dimensions and parameters of the query string, without what is the host's own. */
+function askedOf(c: Context<AppEnv>): [string, string][] {
+  const own = new Set<string>(HOST_PARAMS)
+  return [...new URL(c.req.url).searchParams].filter(([name]) => !own.has(name))
+}
+
+async function contentOf(host: Host, ticket: Ticket): Promise<ViewContent> {
+  const { plugin: id, view, asked, caller } = ticket
+  const { plugin, endpoint, named } = host.questions.check('view', id, view, asked, caller)
+  return {
+    frame: `/frames/${await issueTicket(host.keys, ticket)}`,
+    about: endpoint.dimensions.map((name) => [labelOf(name), String(named[name])]),
+    version: `${plugin.title} ${plugin.version}`,
+    position: host.logPosition(id),
+    head: host.log.head(),
+  }
+}
+
+/** A refusal in the words of a form, where something has not been filled in yet. */
+function problemOf({ message, details }: LyceumError, asked: readonly (readonly [string, string])[]): string {
+  const parameter = details?.parameter
+  const isMissing =
+    typeof parameter === 'string' && !asked.some(([name, value]) => name === parameter && value)
+  return isMissing ? `Fill in “${labelOf(parameter)}” to see this.` : message
+}
