@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import type { Keys } from './keys.ts'
@@ -60,6 +62,19 @@ export async function issueToken(
     .sign(keys.signing.key)
 }
 
+/** A token whose signature was good; it stays so until it expires, since keys change only with a new start. */
+interface Verified {
+  readonly caller: Caller
+  readonly expiresMs: number
+}
+
+const VERIFIED_TOKENS = 2_000
+/**
+ * Tokens that were good, by their hash. A signature is checked by a thread of the crypto library, and the way
+ * there and back takes longer than the rest of a request.
+ */
+const verifiedBy = new WeakMap<Keys, LRUCache<string, Verified>>()
+
 /**
  * Turns an API token into its caller.
  *
@@ -67,15 +82,23 @@ export async function issueToken(
  * reason stays here, since it helps only those who forge.
  */
 export async function verifyToken(keys: Keys, token: string): Promise<Caller> {
-  return toCaller((await verifyPayload(keys, token, 'api')).claims)
+  const verified = verifiedBy.get(keys) ?? new LRUCache<string, Verified>({ max: VERIFIED_TOKENS })
+  verifiedBy.set(keys, verified)
+  const id = hash('sha256', token, 'base64')
+  const known = verified.get(id)
+  if (known !== undefined && Date.now() < known.expiresMs) return known.caller
+  const { claims, expiresMs } = await verifyPayload(keys, token, 'api')
+  const caller = toCaller(claims)
+  verified.set(id, { caller, expiresMs })
+  return caller
 }
 
-/** Checks signature, times and purpose, and returns the claims with the token's own id. */
+/** Checks signature, times and purpose, and returns the claims with the token's own id and its end. */
 export async function verifyPayload(
   keys: Keys,
   token: string,
   purpose: Purpose,
-): Promise<{ claims: Claims; jti: string | undefined }> {
+): Promise<{ claims: Claims; jti: string | undefined; expiresMs: number }> {
   try {
     const { payload } = await jwtVerify(
       token,
@@ -86,7 +109,8 @@ export async function verifyPayload(
       },
       { algorithms: ['HS256'], issuer: ISSUER, audience: purpose, requiredClaims: ['exp', 'iat'] },
     )
-    return { claims: claimsSchema.parse(payload), jti: payload.jti }
+    const claims = claimsSchema.parse(payload)
+    return { claims, jti: payload.jti, expiresMs: Number(payload.exp) * 1_000 }
   } catch (error) {
     if (error instanceof errors.JWTExpired)
       throw new LyceumError(

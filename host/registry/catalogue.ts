@@ -65,6 +65,8 @@ export interface VersionCode {
 /** Plugins and their versions, kept in one SQLite file. It is small, and only the host writes it. */
 export class Catalogue {
   readonly #db: DatabaseSync
+  /** What was read before: whether a plugin may run is asked for every call and every batch. */
+  readonly #known = new Map<string, PluginRow>()
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
@@ -83,8 +85,13 @@ export class Catalogue {
   }
 
   plugin(id: string): PluginRow | undefined {
+    const known = this.#known.get(id)
+    if (known !== undefined) return known
     const row = this.#db.prepare('SELECT * FROM plugins WHERE id = ?').get(id)
-    return row === undefined ? undefined : pluginOf(row)
+    if (row === undefined) return undefined
+    const plugin = pluginOf(row)
+    this.#known.set(id, plugin)
+    return plugin
   }
 
   /** The versions of a plugin, newest first. */
@@ -134,6 +141,7 @@ export class Catalogue {
 
   /** Makes a version the active one. Returns the number of the activation. */
   activate(plugin: string, version: string): number {
+    this.#known.delete(plugin)
     const row = this.#db
       .prepare(
         'UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ? RETURNING activation',
@@ -143,18 +151,22 @@ export class Catalogue {
   }
 
   setPaused(plugin: string, paused: boolean): void {
+    this.#known.delete(plugin)
     this.#db.prepare('UPDATE plugins SET paused = ? WHERE id = ?').run(paused ? 1 : 0, plugin)
   }
 
   setQuarantined(plugin: string, reason: string | undefined): void {
+    this.#known.delete(plugin)
     this.#db.prepare('UPDATE plugins SET quarantined = ? WHERE id = ?').run(reason ?? null, plugin)
   }
 
   setGranted(plugin: string, granted: readonly string[]): void {
+    this.#known.delete(plugin)
     this.#db.prepare('UPDATE plugins SET granted = ? WHERE id = ?').run(JSON.stringify(granted), plugin)
   }
 
   setQuota(plugin: string, quota: Quota): void {
+    this.#known.delete(plugin)
     const changed = Object.entries(quota).filter(
       ([name, value]) => QUOTA_DEFAULTS[name as keyof Quota] !== value,
     )

@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import fc from 'fast-check'
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Keys } from '../../../host/auth/keys.ts'
 import { signInLink } from '../../../host/auth/sign-in.ts'
 import { issueToken, ROLES, verifyToken } from '../../../host/auth/tokens.ts'
@@ -56,6 +56,24 @@ describe('a token', () => {
     })
     const forged = await issueToken(keysOf('k1', 2), { role: 'admin' }, -1)
     await expect(verifyToken(keys, forged)).rejects.toMatchObject({ code: 'token_invalid' })
+  })
+
+  test('that was good is over when its time is, however often it was shown before', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const token = await issueToken(keys, { role: 'admin' }, 60)
+      await verifyToken(keys, token)
+      await expect(verifyToken(keys, token)).resolves.toMatchObject({ role: 'admin' })
+      vi.setSystemTime(Date.now() + 61_000)
+      await expect(verifyToken(keys, token)).rejects.toMatchObject({ code: 'token_expired' })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('that was good for one host is not for another', async () => {
+    await verifyToken(keys, good)
+    await expect(verifyToken(keysOf('k2', 1), good)).rejects.toMatchObject({ code: 'token_invalid' })
   })
 
   test('is refused after a change of any of its characters', async () => {
