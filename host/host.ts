@@ -45,8 +45,8 @@ export interface Host {
   readonly version: string
   /** How far in the log the results of a plugin reach: its slowest handler. */
   logPosition(plugin: string): number
-  /** A stack of the active version with the author's lines. */
-  authorStack(plugin: string, stack: string): Promise<string>
+  /** A stack, or a text that holds one, with the author's lines; of the active version unless told. */
+  authorStack(plugin: string, stack: string, version?: string): Promise<string>
   /** A refusal as this reader may see it: the stack for those who may, with the author's lines. */
   explain(error: LyceumError, withStack: boolean): Promise<LyceumError>
   /** True from the moment all parts have started until the host begins to stop. */
@@ -94,8 +94,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const pluginLogs = new PluginLogs()
   const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
 
-  const authorStack = (plugin: string, stack: string) => {
-    const version = catalogue.plugin(plugin)?.activeVersion
+  const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
     return version === undefined
       ? Promise.resolve(stack)
       : checker.mapStack(plugin, catalogue.code(plugin, version).sourceMap, stack)
@@ -103,10 +102,11 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
     void reportFailure(plugin, endpoint, failure)
   const reportFailure = async (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => {
-    const stack = failure.stack === undefined ? '' : await authorStack(plugin.id, failure.stack)
+    const stack =
+      failure.stack === undefined ? '' : await authorStack(plugin.id, failure.stack, plugin.version)
     pluginLogs.add(
       plugin.id,
-      endpoint,
+      { version: plugin.version, endpoint },
       'error',
       stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd(),
     )

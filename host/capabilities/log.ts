@@ -9,9 +9,14 @@ const Line = z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), line:
 export interface LogLine {
   readonly atMs: number
   readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** The version of the plugin that logged it. */
+  readonly version: string
   readonly endpoint: string
   readonly line: string
 }
+
+/** Who logged a line. */
+type Source = Pick<LogLine, 'version' | 'endpoint'>
 
 interface PluginLog {
   lines: LogLine[]
@@ -27,15 +32,15 @@ interface PluginLog {
 export class PluginLogs {
   readonly #logs = new Map<string, PluginLog>()
 
-  add(plugin: string, endpoint: string, level: LogLine['level'], text: string): void {
+  add(plugin: string, source: Source, level: LogLine['level'], text: string): void {
     const atMs = Date.now()
     const log = this.#of(plugin)
     if (atMs - log.secondMs >= 1_000) {
       if (log.dropped > 0)
         push(log, {
+          ...source,
           atMs,
           level: 'warn',
-          endpoint,
           line: `${log.dropped} more lines in a second were dropped`,
         })
       Object.assign(log, { secondMs: atMs, inSecond: 0, dropped: 0 })
@@ -44,7 +49,7 @@ export class PluginLogs {
       log.dropped += 1
       return
     }
-    push(log, { atMs, level, endpoint, line: withoutControls(text.slice(0, LIMITS.logLineChars)) })
+    push(log, { ...source, atMs, level, line: withoutControls(text.slice(0, LIMITS.logLineChars)) })
   }
 
   /** The newest lines of a plugin, oldest first. */
@@ -58,7 +63,8 @@ export class PluginLogs {
     if (payload.length > LIMITS.logLineChars * 16) throw malformed()
     const parsed = Line.safeParse(jsonOf(payload))
     if (!parsed.success) throw malformed()
-    this.add(plugin.id, endpoint.name, parsed.data.level, parsed.data.line)
+    const { level, line } = parsed.data
+    this.add(plugin.id, { version: plugin.version, endpoint: endpoint.name }, level, line)
     return ''
   }
 

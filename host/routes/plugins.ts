@@ -109,6 +109,9 @@ const logs = createRoute({
   responses: { 200: json('Lines, oldest first', z.unknown()) },
 })
 
+/** A line that a plugin logged with a stack in it. */
+const BUNDLE_FRAME = /\bplugin\.js:\d+:\d+/
+
 /** Dead letters that one request may retry. */
 const MOST_RETRIES = 1_000
 
@@ -212,10 +215,16 @@ export function addPlugins(app: App, host: Host): void {
         retried.push(await retryDeadLetter(plugin, letter, host.window, host.invoker))
     return c.json({ retried }, 200)
   })
-  app.openapi(logs, (c) => {
+  app.openapi(logs, async (c) => {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
-    return c.json({ lines: host.pluginLogs.tail(id, c.req.valid('query').limit) }, 200)
+    const tail = host.pluginLogs.tail(id, c.req.valid('query').limit)
+    const lines = tail.map(async (logged) =>
+      BUNDLE_FRAME.test(logged.line)
+        ? { ...logged, line: await host.authorStack(id, logged.line, logged.version) }
+        : logged,
+    )
+    return c.json({ lines: await Promise.all(lines) }, 200)
   })
 }
 
