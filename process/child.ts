@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { Frame, FrameHeader, Payload } from './frame.ts'
+import { type Frame, FrameError, type FrameHeader, type Payload } from './frame.ts'
 import { Life } from './life.ts'
 import { PIPE_FD, Port } from './port.ts'
 
@@ -33,6 +33,8 @@ export interface ChildExit {
   readonly killedFor: string | undefined
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** Killed by somebody else, an admin or the system: that says nothing about what it was working on. */
+  readonly fromOutside: boolean
 }
 
 const OUTPUT_BYTES = 16_384
@@ -75,7 +77,9 @@ export class Child {
       options.maxFrameBytes,
       (frame) => this.#receive(frame),
       (error) => {
-        if (error && !this.#exited) this.kill(`pipe: ${error.message}`)
+        if (error instanceof FrameError) this.kill(`pipe: ${error.message}`)
+        // A pipe that breaks is how most ends begin; how it ended is known when it has.
+        else if (!this.#exited) this.#process.kill('SIGKILL')
       },
     )
     let outputBytes = 0
@@ -90,7 +94,9 @@ export class Child {
       this.#exited = true
       clearInterval(this.#timer)
       this.#port.close()
-      options.onExit({ killedFor: this.#killedFor, code, signal })
+      // A crash ends with other signals.
+      const fromOutside = this.#killedFor === undefined && signal === 'SIGKILL'
+      options.onExit({ killedFor: this.#killedFor, code, signal, fromOutside })
     }
     this.#process.on('close', exited)
     this.#process.on('error', (error) => {

@@ -63,6 +63,10 @@ export class SerialProcess {
       onExit: (exit) => this.#gone(exit),
       onOutput: options.onOutput,
     })
+    // Its start is not the time of the first request.
+    void this.#child.ready.then(() => {
+      this.#headSinceMs = performance.now()
+    })
   }
 
   get ready(): Promise<void> {
@@ -131,7 +135,7 @@ export class SerialProcess {
   #gone(exit: ChildExit): void {
     clearInterval(this.#timer)
     const reason = exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
-    this.#options.onGone(reason, this.#queue[0]?.owner)
+    this.#options.onGone(reason, exit.fromOutside ? undefined : this.#queue[0]?.owner)
     for (const request of this.#queue.splice(0)) request.reject(this.#options.lost())
   }
 }

@@ -1,6 +1,7 @@
 import { FAILED, type Frame } from './frame.ts'
 import { Life } from './life.ts'
 import { Port } from './port.ts'
+import { endWithParent } from './watchdog.ts'
 
 /** Frame kind of the reply to any request of a serial process. */
 export const REPLY = 7
@@ -28,6 +29,7 @@ export function serve(
       port.send({ ...reply, flags: FAILED }, JSON.stringify(failureOf(error)))
     }
   }
+  endWithParent()
   const port = Port.ofChild(maxFrameBytes, receive, () => process.exit(0))
   port.send({ kind: Life.ready })
 }

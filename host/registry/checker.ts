@@ -55,7 +55,7 @@ export class Checker {
     const started = new SerialProcess({
       name: 'checker',
       script: join(ROOT, 'host/registry/checker-process.ts'),
-      nodeFlags: CODE_ONLY,
+      nodeFlags: [...CODE_ONLY, '--allow-worker'],
       rssCapMb: LIMITS.checkerRssMb,
       maxFrameBytes: LIMITS.frameBytes,
       requestMs: LIMITS.checkMs,

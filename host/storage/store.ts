@@ -22,6 +22,7 @@ export function startStore(options: StoreOptions): SerialProcess {
     script: join(ROOT, 'host/storage/store-process.ts'),
     nodeFlags: [
       ...CODE_ONLY,
+      '--allow-worker',
       `--allow-fs-read=${options.folder}`,
       `--allow-fs-write=${options.folder}`,
       '--enable-experimental-regexp-engine-on-excessive-backtracks',
