@@ -72,7 +72,6 @@ export class HandlerFeed {
   #woken = false
   #stopping = false
   #running: Promise<void> | undefined
-  readonly #deadLetters: { readonly seq: number; readonly failure: EndedFailure }[] = []
 
   constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices) {
     this.plugin = plugin
@@ -99,13 +98,7 @@ export class HandlerFeed {
 
   /** Starts working from the cursor on. @param head where a handler begins that wants only what is new */
   start(head: number): void {
-    this.#running = this.#run(head).catch((error: unknown) => {
-      this.#state = 'stopped'
-      this.#services.logger.error(
-        { err: error, plugin: this.plugin.id, endpoint: this.endpoint.name },
-        'feed stopped',
-      )
-    })
+    this.#running = this.#run(head)
   }
 
   /** Says that there is something to look at after `seq`, which an idle feed has not looked at yet. */
@@ -132,35 +125,41 @@ export class HandlerFeed {
     return rows.some((row) => matches(this.filter, row))
   }
 
-  /** Resolves when the handler is past `seq`: with the failures that it left behind from `from` on. */
-  async passed(from: number, seq: number): Promise<readonly EndedFailure[]> {
-    while (this.#cursor < seq && !this.#stopping && !(this.idle && this.#position >= seq))
+  /** Resolves with true when the handler is past `seq`, with false where it stands still and will not get there. */
+  async passed(seq: number): Promise<boolean> {
+    for (;;) {
+      if (this.#cursor >= seq || (this.idle && this.#position >= seq)) return true
+      if (this.#state === 'stopped') return false
       await new Promise<void>((resolve) => this.#waiters.add(resolve))
-    if (this.#cursor < seq && this.#stopping)
-      throw new LyceumError('shutting_down', 'The handler was stopped meanwhile.')
-    return this.#deadLetters
-      .filter((letter) => letter.seq >= from && letter.seq <= seq)
-      .map(({ failure }) => failure)
+    }
   }
 
   async #run(head: number): Promise<void> {
     let claimed = false
     while (!this.#stopping) {
-      if (!this.#services.mayRun(this.plugin.id)) {
-        this.#state = 'stopped'
-        await this.#sleep()
-        continue
-      }
       try {
+        // Even where it may not run yet: what is new for a handler is new from its activation on.
         if (!claimed) await this.#claim(head)
         claimed = true
+        if (this.#mayRun) {
+          claimed = await this.#work()
+        } else {
+          this.#state = 'stopped'
+          this.#tellWaiters()
+          await this.#sleep()
+        }
       } catch (error) {
+        claimed = false
+        if (!(error instanceof LyceumError))
+          this.#services.logger.error({ err: error, plugin: this.plugin.id }, 'the host failed at a batch')
         await this.#pause(error)
-        continue
       }
-      claimed = await this.#work()
     }
     await this.#saveIdlePosition(1)
+  }
+
+  get #mayRun(): boolean {
+    return this.#services.mayRun(this.plugin.id)
   }
 
   async #claim(head: number): Promise<void> {
@@ -185,9 +184,11 @@ export class HandlerFeed {
   async #work(): Promise<boolean> {
     const underWay: { readonly batch: Batch; readonly end: Promise<BatchEnd> }[] = []
     const { window } = this.#services
+    // Not idle any more: an idle feed lets itself be moved ahead of rows that it has not read.
+    this.#state = 'running'
     for (;;) {
       const depth = this.#maxEvents < BATCH_EVENTS ? 1 : DEPTH
-      while (underWay.length < depth && !this.#stopping) {
+      while (underWay.length < depth && !this.#stopping && this.#mayRun) {
         const batch = nextBatch(window, this.#position, this.filter, this.#maxEvents)
         if (batch === undefined) break
         this.#position = batch.to
@@ -195,7 +196,6 @@ export class HandlerFeed {
           await yieldTurn()
           continue
         }
-        this.#state = 'running'
         // From the cursor or the batch before, so that rows without a match between are passed with it.
         const from = underWay.at(-1)?.batch.to ?? this.#cursor
         const whole = { ...batch, from }
@@ -213,7 +213,7 @@ export class HandlerFeed {
       this.#position = this.#cursor
       return this.#failed(first.batch, failure)
     }
-    if (this.#stopping) return true
+    if (this.#stopping || !this.#mayRun) return true
     if (!(await this.#saveIdlePosition(IDLE_MOVE_ROWS))) return false
     this.#state = 'idle'
     this.#tellWaiters()
@@ -310,8 +310,6 @@ export class HandlerFeed {
       await this.#pause(error)
       return false
     }
-    this.#deadLetters.push({ seq: row.seq, failure })
-    if (this.#deadLetters.length > 1_000) this.#deadLetters.shift()
     this.#committed(batch)
     return true
   }

@@ -1,5 +1,6 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises'
 import type { EventLog } from '../events/log.ts'
+import type { SeqRange } from '../events/log-protocol.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import { matches } from './batch.ts'
 import { type FeedServices, type FeedStatus, HandlerFeed } from './handler-feed.ts'
@@ -32,6 +33,7 @@ export class Lane {
   /** Every row up to here has woken whom it concerns. */
   #seen: number
   #looking = false
+  #closed = false
 
   constructor(log: EventLog, window: LogWindow, services: FeedServices) {
     this.#log = log
@@ -94,21 +96,21 @@ export class Lane {
 
   /**
    * Waits until the realtime handlers are past some events: those that wanted one of them are listed.
-   * @param from the first of the events
-   * @param through the last of them
+   * @param ranges where the events stand in the log
    */
-  async waitForRealtime(from: number, through: number, timeoutMs: number): Promise<RealtimeResult[]> {
-    const rows = this.#rowsBetween(from, through)
-    const waits: Promise<RealtimeResult>[] = []
-    for (const feeds of this.#feeds.values())
-      for (const feed of feeds)
-        if (feed.endpoint.options.mode === 'realtime' && feed.wants(rows))
-          waits.push(realtimeResult(feed, from, through, timeoutMs))
+  async waitForRealtime(ranges: readonly SeqRange[], timeoutMs: number): Promise<RealtimeResult[]> {
+    const feeds = [...this.#feeds.values()].flat().filter((feed) => feed.endpoint.options.mode === 'realtime')
+    if (feeds.length === 0) return []
+    const rows = ranges.flatMap(([first, last]) => this.#rowsBetween(first, last))
+    const waits = feeds
+      .filter((feed) => feed.wants(rows))
+      .map((feed) => realtimeResult(feed, ranges, timeoutMs))
     return Promise.all(waits)
   }
 
   /** Stops everything, waiting for the batches under way. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#unsubscribe()
     await Promise.all([...this.#feeds.keys()].map((plugin) => this.remove(plugin)))
   }
@@ -116,10 +118,10 @@ export class Lane {
   #rowsBetween(from: number, through: number) {
     const found = []
     for (let at = from - 1; at < through; ) {
-      const rows = this.#window.after(at)
+      const rows = this.#window.after(at, through - at)
       const last = rows.at(-1)
       if (last === undefined) break
-      found.push(...rows.filter((row) => row.seq <= through))
+      found.push(...rows)
       at = last.seq
     }
     return found
@@ -129,7 +131,7 @@ export class Lane {
     if (this.#looking) return
     this.#looking = true
     try {
-      for (;;) {
+      while (!this.#closed) {
         const rows = this.#window.after(this.#seen)
         if (rows.length === 0) return
         for (const row of rows) {
@@ -161,8 +163,7 @@ export class Lane {
 
 async function realtimeResult(
   feed: HandlerFeed,
-  from: number,
-  through: number,
+  ranges: readonly SeqRange[],
   timeoutMs: number,
 ): Promise<RealtimeResult> {
   const about = { plugin: feed.plugin.id, endpoint: feed.endpoint.name }
@@ -171,13 +172,15 @@ async function realtimeResult(
     timer = setTimeout(() => resolve('late'), timeoutMs)
   })
   try {
-    const passed = await Promise.race([feed.passed(from, through), late])
-    if (passed === 'late') return { ...about, state: 'late' }
-    const [failure] = passed
-    if (failure === undefined) return { ...about, state: 'committed' }
-    return { ...about, state: 'failed', error: { code: failure.code, message: failure.message } }
+    const through = Math.max(...ranges.map(([, last]) => last))
+    const outcome = await Promise.race([feed.passed(through), late])
+    if (outcome !== true) return { ...about, state: 'late' }
+    // Asked of the store, because what failed may have failed long ago, or have been retried since.
+    const [letter] = await feed.plugin.store.deadLettersAt(feed.endpoint.name, ranges)
+    if (letter === undefined) return { ...about, state: 'committed' }
+    return { ...about, state: 'failed', error: { code: letter.code, message: letter.message } }
   } catch {
-    return { ...about, state: 'late' } // stopped meanwhile: it is handled later
+    return { ...about, state: 'late' } // the store was lost just now: whoever asks again is told
   } finally {
     clearTimeout(timer)
   }

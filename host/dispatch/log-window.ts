@@ -18,14 +18,21 @@ export class LogWindow {
     this.#log = log
   }
 
-  /** The next rows after `seq`, in order; some, not all. Empty at the head. */
-  after(seq: number): readonly LogRow[] {
+  /** The next rows after `seq`, in order; some, not all, and `most` of them. Empty at the head. */
+  after(seq: number, most = READ_ROWS): readonly LogRow[] {
+    const limit = Math.min(most, READ_ROWS)
     const first = this.#rows[0]
     const last = this.#rows.at(-1)
     if (first !== undefined && last !== undefined && seq >= first.seq - 1 && seq < last.seq)
-      return this.#rows.slice(this.#indexAfter(seq), this.#indexAfter(seq) + READ_ROWS)
-    const rows = this.#log.read(seq, READ_ROWS, READ_BYTES)
-    if (last === undefined ? seq >= this.#log.head() - WINDOW_ROWS : seq === last.seq) this.#keep(rows)
+      return this.#rows.slice(this.#indexAfter(seq), this.#indexAfter(seq) + limit)
+    const rows = this.#log.read(seq, limit, READ_BYTES)
+    if (last === undefined || seq > last.seq) {
+      // Nobody reads on from where the window ends: it begins anew where somebody reads near the head.
+      if (seq < this.#log.head() - WINDOW_ROWS) return rows
+      this.#rows = []
+      this.#chars = 0
+      this.#keep(rows)
+    } else if (seq === last.seq) this.#keep(rows)
     return rows
   }
 

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
 import type { Row } from './accept.ts'
 import { COURSES_TABLE, CourseCounts } from './courses.ts'
+import type { SeqRange } from './log-protocol.ts'
 
 /** One script a version, in order; `user_version` says how many a file has seen. */
 const MIGRATIONS = [
@@ -30,6 +31,8 @@ export interface Appended {
   duplicates: number
   /** The highest seq among the rows and the events they duplicate; 0 if there were none. */
   through: number
+  /** Where those stand, in the order of the request. */
+  ranges: SeqRange[]
 }
 
 /** The one writing connection to the event log, synchronous: it lives in the log thread. */
@@ -98,6 +101,7 @@ export class LogFile {
     const courses = new Map<string, { events: number; last: number }>()
     const results = requests.map((rows) => {
       const result = { accepted: 0, duplicates: 0, through: 0 }
+      const ranges: [first: number, last: number][] = []
       for (const { key, type, receivedMs, course, text } of rows) {
         const isNew = this.#insert.run(head + 1, key, type, receivedMs, text).changes === 1
         if (isNew) {
@@ -106,9 +110,13 @@ export class LogFile {
           if (course !== undefined)
             courses.set(course, { events: (courses.get(course)?.events ?? 0) + 1, last: head })
         } else result.duplicates++
-        result.through = Math.max(result.through, isNew ? head : Number(this.#find.get(key)?.seq))
+        const seq = isNew ? head : Number(this.#find.get(key)?.seq)
+        result.through = Math.max(result.through, seq)
+        const range = ranges.at(-1)
+        if (range !== undefined && seq === range[1] + 1) range[1] = seq
+        else if (range === undefined || seq < range[0] || seq > range[1]) ranges.push([seq, seq])
       }
-      return result
+      return { ...result, ranges }
     })
     this.#courses.add(courses)
     return results

@@ -20,6 +20,9 @@ export interface AppendTask {
   about: About
 }
 
+/** A stretch of the log, both ends included. */
+export type SeqRange = readonly [first: number, last: number]
+
 /** What became of one request's events. */
 export interface AppendAnswer {
   accepted: number
@@ -27,6 +30,8 @@ export interface AppendAnswer {
   rejected: Rejected[]
   /** The highest seq among its events and those that they duplicate; 0 if it had none. */
   through: number
+  /** Where its events stand in the log, and those that they duplicate. */
+  ranges: SeqRange[]
 }
 
 /** The tasks of the log thread by name: what each takes and answers. */

@@ -28,9 +28,8 @@ export function open(): Promise<Outcome<Opened>> {
 export function append({ body, about }: AppendTask): Promise<Outcome<AppendAnswer>> {
   return outcome(async () => {
     const { rows, rejected } = accept(body, about, limits)
-    if (rows.length === 0) return { accepted: 0, duplicates: 0, rejected, through: 0 }
-    const { accepted, duplicates, through } = await group.add(rows)
-    return { accepted, duplicates, rejected, through }
+    if (rows.length === 0) return { accepted: 0, duplicates: 0, rejected, through: 0, ranges: [] }
+    return { ...(await group.add(rows)), rejected }
   })
 }
 

@@ -67,7 +67,7 @@ export function addEvents(app: App, host: Host): void {
         parameter: 'Idempotency-Key',
       })
     const body = new Uint8Array(await c.req.arrayBuffer())
-    const { accepted, duplicates, rejected, through } = await host.log.append(body, {
+    const { accepted, duplicates, rejected, ranges } = await host.log.append(body, {
       contentType: c.req.header('content-type'),
       contentEncoding: c.req.header('content-encoding'),
       idempotencyKey,
@@ -75,8 +75,7 @@ export function addEvents(app: App, host: Host): void {
     })
     const counts = { accepted, duplicates, rejected }
     if (wait === undefined) return c.json(counts, 202)
-    const from = through - Math.max(accepted, 1) + 1
-    const handlers = through === 0 ? [] : await host.lane.waitForRealtime(from, through, WAIT_MS)
+    const handlers = await host.lane.waitForRealtime(ranges, WAIT_MS)
     return c.json({ ...counts, handlers }, 200)
   })
 }

@@ -1,4 +1,5 @@
 import { LyceumError } from '../errors.ts'
+import type { SeqRange } from '../events/log-protocol.ts'
 import { DocumentDatabase } from './documents/database.ts'
 import type { DocumentLimits } from './documents/limits.ts'
 import type {
@@ -20,6 +21,7 @@ const TABLES = `
     id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL,
     message TEXT NOT NULL, stack TEXT, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL
   ) STRICT;
+  CREATE INDEX IF NOT EXISTS lyceum_dead_letters_at ON lyceum_dead_letters (endpoint, seq);
 `
 
 /**
@@ -68,10 +70,14 @@ export class PluginFile {
   read(op: unknown, deadlineMs: number, transaction: bigint): unknown[] {
     if (transaction !== 0n && transaction === this.#transaction) return this.#writer.read(op, deadlineMs)
     this.#refuseFailed(transaction)
-    if (this.#transaction === undefined) return this.#writer.read(op, deadlineMs)
-    // The open transaction is somebody else's: what it has written is not there yet.
+    return this.#committed().read(op, deadlineMs)
+  }
+
+  /** What an open transaction has written is not there yet for those outside of it. */
+  #committed(): DocumentDatabase {
+    if (this.#transaction === undefined) return this.#writer
     this.#reader ??= new DocumentDatabase(this.#path, this.#limits)
-    return this.#reader.read(op, deadlineMs)
+    return this.#reader
   }
 
   /** Opens the transaction if it is not open, which moves the cursor, and runs nothing else yet. */
@@ -120,7 +126,7 @@ export class PluginFile {
   deadLetters(endpoint: string | undefined, limit: number): DeadLetterList {
     const where = endpoint === undefined ? '' : 'WHERE endpoint = ?'
     const given = endpoint === undefined ? [] : [endpoint]
-    const { sqlite } = this.#writer
+    const { sqlite } = this.#committed()
     const total = sqlite
       .prepare(`SELECT count(*) AS total FROM lyceum_dead_letters ${where}`)
       .get(...given)?.total
@@ -128,6 +134,17 @@ export class PluginFile {
       .prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY id LIMIT ?`)
       .all(...given, limit)
     return { total: Number(total), letters: rows.map(deadLetterOf) }
+  }
+
+  /** The first dead letter of a handler among some events. */
+  deadLettersAt(endpoint: string, ranges: readonly SeqRange[]): DeadLetter[] {
+    return this.#committed()
+      .sqlite.prepare(
+        `SELECT letters.* FROM json_each(?) AS range JOIN lyceum_dead_letters AS letters
+         ON letters.endpoint = ? AND letters.seq BETWEEN range.value ->> 0 AND range.value ->> 1 LIMIT 1`,
+      )
+      .all(JSON.stringify(ranges), endpoint)
+      .map(deadLetterOf)
   }
 
   close(): void {

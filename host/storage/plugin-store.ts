@@ -1,5 +1,6 @@
 import type { Payload } from '../../process/frame.ts'
 import type { SerialProcess } from '../../process/serial-process.ts'
+import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS } from '../limits.ts'
 import { storeLost } from './store.ts'
 import {
@@ -7,6 +8,7 @@ import {
   type ClaimControl,
   type Claimed,
   type CollectionDeclaration,
+  type DeadLetter,
   type DeadLetterList,
   type NewDeadLetter,
   StoreKind,
@@ -50,8 +52,11 @@ export class PluginStore {
 
   /** Takes a cursor over; whoever held it before can commit no more. */
   async claim(cursor: Omit<ClaimControl, 'db' | 'generation'>): Promise<Claimed> {
-    const control: ClaimControl = { db: this.#db, generation: this.generation, ...cursor }
-    return JSON.parse((await this.#request(StoreKind.claim, 0n, JSON.stringify(control))).toString())
+    const control = this.control({ generation: this.generation, ...cursor })
+    // Inside of somebody's transaction it would be undone with that.
+    return this.exclusively(async () =>
+      JSON.parse((await this.#request(StoreKind.claim, 0n, control)).toString()),
+    )
   }
 
   /** Runs a guest's read op on committed data. Returns EJSON. */
@@ -68,7 +73,13 @@ export class PluginStore {
   }
 
   async deadLetters(endpoint: string | undefined, limit: number): Promise<DeadLetterList> {
-    const control = JSON.stringify({ db: this.#db, limit, ...(endpoint !== undefined && { endpoint }) })
+    const control = this.control({ limit, ...(endpoint !== undefined && { endpoint }) })
+    return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
+  }
+
+  /** The first dead letter of a handler among some events; of none an empty list. */
+  async deadLettersAt(endpoint: string, ranges: readonly SeqRange[]): Promise<readonly DeadLetter[]> {
+    const control = this.control({ endpoint, ranges, limit: 1 })
     return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
   }
 

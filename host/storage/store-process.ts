@@ -63,7 +63,13 @@ function answer(frame: Frame): string {
       return ''
     case StoreKind.deadLetters: {
       const control = JSON.parse(text) as DeadLettersControl
-      return JSON.stringify(fileOf(control).deadLetters(control.endpoint, control.limit))
+      const file = fileOf(control)
+      const { endpoint, ranges, limit } = control
+      return JSON.stringify(
+        endpoint !== undefined && ranges !== undefined
+          ? file.deadLettersAt(endpoint, ranges)
+          : file.deadLetters(endpoint, limit),
+      )
     }
     case StoreKind.close: {
       const control = JSON.parse(text) as DbControl

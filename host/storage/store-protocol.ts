@@ -1,3 +1,5 @@
+import type { SeqRange } from '../events/log-protocol.ts'
+
 /**
  * What the host says to a store process. Every request gets exactly one reply, in the order sent.
  * `scope` is the transaction, or 0 outside one; the payload is `control \n forwarded bytes`.
@@ -97,6 +99,8 @@ export interface DeadLetter extends NewDeadLetter {
 
 export interface DeadLettersControl extends DbControl {
   readonly endpoint?: string
+  /** Only those of events in these stretches of the log; then only the first. */
+  readonly ranges?: readonly SeqRange[]
   readonly limit: number
 }
 

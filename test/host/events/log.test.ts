@@ -48,6 +48,20 @@ describe('append', () => {
       duplicates: 1,
       rejected: [{ index: 1, code: 'event_comment', message: expect.any(String) }],
       through: 2,
+      ranges: [[1, 2]],
+    })
+  })
+
+  test('says where new events and duplicates stand', async () => {
+    const log = await openLog()
+    await log.append(lines(0, 10), ABOUT)
+    const mixed = ['e3', 'e4', 'e4', 'new', 'e8'].map((id) => JSON.stringify({ id, name: 'x' })).join('\n')
+    expect(await log.append(bytes(mixed), ABOUT)).toMatchObject({
+      ranges: [
+        [4, 5],
+        [11, 11],
+        [9, 9],
+      ],
     })
   })
 
