@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { signInLink } from '../host/auth/sign-in.ts'
@@ -7,9 +7,9 @@ import { issueToken } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { LyceumError } from '../host/errors.ts'
 import { type Host, openHost } from '../host/host.ts'
+import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { type Served, serveHost } from '../host/serve.ts'
 import { course } from '../sdk/testing/index.ts'
-import { bundlePlugin } from './bundle.ts'
 import { type Connection, connect } from './connection.ts'
 
 interface Options {
@@ -56,11 +56,13 @@ async function start(options: Options): Promise<void> {
   stopOnSignal(served)
   const token = await issueToken(host.keys, { role: 'admin' }, OWN_TOKEN_SECONDS)
   const connection = connect(served.url, token)
-  if (config.plugins) await installFirstParty(connection)
+  const plugins = config.plugins ? await firstParty() : []
+  await installNew(plugins, host, connection)
   host.markReady()
   console.log(`Lyceum is listening on ${served.url}`)
   console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
   if (config.samples && host.log.head() === 0) await loadSamples(connection)
+  await tellChanged(plugins, host)
 }
 
 async function listen(host: Host): Promise<Served> {
@@ -96,37 +98,48 @@ function stopOnSignal(served: Served): void {
   process.on('SIGTERM', stop)
 }
 
-/** Publishes the plugins that come with Lyceum, through the same door as everybody's, where a version is new. */
-async function installFirstParty(connection: Connection): Promise<void> {
+interface FirstParty {
+  readonly folder: string
+  readonly package: PluginPackage
+}
+
+/** The plugins that come with Lyceum. */
+async function firstParty(): Promise<FirstParty[]> {
   const folders = (await readdir(FIRST_PARTY, { withFileTypes: true })).filter((entry) => entry.isDirectory())
-  await Promise.all(
+  return Promise.all(
     folders.map(async ({ name }) => {
-      const bundled = await bundlePlugin(join(FIRST_PARTY, name))
-      const path = `/v1/plugins/${bundled.package.name}`
-      const hash = createHash('sha256').update(bundled.bundle).digest('hex')
-      const known = await versionsOf(connection, path)
-      const same = known.find(({ version }) => version === bundled.package.version)
-      if (same === undefined) await connection.request('POST', `${path}/versions`, bundled)
-      else if (same.hash !== hash)
-        console.error(
-          `${name} ${same.version} has changed since it was installed. Raise "version" in its package.json.`,
-        )
+      const folder = join(FIRST_PARTY, name)
+      return {
+        folder,
+        package: parsePackage(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))),
+      }
     }),
   )
 }
 
-async function versionsOf(
-  connection: Connection,
-  path: string,
-): Promise<{ version: string; hash: string }[]> {
-  try {
-    const { versions } = (await connection.request('GET', path)) as {
-      versions: { version: string; hash: string }[]
-    }
-    return versions
-  } catch (error) {
-    if (error instanceof LyceumError && error.code === 'plugin_unknown') return []
-    throw error
+/** Publishes those of which this host does not have the version, through the same door as everybody's. */
+async function installNew(plugins: readonly FirstParty[], host: Host, connection: Connection): Promise<void> {
+  await Promise.all(
+    plugins
+      .filter(({ package: { name, version } }) => host.catalogue.version(name, version) === undefined)
+      .map(async ({ folder, package: { name } }) => {
+        // The bundler is the slowest part of a start, so it is only loaded where it has work to do.
+        const { bundlePlugin } = await import('./bundle.ts')
+        await connection.request('POST', `/v1/plugins/${name}/versions`, await bundlePlugin(folder))
+      }),
+  )
+}
+
+/** Tells whoever works on them of plugins that changed and kept their version, which therefore stay as they were. */
+async function tellChanged(plugins: readonly FirstParty[], host: Host): Promise<void> {
+  const { bundlePlugin } = await import('./bundle.ts')
+  for (const { folder, package: about } of plugins) {
+    const { bundle } = await bundlePlugin(folder)
+    const hash = createHash('sha256').update(bundle).digest('hex')
+    if (!host.stopping() && host.catalogue.version(about.name, about.version)?.hash !== hash)
+      console.error(
+        `${about.name} ${about.version} has changed since it was installed. Raise "version" in its package.json.`,
+      )
   }
 }
 

@@ -65,10 +65,6 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     pino.destination(2),
   )
   const folder = openDataFolder(config.dataDir)
-  const [keys, log] = await Promise.all([
-    loadKeys(config.dataDir),
-    EventLog.open({ path: folder.log, limits: LIMITS }),
-  ])
   const catalogue = new Catalogue(folder.registry)
   const conduct = new Conduct({
     logger,
@@ -119,13 +115,29 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   }
   const invoker = new Invoker(supervisor, conduct, ops)
   const questions = new Questions({ plugins, invoker, onFailure })
+  const closeParts = async () => {
+    supervisor.close()
+    checker.close()
+    await stores.close()
+    catalogue.close()
+    folder.release()
+  }
+  // All at once, since each of them mostly waits for a process or a thread of its own to start.
+  const [keys, log] = await Promise.all([
+    loadKeys(config.dataDir),
+    EventLog.open({ path: folder.log, limits: LIMITS }),
+    supervisor.start(),
+    stores.start(),
+  ]).catch(async (error: unknown) => {
+    await closeParts()
+    throw error
+  })
   const window = new LogWindow(log)
   const mayRun = (plugin: string) => plugins.mayRun(plugin)
   const feeding = { logId: log.id, window, invoker, logger, mayRun, onFailure }
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
 
-  await Promise.all([supervisor.start(), stores.start()])
   await plugins.start({
     add: (plugin) => {
       lane.add(plugin)
@@ -155,11 +167,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     const drained = Promise.all([lane.close(), cron.close()])
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, LIMITS.drainMs).unref())])
     await log.close()
-    supervisor.close()
-    checker.close()
-    await stores.close()
-    catalogue.close()
-    folder.release()
+    await closeParts()
   }
   return {
     config,

@@ -55,14 +55,14 @@ export class Plugins {
   /** Activates what was active when the host stopped. A plugin that cannot start is reported and left out. */
   async start(runner: Runner): Promise<void> {
     this.#runner = runner
-    for (const row of this.#services.catalogue.plugins()) {
-      if (row.activeVersion === undefined) continue
-      try {
-        await this.#changing(row.id, () => this.#run(row.id))
-      } catch (error) {
-        this.#services.logger.error({ err: error, plugin: row.id }, 'plugin could not start')
-      }
-    }
+    const active = this.#services.catalogue.plugins().filter((row) => row.activeVersion !== undefined)
+    await Promise.all(
+      active.map(({ id }) =>
+        this.#changing(id, () => this.#run(id)).catch((error: unknown) =>
+          this.#services.logger.error({ err: error, plugin: id }, 'plugin could not start'),
+        ),
+      ),
+    )
   }
 
   /** All active plugins, by id. */
