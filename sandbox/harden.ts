@@ -3,53 +3,44 @@
  * what escapes turns and budgets (callbacks that run outside a turn, memory that the limit does not see,
  * code that is not JavaScript), and gives `Date` a clock that stands still within a turn.
  *
- * Returns the function that sets that clock.
+ * The replaced constructors are plain functions: the handler of a Proxy would inherit traps from an
+ * `Object.prototype` that the plugin has changed. Nothing leads from a replacement to its original.
+ *
+ * Returns the function that sets the clock.
  */
 export const HARDEN = `'use strict';
 (() => {
   for (const name of ['FinalizationRegistry', 'WeakRef', 'SharedArrayBuffer', 'Atomics', 'WebAssembly'])
     delete globalThis[name];
-  // Resizable buffers grow past the isolate's memory limit unseen.
-  const PlainArrayBuffer = ArrayBuffer;
-  const refuseResizable = {
-    construct(target, args, newTarget) {
-      if (args.length > 1 && args[1] != null && args[1].maxByteLength !== undefined)
-        throw new RangeError('resizable ArrayBuffers are not available in a plugin');
-      return Reflect.construct(target, args.length > 0 ? [args[0]] : [], newTarget);
-    },
+  const { construct, defineProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
+
+  const replace = (Original, Replacement) => {
+    for (const key of ownKeys(Original))
+      defineProperty(Replacement, key, getOwnPropertyDescriptor(Original, key));
+    defineProperty(Original.prototype, 'constructor', { value: Replacement });
+    defineProperty(globalThis, Original.name, { value: Replacement });
   };
-  const construct = Reflect.construct;
-  const GuardedArrayBuffer = new Proxy(PlainArrayBuffer, {
-    construct(target, args, newTarget) {
-      if (args.length > 1 && args[1] != null && args[1].maxByteLength !== undefined)
-        throw new RangeError('resizable ArrayBuffers are not available in a plugin');
-      return construct(target, args.length > 0 ? [args[0]] : [], newTarget);
-    },
+
+  // Resizable buffers grow past the isolate's memory limit unseen.
+  const RealBuffer = ArrayBuffer;
+  replace(RealBuffer, function (length, options) {
+    if (new.target === undefined) throw new TypeError("Constructor ArrayBuffer requires 'new'");
+    if (options !== null && typeof options === 'object' && options.maxByteLength !== undefined)
+      throw new RangeError('Resizable ArrayBuffers are not available in a plugin.');
+    return construct(RealBuffer, [length], new.target);
   });
-  Object.defineProperty(PlainArrayBuffer.prototype, 'constructor', { value: GuardedArrayBuffer });
   for (const name of ['resize', 'transfer', 'transferToFixedLength', 'transferToImmutable', 'sliceToImmutable'])
-    delete PlainArrayBuffer.prototype[name];
-  globalThis.ArrayBuffer = GuardedArrayBuffer;
+    delete RealBuffer.prototype[name];
 
   let turnMs = 0;
   const RealDate = Date;
+  replace(RealDate, function (...parts) {
+    if (new.target === undefined) return construct(RealDate, [turnMs]).toString();
+    return construct(RealDate, parts.length === 0 ? [turnMs] : parts, new.target);
+  });
   const now = () => turnMs;
-  class FrozenDate extends RealDate {
-    constructor(...args) {
-      if (args.length === 0) super(turnMs);
-      else super(...args);
-    }
-    static now() {
-      return turnMs;
-    }
-  }
-  function GuestDate(...args) {
-    if (new.target === undefined) return new FrozenDate().toString();
-    return construct(FrozenDate, args, new.target === GuestDate ? FrozenDate : new.target);
-  }
-  Object.defineProperty(FrozenDate.prototype, 'constructor', { value: GuestDate });
-  Object.setPrototypeOf(GuestDate, RealDate);
-  GuestDate.prototype = RealDate.prototype;
-  globalThis.Date = GuestDate;
-  return now && ((ms) => { turnMs = ms; });
+  defineProperty(Date, 'now', { value: now });
+  if (globalThis.Temporal !== undefined) delete Temporal.Now;
+
+  return (ms) => { turnMs = ms; };
 })()`
