@@ -8,10 +8,12 @@ import {
   type Budget,
   DONE,
   type DoneReport,
+  End,
   type Failure,
   type InvokeRequest,
   type LoadRequest,
 } from './protocol.ts'
+import { failure, failureOf } from './reports.ts'
 
 /** Where an isolate reports to: the process, which sends it on to the host. */
 export interface IsolateEvents {
@@ -26,6 +28,9 @@ export interface IsolateEvents {
 /** An isolate that is disposed while it runs must let go within this time. */
 const STUCK_MS = 250
 const NS_PER_MS = 1e6
+const US_PER_MS = 1e3
+const OUT_OF_MEMORY =
+  'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
 
 interface Invocation {
   readonly scope: bigint
@@ -34,7 +39,13 @@ interface Invocation {
   readonly startedMs: number
   /** Replies that have not come yet. */
   waiting: number
-  done: { failed: boolean; text: string } | undefined
+  done: { end: number; text: string } | undefined
+}
+
+/** What the clocks of CPU time showed when a turn began. */
+interface Clocks {
+  readonly isolateNs: bigint
+  readonly processMs: number
 }
 
 interface Turn {
@@ -57,7 +68,7 @@ export class GuestIsolate {
   readonly #byScope = new Map<bigint, number>()
   readonly #turns: Turn[] = []
   #guest: { readonly [Key in keyof Guest]: ivm.Reference<Guest[Key]> } | undefined
-  #running: { readonly turn: Turn; readonly cpuStartNs: bigint } | undefined
+  #running: (Clocks & { readonly turn: Turn }) | undefined
   #lastInvocation = 0
   #received = 0
   #ended: Failure | undefined
@@ -107,11 +118,7 @@ export class GuestIsolate {
       self.dispose('bundle_broken', 'It did not load.')
       if (ended !== undefined) throw new LoadError(ended)
       const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-      throw new LoadError({
-        code: 'bundle_broken',
-        message: `The plugin does not load: ${message}`,
-        ...(stack && { stack }),
-      })
+      throw new LoadError(failure('bundle_broken', `The plugin does not load: ${message}`, stack))
     }
     self.#open.delete(0)
     return self
@@ -121,8 +128,9 @@ export class GuestIsolate {
     return this.#open.size === 0
   }
 
-  get running(): boolean {
-    return this.#running !== undefined
+  /** CPU time of the turn that is running; undefined where none is. */
+  get turnCpuMs(): number | undefined {
+    return this.#running && this.#turnCpuMs(this.#running)
   }
 
   get disposed(): boolean {
@@ -190,21 +198,18 @@ export class GuestIsolate {
     void this.#runTurns()
   }
 
-  /** Ends a call that nobody waits for. */
-  cancel(scope: bigint): void {
-    const id = this.#byScope.get(scope)
-    if (id === undefined) return
-    const invocation = this.#open.get(id)
-    if (invocation !== undefined) this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs }, '')
-  }
-
   /** Looks after the limits; called every few milliseconds while anything is open. */
   watch(nowMs: number): void {
     if (this.#ended !== undefined) return
     const running = this.#running
     if (running !== undefined) {
       const { meter } = running.turn.invocation
-      const exceeded = meter.overTime(this.#cpuSince(running.cpuStartNs), nowMs)
+      // V8 gives up on an isolate that is out of memory, but native code in it may go on and on.
+      if (this.#isolate.isDisposed) {
+        this.dispose('over_memory', OUT_OF_MEMORY, running.turn.invocation)
+        return
+      }
+      const exceeded = meter.overTime(this.#turnCpuMs(running), nowMs)
       if (exceeded !== undefined) {
         this.dispose(exceeded, exceededMessage(exceeded, meter.budget), running.turn.invocation)
         return
@@ -219,20 +224,20 @@ export class GuestIsolate {
    * Ends the isolate and everything in it.
    * @param culprit the invocation to which the failure belongs; the others are told that the isolate was lost
    */
-  dispose(code: string, message: string, culprit?: Invocation): void {
+  dispose(code: string, message: string, culprit?: Invocation, stack?: string): void {
     if (this.#ended !== undefined) return
-    const failure = { code, message }
-    this.#ended = failure
+    const ended = failure(code, message, stack)
+    this.#ended = ended
     const running = this.#running
     if (running !== undefined) {
-      running.turn.invocation.meter.cpuMs += this.#cpuSince(running.cpuStartNs)
+      running.turn.invocation.meter.cpuMs += this.#turnCpuMs(running)
       setTimeout(() => {
         if (this.#running === running) this.#events.poisoned(`${code}: the isolate did not stop`)
       }, STUCK_MS)
     }
     for (const [id, invocation] of this.#open) {
       const { cpuMs } = invocation.meter
-      const report = invocation === culprit ? { cpuMs, failure, isolateLost: true } : lost(cpuMs)
+      const report = invocation === culprit ? { cpuMs, failure: ended, isolateLost: true } : lost(cpuMs)
       if (id !== 0) this.#end(id, invocation, report, '')
     }
     this.#turns.length = 0
@@ -254,10 +259,10 @@ export class GuestIsolate {
     const invocation = this.#open.get(id)
     if (invocation === undefined || invocation.done !== undefined || this.#ended !== undefined) return
     if (op === DONE) {
-      invocation.done = { failed: call === 1, text }
+      invocation.done = { end: call, text }
       return
     }
-    const exceeded = invocation.meter.countOp(text.length)
+    const exceeded = invocation.meter.countOp(Buffer.byteLength(text))
     if (exceeded !== undefined) {
       this.dispose(exceeded, exceededMessage(exceeded, invocation.meter.budget), invocation)
       return
@@ -270,7 +275,7 @@ export class GuestIsolate {
     if (this.#running !== undefined) return
     for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) {
       const { meter } = turn.invocation
-      const running = { turn, cpuStartNs: this.#isolate.cpuTime }
+      const running = { turn, isolateNs: this.#isolate.cpuTime, processMs: processCpuMs() }
       this.#running = running
       const leftMs = Math.max(1, Math.ceil(meter.deadlineMs - performance.now()))
       let sent = 0
@@ -287,13 +292,19 @@ export class GuestIsolate {
         this.#running = undefined
         return
       }
-      meter.cpuMs += this.#cpuSince(running.cpuStartNs)
+      meter.cpuMs += this.#turnCpuMs(running)
       // What the guest sent in this turn is on its way through the same queue, but may be behind its end.
       while (this.#received < sent && !this.disposed) await nextTick()
       this.#running = undefined
       if (this.#ended !== undefined) return
       this.lastUsedMs = performance.now()
       this.#finishDone()
+      // The watch sees only turns that are still running; many short ones add up here.
+      const { invocation } = turn
+      if (invocation.scope !== 0n && invocation.done === undefined && meter.cpuMs > meter.budget.cpuMs) {
+        this.dispose('over_cpu', exceededMessage('over_cpu', meter.budget), invocation)
+        return
+      }
     }
     this.#failStranded()
   }
@@ -302,9 +313,7 @@ export class GuestIsolate {
     const { invocation } = turn
     if (this.#ended !== undefined) return
     if (this.#isolate.isDisposed) {
-      const memoryMb =
-        'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
-      this.dispose('over_memory', memoryMb, invocation)
+      this.dispose('over_memory', OUT_OF_MEMORY, invocation)
       return
     }
     const message = error instanceof Error ? error.message : String(error)
@@ -313,17 +322,22 @@ export class GuestIsolate {
       return
     }
     if (invocation.scope === 0n) return // a load that failed reports for itself
-    this.dispose('plugin_failed', `It broke its own runtime: ${message}`, invocation)
+    // What a handler throws is reported by the guest; what comes out here was thrown behind its back.
+    const stack = error instanceof Error ? error.stack : undefined
+    const rejected = `It left a promise rejected: ${message} Await what you call, or catch its error.`
+    this.dispose('plugin_failed', rejected, invocation, stack)
   }
 
   #finishDone(): void {
     for (const [id, invocation] of this.#open) {
       const { done, meter } = invocation
       if (done === undefined) continue
-      if (!done.failed && done.text.length > meter.budget.outputBytes)
+      const { cpuMs } = meter
+      const failed = done.end === End.failure
+      if (failed) this.#end(id, invocation, { cpuMs, failure: thrown(done.text) }, '')
+      else if (done.end === End.tooLarge || Buffer.byteLength(done.text) > meter.budget.outputBytes)
         this.#fail(id, invocation, 'over_output')
-      else if (done.failed) this.#end(id, invocation, { cpuMs: meter.cpuMs, failure: thrown(done.text) }, '')
-      else this.#end(id, invocation, { cpuMs: meter.cpuMs }, done.text)
+      else this.#end(id, invocation, { cpuMs }, done.text)
     }
   }
 
@@ -333,23 +347,17 @@ export class GuestIsolate {
     for (const invocation of this.#open.values())
       if (invocation.waiting > 0 || invocation.scope === 0n) return
     for (const [id, invocation] of this.#open) {
-      const failure = {
-        code: 'plugin_failed',
-        message:
-          'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
-      }
-      this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure }, '')
+      const stranded = failure(
+        'plugin_failed',
+        'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
+      )
+      this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure: stranded }, '')
     }
   }
 
   #fail(id: number, invocation: Invocation, exceeded: Exceeded): void {
     const { cpuMs, budget } = invocation.meter
-    this.#end(
-      id,
-      invocation,
-      { cpuMs, failure: { code: exceeded, message: exceededMessage(exceeded, budget) } },
-      '',
-    )
+    this.#end(id, invocation, { cpuMs, failure: failure(exceeded, exceededMessage(exceeded, budget)) }, '')
   }
 
   #end(id: number, invocation: Invocation, report: DoneReport, result: string): void {
@@ -361,13 +369,23 @@ export class GuestIsolate {
     this.#events.done(invocation.scope, report, result)
   }
 
-  #cpuSince(startNs: bigint): number {
+  /**
+   * What a turn has used. The isolate's clock runs on while its thread waits for a core, so on a busy machine
+   * it shows more than was used; the process cannot have used less than the turn.
+   */
+  #turnCpuMs({ isolateNs, processMs }: Clocks): number {
+    const allMs = processCpuMs() - processMs
     try {
-      return Number(this.#isolate.cpuTime - startNs) / NS_PER_MS
+      return Math.min(allMs, Number(this.#isolate.cpuTime - isolateNs) / NS_PER_MS)
     } catch {
-      return 0 // disposed meanwhile: what it used is reported by the one who disposed it
+      return allMs // a disposed isolate does not tell
     }
   }
+}
+
+function processCpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / US_PER_MS
 }
 
 /** A bundle that could not be loaded, with the failure that goes to the author. */
@@ -382,8 +400,8 @@ export class LoadError extends Error {
 
 /** A failure in the guest's own words. Its code is a claim, since only what is measured out here is known. */
 function thrown(text: string): Failure {
-  const { code, message, stack }: Failure = JSON.parse(text)
-  return { code: 'plugin_failed', message, ...(stack !== undefined && { stack }), details: { thrown: code } }
+  const { code, message, stack } = failureOf(text)
+  return { ...failure('plugin_failed', message, stack), details: { thrown: code } }
 }
 
 function lost(cpuMs: number): DoneReport {

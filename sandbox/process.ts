@@ -11,6 +11,7 @@ import { Life } from '../process/life.ts'
 import { Port } from '../process/port.ts'
 import type { GuestIsolate as Isolate } from './isolate.ts'
 import { type InvokeRequest, Kind, type LoadRequest, type Poisoned } from './protocol.ts'
+import { failure } from './reports.ts'
 
 const [softRssMb = 0, nice = 0] = process.argv.slice(2).map(Number)
 // Linux keeps a priority per thread, so it is set before isolated-vm starts its own.
@@ -18,6 +19,8 @@ if (nice > 0) setPriority(nice)
 const { GuestIsolate, LoadError } = await import('./isolate.ts')
 
 const WATCH_MS = 10
+/** A turn that has run for less cannot have filled a process. */
+const SUSPECT_CPU_MS = 50
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
 const BYTES_PER_MB = 1024 * 1024
 
@@ -48,9 +51,6 @@ function receive(frame: Frame): void {
       isolateOf
         .get(frame.scope)
         ?.settle(frame.scope, frame.call, (frame.flags & FAILED) !== 0, frame.payload.toString())
-      break
-    case Kind.cancel:
-      isolateOf.get(frame.scope)?.cancel(frame.scope)
       break
   }
 }
@@ -83,11 +83,12 @@ function invoke(frame: Frame): void {
   const { control, bytes } = splitPayload(frame.payload)
   const isolate = isolates.get(frame.call)
   if (isolate === undefined) {
-    const failure = { code: 'sandbox_lost', message: 'The isolate is not there.' }
-    port.send(
-      { kind: Kind.done, scope: frame.scope },
-      `${JSON.stringify({ cpuMs: 0, failure, isolateLost: true })}\n`,
-    )
+    const report = {
+      cpuMs: 0,
+      failure: failure('sandbox_lost', 'The isolate is not there.'),
+      isolateLost: true,
+    }
+    port.send({ kind: Kind.done, scope: frame.scope }, `${JSON.stringify(report)}\n`)
     return
   }
   isolateOf.set(frame.scope, isolate)
@@ -99,23 +100,40 @@ function invoke(frame: Frame): void {
 function watch(): void {
   watching ??= setInterval(() => {
     const nowMs = performance.now()
-    const tooMuch = process.memoryUsage.rss() / BYTES_PER_MB > softRssMb
     let busy = false
     for (const isolate of [...loading, ...isolates.values()]) {
       isolate.watch(nowMs)
-      if (tooMuch && isolate.running)
-        isolate.disposeRunning(
-          'over_memory',
-          'It used more memory than a sandbox has. Keep less in variables.',
-        )
       if (isolate.disposed) isolates.delete(isolate.number)
-      busy ||= !isolate.idle || isolate.running
+      busy ||= !isolate.idle || isolate.turnCpuMs !== undefined
     }
+    if (process.memoryUsage.rss() / BYTES_PER_MB > softRssMb) makeRoom()
     if (!busy && loading.size === 0) {
       clearInterval(watching)
       watching = undefined
     }
   }, WATCH_MS)
+}
+
+/**
+ * Acts on too much memory in this process: V8 does not hold an isolate to its limit while a turn runs.
+ * Idle isolates go first. Of those that run, only one that has run for a while can have taken so much;
+ * where several have, nobody here can tell them apart, and the host will run each of them alone.
+ */
+function makeRoom(): void {
+  const idle = [...isolates.values()].filter((isolate) => isolate.idle && isolate.turnCpuMs === undefined)
+  for (const isolate of idle) {
+    isolate.dispose('sandbox_lost', 'The isolate made room for others.')
+    isolates.delete(isolate.number)
+    const gone = failure('sandbox_lost', 'The isolate made room for others.')
+    port.send({ kind: Kind.loaded, call: isolate.number, flags: FAILED }, JSON.stringify(gone))
+  }
+  const [suspect, ...others] = [...loading, ...isolates.values()].filter(
+    ({ turnCpuMs = 0, disposed }) => !disposed && turnCpuMs > SUSPECT_CPU_MS,
+  )
+  if (suspect === undefined) return
+  if (others.length === 0)
+    suspect.disposeRunning('over_memory', 'It used more memory than a sandbox has. Keep less in variables.')
+  else endProcess({ isolates: [suspect, ...others].map(({ number }) => number), reason: 'out of memory' })
 }
 
 /** The last word: names the culprits, then ends this process in the one way that always works. */

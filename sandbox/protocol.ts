@@ -12,7 +12,7 @@
 export const Kind = {
   /** host → process: `call` is the isolate's number, payload `LoadRequest \n bundle`. */
   load: 8,
-  /** process → host: the isolate is ready, or failed with a {@link Failure}. */
+  /** process → host: the isolate `call` is ready, or failed with a {@link Failure}, be it after it was ready. */
   loaded: 9,
   /** host → process: throw the isolate `call` away. */
   unload: 10,
@@ -24,10 +24,8 @@ export const Kind = {
   reply: 13,
   /** process → host: the invocation ended, payload `DoneReport \n result`. */
   done: 14,
-  /** host → process: nobody waits for this invocation any more. */
-  cancel: 15,
   /** process → host: the last word before the process ends itself: which isolates could not be stopped. */
-  poisoned: 16,
+  poisoned: 15,
 } as const
 
 /**
@@ -52,8 +50,9 @@ export interface OpRow {
 
 export type OpName = keyof typeof OPS
 
-/** `op` value of the message with which a guest ends an invocation; not an operation. Its `call` is 1 for a failure. */
+/** `op` value of the message with which a guest ends an invocation; not an operation. Its `call` is an {@link End}. */
 export const DONE = 0
+export const End = { result: 0, failure: 1, tooLarge: 2 } as const
 
 /** The kinds of endpoint that can be invoked; `describe` reads all definitions in a scratch isolate. */
 export type EndpointKind = 'view' | 'query' | 'onEvent' | 'cron' | 'describe'

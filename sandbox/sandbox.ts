@@ -1,18 +1,17 @@
 import { randomFillSync } from 'node:crypto'
-import { join } from 'node:path'
 import { Child, type ChildExit } from '../process/child.ts'
 import { FAILED, type Frame, NO_SCOPE, type Payload, splitPayload } from '../process/frame.ts'
 import { CODE_ONLY } from '../process/permissions.ts'
 import {
-  type DoneReport,
   type Failure,
   type InvokeRequest,
   Kind,
   type LoadRequest,
-  OPS,
   type OpName,
   type Poisoned,
 } from './protocol.ts'
+import { failureOf, poisonedOf, REPORT_CHARS, reportOf } from './reports.ts'
+import { UnderWay } from './under-way.ts'
 
 /** One plugin version as sandboxes know it. */
 export interface PluginCode {
@@ -51,18 +50,24 @@ export interface Outcome {
 /** A process that was lost, and whom it is laid to. */
 export interface Loss {
   readonly reason: string
-  /** The plugins that had a call under way. */
+  /** The plugins that had a call under way, or those that the process named. */
   readonly suspects: readonly string[]
-  /** True where the one suspect is known to be the culprit. */
+  /**
+   * True where the one suspect is known to be the culprit: no other plugin ever ran in that process. One
+   * that has fallen to a plugin may name any other.
+   */
   readonly certain: boolean
 }
 
 export interface SandboxOptions {
   readonly name: string
+  readonly script: string
   readonly nice: number
   readonly uid: number | undefined
   readonly rssCapMb: number
   readonly heartbeatMs: number
+  /** How long past its deadline a call may stay unreported before the process is given up. */
+  readonly graceMs: number
   readonly maxIsolates: number
   readonly onOutput: (text: string) => void
   /** The process is gone; the loss is undefined where it was ended on purpose. */
@@ -80,25 +85,12 @@ interface Room {
   lastUsedMs: number
 }
 
-interface Under {
-  readonly call: Call
-  readonly room: Room
-  readonly finish: (outcome: Outcome) => void
-  readonly timer: NodeJS.Timeout
-  ops: number
-  bytes: number
-}
-
-const ROOT = join(import.meta.dirname, '..')
 const EMPTY = Buffer.alloc(0)
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
-/** How long after its deadline a call may stay unreported before its process is given up. */
-const GRACE_MS = 750
+/** How long a process may take to start and load, beside the time that the bundle may take. */
+const START_MS = 30_000
 /** The process disposes what runs at this share of its memory cap, before the host kills it. */
 const SOFT_RSS_SHARE = 0.7
-const OP_BY_CODE = new Map<number, OpName>(
-  (Object.keys(OPS) as OpName[]).map((name) => [OPS[name].code, name] as const),
-)
 const NODE_FLAGS = [
   ...CODE_ONLY,
   '--allow-addons',
@@ -112,8 +104,12 @@ export class Sandbox {
   readonly #child: Child
   readonly #rooms = new Map<string, Room>()
   readonly #roomByNumber = new Map<number, Room>()
-  readonly #under = new Map<bigint, Under>()
+  readonly #under = new Map<bigint, { readonly call: UnderWay; readonly room: Room }>()
+  /** Every isolate that this process ever had: what it says about them is held against this. */
+  readonly #isolates = new Map<number, { readonly plugin: string; state: 'loading' | 'ready' | 'gone' }>()
+  #calls = 0
   #lastRoom = 0
+  #listens = false
   #poisoned: Poisoned | undefined
   #ended = false
 
@@ -121,9 +117,9 @@ export class Sandbox {
     this.#options = options
     this.#child = new Child({
       name: options.name,
-      script: join(ROOT, 'sandbox/process.ts'),
+      script: options.script,
       args: [String(Math.floor(options.rssCapMb * SOFT_RSS_SHARE)), String(options.nice)],
-      nodeFlags: NODE_FLAGS,
+      nodeFlags: [...NODE_FLAGS, `--allow-fs-read=${options.script}`],
       uid: options.uid,
       gid: options.uid,
       rssCapMb: options.rssCapMb,
@@ -132,6 +128,9 @@ export class Sandbox {
       onFrame: (frame) => this.#receive(frame),
       onExit: (exit) => this.#gone(exit),
       onOutput: options.onOutput,
+    })
+    void this.ready.then(() => {
+      this.#listens = true
     })
   }
 
@@ -147,9 +146,9 @@ export class Sandbox {
     return this.#child.pid
   }
 
-  /** Calls under way. */
+  /** Calls under way, those included that wait for their isolate. */
   get load(): number {
-    return this.#under.size
+    return this.#calls
   }
 
   /** The plugins that have an isolate here. */
@@ -159,7 +158,8 @@ export class Sandbox {
 
   /** Runs a call; always settles. A process that goes away settles it with `sandbox_lost`. */
   async run(call: Call): Promise<Outcome> {
-    const release = this.#watch()
+    const release = this.#child.watch()
+    this.#calls += 1
     try {
       const room = this.#room(call.code)
       room.calls += 1
@@ -173,6 +173,7 @@ export class Sandbox {
         if (room.retired && room.calls === 0) this.#drop(room, true)
       }
     } finally {
+      this.#calls -= 1
       release()
     }
   }
@@ -192,17 +193,20 @@ export class Sandbox {
     this.#child.kill('not needed')
   }
 
-  #watch(): () => void {
-    return this.#child.watch()
-  }
-
   #room(code: PluginCode): Room {
     const known = this.#rooms.get(code.hash)
     if (known !== undefined) return known
     this.#evict()
     let finishLoad: Room['finishLoad'] = () => {}
+    const overdue = setTimeout(
+      () => this.#child.kill(`the isolate of ${code.plugin} was not reported in time`),
+      code.load.wallMs + START_MS,
+    )
     const loaded = new Promise<Failure | undefined>((resolve) => {
-      finishLoad = resolve
+      finishLoad = (failure) => {
+        clearTimeout(overdue)
+        resolve(failure)
+      }
     })
     const room: Room = {
       number: ++this.#lastRoom,
@@ -213,6 +217,7 @@ export class Sandbox {
       retired: false,
       lastUsedMs: performance.now(),
     }
+    this.#isolates.set(room.number, { plugin: code.plugin, state: 'loading' })
     this.#rooms.set(code.hash, room)
     this.#roomByNumber.set(room.number, room)
     if (!this.alive) room.finishLoad(LOST)
@@ -244,97 +249,89 @@ export class Sandbox {
       const scope = randomScope()
       const timer = setTimeout(
         () => this.#child.kill(`${call.code.plugin} was not reported in time`),
-        call.request.budget.wallMs + GRACE_MS,
+        call.request.budget.wallMs + this.#options.graceMs,
       )
-      const finish = (outcome: Outcome) => {
-        clearTimeout(timer)
-        this.#under.delete(scope)
-        resolve(outcome)
-      }
-      this.#under.set(scope, { call, room, finish, timer, ops: 0, bytes: 0 })
+      const underWay = new UnderWay(
+        call,
+        (asked, flags, payload) =>
+          this.#child.send({ kind: Kind.reply, flags, call: asked.call, scope }, payload),
+        (outcome) => {
+          clearTimeout(timer)
+          this.#under.delete(scope)
+          resolve(outcome)
+        },
+      )
+      this.#under.set(scope, { call: underWay, room })
       const input = typeof call.input === 'string' ? Buffer.from(call.input) : call.input
       this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [JSON.stringify(call.request), input])
     })
   }
 
   #receive(frame: Frame): void {
+    const lie = this.#take(frame)
+    if (lie !== undefined) this.#child.kill(lie)
+  }
+
+  /** Returns what is wrong with a frame that no honest process sends. */
+  #take(frame: Frame): string | undefined {
     switch (frame.kind) {
       case Kind.loaded:
-        this.#loaded(frame)
-        break
+        return this.#loaded(frame)
       case Kind.op:
-        this.#op(frame)
-        break
+        return this.#under.get(frame.scope)?.call.take(frame) ? undefined : 'sent an op that it may not send'
       case Kind.done:
-        this.#done(frame)
-        break
+        return this.#done(frame)
       case Kind.poisoned:
-        this.#poisoned = parseControl(frame.payload.toString()) as Poisoned
-        break
+        this.#poisoned = poisonedOf(frame.payload.toString('utf8', 0, REPORT_CHARS))
+        return 'poisoned'
       default:
-        this.#child.kill(`sent a frame of kind ${frame.kind}`)
+        return `sent a frame of kind ${frame.kind}`
     }
   }
 
-  #loaded(frame: Frame): void {
+  #loaded(frame: Frame): string | undefined {
+    const failed = (frame.flags & FAILED) !== 0
+    const isolate = this.#isolates.get(frame.call)
+    if (isolate === undefined || isolate.state === 'gone' || (isolate.state === 'ready' && !failed))
+      return 'reported an isolate that it does not have'
+    isolate.state = failed ? 'gone' : 'ready'
     const room = this.#roomByNumber.get(frame.call)
-    if (room === undefined) return
-    if ((frame.flags & FAILED) === 0) {
-      room.finishLoad(undefined)
-      return
-    }
-    this.#drop(room, false)
-    room.finishLoad(failureOf(parseControl(frame.payload.toString())))
+    if (room === undefined) return undefined // thrown away on both sides at the same time
+    if (failed) this.#drop(room, false)
+    room.finishLoad(failed ? failureOf(frame.payload.toString('utf8', 0, REPORT_CHARS)) : undefined)
+    return undefined
   }
 
-  #op(frame: Frame): void {
+  #done(frame: Frame): string | undefined {
     const under = this.#under.get(frame.scope)
-    const name = OP_BY_CODE.get(frame.op)
-    if (under === undefined) return // the call has ended meanwhile
-    under.ops += 1
-    under.bytes += frame.payload.length
-    const { budget } = under.call.request
-    // The guest and its process count too and stop before this: here it is a process that lies.
-    // A character may take three bytes of UTF-8.
-    if (name === undefined || under.ops > budget.ops || under.bytes > budget.bytes * 3) {
-      this.#child.kill(`${under.call.code.plugin} sent ops past the guest's own checks`)
-      return
-    }
-    under.call.onOp({
-      name,
-      payload: frame.payload,
-      reply: (payload) => this.#reply(frame, 0, payload),
-      refuse: (failure) => this.#reply(frame, FAILED, JSON.stringify(failure)),
-    })
-  }
-
-  #reply(asked: Frame, flags: number, payload: Payload): void {
-    if (asked.call !== 0 && this.#under.has(asked.scope))
-      this.#child.send({ kind: Kind.reply, flags, call: asked.call, scope: asked.scope }, payload)
-  }
-
-  #done(frame: Frame): void {
-    const under = this.#under.get(frame.scope)
-    if (under === undefined) return
+    if (under === undefined) return 'ended a call twice, or one that it was not given'
+    const { budget } = under.call.call.request
     const { control, bytes } = splitPayload(frame.payload)
-    const report = reportOf(parseControl(control))
+    if (control.length > REPORT_CHARS || bytes.length > budget.outputBytes)
+      return 'sent a result past its own checks'
+    const report = reportOf(control)
     if (report.isolateLost === true) this.#drop(under.room, true)
-    under.finish({ cpuMs: report.cpuMs, result: bytes, failure: report.failure })
+    // One thread uses no more CPU time than time passes.
+    const cpuMs = Math.min(report.cpuMs, budget.wallMs + this.#options.graceMs)
+    under.call.finish({ cpuMs, result: bytes, failure: report.failure })
+    return undefined
   }
 
   #gone(exit: ChildExit): void {
-    const culprits = new Set<string>()
-    for (const number of this.#poisoned?.isolates ?? []) {
-      const plugin = this.#roomByNumber.get(number)?.code.plugin
-      if (plugin !== undefined) culprits.add(plugin)
-    }
-    const active = new Set([...this.#under.values()].map((under) => under.call.code.plugin))
-    for (const room of this.#rooms.values()) if (room.calls > 0) active.add(room.code.plugin)
-    const suspects = culprits.size > 0 ? culprits : active
+    const named = this.#poisoned?.isolates.flatMap((number) => this.#isolates.get(number)?.plugin ?? []) ?? []
+    const active = [...this.#rooms.values()].filter((room) => room.calls > 0).map((room) => room.code.plugin)
+    const held = new Set([...this.#isolates.values()].map(({ plugin }) => plugin))
+    // Before it listens no plugin has run in it.
+    const suspects = this.#listens ? [...new Set(named.length > 0 ? named : active)] : []
     const reason = this.#poisoned?.reason ?? exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
-    const loss = { reason, suspects: [...suspects], certain: suspects.size === 1 }
+    const loss = {
+      reason,
+      suspects,
+      certain:
+        suspects.length === 1 && held.size === 1 && (this.#poisoned !== undefined || !exit.fromOutside),
+    }
     this.#options.onGone(this, this.#ended ? undefined : loss)
-    for (const under of [...this.#under.values()]) under.finish({ cpuMs: 0, result: EMPTY, failure: LOST })
+    for (const { call } of [...this.#under.values()]) call.finish({ cpuMs: 0, result: EMPTY, failure: LOST })
     for (const room of this.#rooms.values()) room.finishLoad(LOST)
     this.#rooms.clear()
     this.#roomByNumber.clear()
@@ -359,37 +356,4 @@ function randomScope(): bigint {
   const scope = RANDOM.readBigUInt64LE(randomAt)
   randomAt += 8
   return scope === NO_SCOPE ? randomScope() : scope
-}
-
-/** JSON from a sandbox process, which may have fallen to a plugin; undefined where it is none. */
-function parseControl(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function reportOf(value: unknown): DoneReport {
-  const record = asRecord(value)
-  const cpuMs = typeof record.cpuMs === 'number' && record.cpuMs >= 0 ? record.cpuMs : 0
-  return {
-    cpuMs,
-    ...(record.failure !== undefined && { failure: failureOf(record.failure) }),
-    ...(record.isolateLost === true && { isolateLost: true }),
-  }
-}
-
-function failureOf(value: unknown): Failure {
-  const record = asRecord(value)
-  return {
-    code: typeof record.code === 'string' ? record.code : 'plugin_failed',
-    message: typeof record.message === 'string' ? record.message : 'It failed without saying why.',
-    ...(typeof record.stack === 'string' && { stack: record.stack }),
-    ...(typeof record.details === 'object' && record.details !== null && { details: { ...record.details } }),
-  }
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value } : {}
 }

@@ -1,6 +1,9 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Places } from './places.ts'
+import type { Failure } from './protocol.ts'
+import { failure } from './reports.ts'
 import { type Call, LOST, type Loss, type Outcome, Sandbox } from './sandbox.ts'
 
 export type { Call, GuestOp, Loss, Outcome, PluginCode } from './sandbox.ts'
@@ -23,9 +26,25 @@ export interface SupervisorOptions {
 
 const PROBATION_NICE = 19
 /** A nice-19 process may wait long for a busy machine. */
-const PROBATION_HEARTBEAT_FACTOR = 3
-/** Used where the host runs as root: a user id that owns no file. */
-const SANDBOX_UID = 64_999
+const PROBATION_PATIENCE = 3
+const GRACE_MS = 750
+/** Code that has never run before: so many at a time, and so many more that wait. */
+const SCRATCH_PLACES = 2
+const MOST_SCRATCH_WAITING = 32
+/**
+ * Used where the host runs as root: user ids that own no file. Each process gets another one, so that
+ * one that falls to a plugin can signal none of its like.
+ */
+const FIRST_UID = 64_000
+const UIDS = 1_000
+const SCRIPT = join(import.meta.dirname, 'process.ts')
+const EMPTY = Buffer.alloc(0)
+
+/** A call on probation, until its plugin has a process. */
+interface Waiter {
+  readonly call: Call
+  readonly settle: (outcome: Outcome | Promise<Outcome>) => void
+}
 
 /**
  * Owns the sandbox processes: which plugin runs where, a warm spare, and those on probation.
@@ -35,13 +54,14 @@ const SANDBOX_UID = 64_999
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #uid = ownUid()
+  readonly #ownUids = mayGiveUids()
   readonly #shared = new Set<Sandbox>()
   readonly #probation = new Map<string, Sandbox>()
   readonly #homes = new Map<string, Sandbox>()
-  readonly #waiting: (() => void)[] = []
+  readonly #scratch = new Set<Sandbox>()
+  readonly #scratchPlaces = new Places(SCRATCH_PLACES, MOST_SCRATCH_WAITING)
+  #waiting: Waiter[] = []
   #spare: Sandbox | undefined
-  #lastAlone: Promise<unknown> = Promise.resolve()
   #reaper: NodeJS.Timeout
   #closed = false
   #started = 0
@@ -59,36 +79,29 @@ export class Supervisor {
 
   /** The process ids of all sandboxes. */
   get pids(): number[] {
-    const all = [...this.#shared, ...this.#probation.values(), ...(this.#spare ? [this.#spare] : [])]
-    return all.flatMap((sandbox) => sandbox.pid ?? [])
+    return this.#all().flatMap((sandbox) => sandbox.pid ?? [])
   }
 
   /** Runs a call; always settles, with `sandbox_lost` where the process went away under it. */
   async run(call: Call, onProbation: boolean): Promise<Outcome> {
-    if (this.#closed) return { cpuMs: 0, result: Buffer.alloc(0), failure: LOST }
-    const sandbox = onProbation
-      ? await this.#probationFor(call.code.plugin)
-      : this.#sharedFor(call.code.plugin)
-    try {
-      return await sandbox.run(call)
-    } finally {
-      if (onProbation) this.#waiting.shift()?.()
-    }
+    if (this.#closed) return failed(LOST)
+    return onProbation ? this.#runOnProbation(call) : this.#sharedFor(call.code.plugin).run(call)
   }
 
-  /** Runs code that has never run before in a process of its own, which ends with the call. One at a time. */
-  runAlone(call: Call): Promise<Outcome> {
+  /** Runs code that has never run before in a process of its own, which ends with the call. */
+  async runAlone(call: Call): Promise<Outcome> {
     const run = async () => {
-      const sandbox = this.#make('scratch', PROBATION_NICE)
+      if (this.#closed) return failed(LOST)
+      const sandbox = this.#make('scratch', PROBATION_NICE, () => {})
+      this.#scratch.add(sandbox)
       try {
         return await sandbox.run(call)
       } finally {
+        this.#scratch.delete(sandbox)
         sandbox.end()
       }
     }
-    const turn = this.#lastAlone.then(run)
-    this.#lastAlone = turn
-    return turn
+    return (await this.#scratchPlaces.within(run)) ?? failed(TOO_MANY)
   }
 
   /** Throws the isolates of a plugin away once their calls have ended, except those of the bundle that is kept. */
@@ -100,8 +113,13 @@ export class Supervisor {
   close(): void {
     this.#closed = true
     clearInterval(this.#reaper)
-    for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.end()
-    this.#spare?.end()
+    for (const sandbox of this.#all()) sandbox.end()
+    for (const waiter of this.#waiting.splice(0)) waiter.settle(failed(LOST))
+  }
+
+  #all(): Sandbox[] {
+    const spare = this.#spare === undefined ? [] : [this.#spare]
+    return [...this.#shared, ...this.#probation.values(), ...this.#scratch, ...spare]
   }
 
   #sharedFor(plugin: string): Sandbox {
@@ -116,13 +134,41 @@ export class Supervisor {
     return best
   }
 
-  async #probationFor(plugin: string): Promise<Sandbox> {
-    for (;;) {
-      const own = this.#probation.get(plugin)
-      if (own?.alive) return own
-      if (this.#probation.size < this.#options.probationSandboxes || this.#reapProbation(true)) break
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /**
+   * Lets calls in strictly in their order. So while somebody waits for a place, the plugins that have one
+   * take no new calls, run dry, and make room: however busy they are, nobody waits for ever.
+   */
+  #runOnProbation(call: Call): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiter)
+        resolve(failed(LOST))
+        this.#admit()
+      }, call.request.budget.wallMs)
+      const settle: Waiter['settle'] = (outcome) => {
+        clearTimeout(timer)
+        resolve(outcome)
+      }
+      const waiter: Waiter = { call, settle }
+      this.#waiting.push(waiter)
+      this.#admit()
+    })
+  }
+
+  #admit(): void {
+    for (let waiter = this.#waiting[0]; waiter !== undefined; waiter = this.#waiting[0]) {
+      const sandbox = this.#closed ? undefined : this.#probationFor(waiter.call.code.plugin)
+      if (sandbox === undefined) return
+      this.#waiting.shift()
+      waiter.settle(sandbox.run(waiter.call).finally(() => this.#admit()))
     }
+  }
+
+  #probationFor(plugin: string): Sandbox | undefined {
+    const own = this.#probation.get(plugin)
+    if (own?.alive) return own
+    if (this.#probation.size >= this.#options.probationSandboxes && !this.#reapProbation(true))
+      return undefined
     const sandbox = this.#make(`probation:${plugin}`, PROBATION_NICE)
     this.#probation.set(plugin, sandbox)
     return sandbox
@@ -140,17 +186,21 @@ export class Supervisor {
     return sandbox
   }
 
-  #make(name: string, nice: number): Sandbox {
+  #make(name: string, nice: number, onGone = this.#gone.bind(this)): Sandbox {
     const { rssCapMb, heartbeatMs, maxIsolates, onOutput } = this.#options
+    const patience = nice > 0 ? PROBATION_PATIENCE : 1
+    this.#started += 1
     return new Sandbox({
-      name: `${name}#${++this.#started}`,
+      name: `${name}#${this.#started}`,
+      script: SCRIPT,
       nice,
-      uid: this.#uid,
+      uid: this.#ownUids ? FIRST_UID + (this.#started % UIDS) : undefined,
       rssCapMb,
-      heartbeatMs: nice > 0 ? heartbeatMs * PROBATION_HEARTBEAT_FACTOR : heartbeatMs,
+      heartbeatMs: heartbeatMs * patience,
+      graceMs: GRACE_MS * patience,
       maxIsolates,
       onOutput,
-      onGone: (sandbox, loss) => this.#gone(sandbox, loss),
+      onGone,
     })
   }
 
@@ -159,8 +209,8 @@ export class Supervisor {
     if (this.#spare === sandbox) this.#spare = undefined
     for (const [plugin, own] of this.#probation) if (own === sandbox) this.#probation.delete(plugin)
     for (const [plugin, home] of this.#homes) if (home === sandbox) this.#homes.delete(plugin)
-    this.#waiting.shift()?.()
     if (loss !== undefined && !this.#closed) this.#options.onLoss(loss)
+    this.#admit()
   }
 
   #reap(): void {
@@ -189,11 +239,17 @@ function weight(sandbox: Sandbox): number {
   return sandbox.load * 1_000 + sandbox.plugins.length
 }
 
-/** A user id of their own for sandboxes, where this process may give one and that user can read the code. */
-function ownUid(): number | undefined {
-  if (process.getuid?.() !== 0) return undefined
+const TOO_MANY = failure('over_concurrency', 'Too many plugins are being published right now. Try again.')
+
+function failed(failure: Failure): Outcome {
+  return { cpuMs: 0, result: EMPTY, failure }
+}
+
+/** Whether sandboxes get user ids of their own: this process may give them, and they can read the code. */
+function mayGiveUids(): boolean {
+  if (process.getuid?.() !== 0) return false
   const OTHERS_MAY_ENTER = 0o001
-  for (let folder = join(import.meta.dirname); folder !== '/'; folder = dirname(folder))
-    if ((statSync(folder).mode & OTHERS_MAY_ENTER) === 0) return undefined
-  return SANDBOX_UID
+  for (let folder = import.meta.dirname; folder !== '/'; folder = dirname(folder))
+    if ((statSync(folder).mode & OTHERS_MAY_ENTER) === 0) return false
+  return true
 }

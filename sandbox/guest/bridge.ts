@@ -1,4 +1,4 @@
-import { type Budget, DONE, type Failure, OPS, type OpName } from '../protocol.ts'
+import { type Budget, DONE, End, type Failure, OPS, type OpName } from '../protocol.ts'
 
 /** The host function behind the bridge. It is held in closures only, so that no plugin code can reach it. */
 export type Out = (invocation: number, op: number, call: number, text: string) => void
@@ -57,6 +57,10 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
         code: 'op_denied',
         message: `"${op}" was called after the handler had returned. Await it.`,
       })
+    // A plugin that changed JSON or an array's join can make anything of what is encoded, and a length
+    // that is no number would switch the counting off.
+    if (typeof payload !== 'string')
+      throw new OpError({ code: 'op_malformed', message: `"${op}" could not be encoded as text.` })
     ops += 1
     bytes += payload.length
     if (ops > budget.ops)
@@ -94,7 +98,11 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
     },
     end: (failed, text) => {
       ended = true
-      out(invocation, DONE, failed ? 1 : 0, text)
+      if (typeof text !== 'string') out(invocation, DONE, End.failure, '')
+      else if (failed) out(invocation, DONE, End.failure, text)
+      // Its size is known here, so it does not have to leave to be refused.
+      else if (text.length > budget.outputBytes) out(invocation, DONE, End.tooLarge, '')
+      else out(invocation, DONE, End.result, text)
     },
   }
   return self
