@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app.ts'
 import { authorisePlugin } from '../auth/dimensions.ts'
 import { callerOf } from '../auth/gate.ts'
+import { ROUTES } from '../auth/roles.ts'
 import type { Caller } from '../auth/tokens.ts'
 import { ERRORS } from '../errors.ts'
 import type { Host } from '../host.ts'
@@ -13,6 +14,15 @@ const schema = createRoute({
   path: '/v1/schema',
   summary: 'The views and queries of this host, with what each needs',
   responses: { 200: { description: 'Plugins', content: { 'application/json': { schema: z.unknown() } } } },
+})
+
+const description = createRoute({
+  method: 'get',
+  path: '/openapi.json',
+  summary: 'This description',
+  responses: {
+    200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: z.unknown() } } },
+  },
 })
 
 /** The views and queries that a caller's token reaches. Whose data they show is decided when they are asked. */
@@ -37,6 +47,7 @@ export function reachable(
 /** Discovery: what there is, for people's programs and for tools. */
 export function addDiscovery(app: App, host: Host): void {
   app.openapi(schema, (c) => c.json({ plugins: schemaFor(host, callerOf(c)) }, 200))
+  app.openAPIRegistry.registerPath(description)
   app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
 }
 
@@ -95,13 +106,32 @@ function openApi(app: App, host: Host, caller: Caller) {
   }
   return {
     ...document,
-    paths,
+    paths: Object.fromEntries(Object.entries(paths).map(([path, item]) => [path, withCommon(path, item)])),
     components: {
       ...document.components,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
       schemas: { ...document.components?.schemas, Problem: PROBLEM },
     },
   }
+}
+
+/** What all operations share: how they refuse, and no token where the table of roles asks for none. */
+function withCommon(path: string, item: object): object {
+  const route = path.replace(/\{(\w+)\}/g, ':$1')
+  const operations = Object.entries(item).map(([method, operation]) => [
+    method,
+    {
+      ...operation,
+      ...(ROUTES.get(`${method.toUpperCase()} ${route}`) === 'public' && { security: [] }),
+      responses: { ...operation.responses, default: REFUSED },
+    },
+  ])
+  return Object.fromEntries(operations)
+}
+
+const REFUSED = {
+  description: 'Refused, and why',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 
 const PROBLEM = {

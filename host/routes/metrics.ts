@@ -1,3 +1,4 @@
+import { createRoute, z } from '@hono/zod-openapi'
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { App } from '../app.ts'
 import type { Host } from '../host.ts'
@@ -12,8 +13,16 @@ const USAGE: readonly (readonly [name: string, help: string, read: (usage: Usage
   ['lyceum_plugin_events_total', 'Events handled', (usage) => usage.events],
 ]
 
+const route = createRoute({
+  method: 'get',
+  path: '/metrics',
+  summary: 'Counters and gauges, in the text format of Prometheus',
+  responses: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
+})
+
 /** What monitoring scrapes, in the format of Prometheus. Everything is read when asked for. */
 export function addMetrics(app: App, host: Host): void {
+  app.openAPIRegistry.registerPath(route)
   app.get('/metrics', async (c) => {
     const registry = new Registry()
     const head = host.log.head()
