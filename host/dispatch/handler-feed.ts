@@ -41,7 +41,7 @@ const MOST_ATTEMPTS = 3
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
 /** Rows passed without a match after which the cursor is moved all the same: a restart reads at most these again. */
-const IDLE_MOVE_ROWS = 20_000
+export const IDLE_MOVE_ROWS = 20_000
 const EMPTY = Buffer.alloc(0)
 
 type BatchEnd = { readonly failure: EndedFailure | undefined }
@@ -120,9 +120,11 @@ export class HandlerFeed {
     this.#tellWaiters()
   }
 
-  /** Whether any row of a stretch of the log is for this handler. */
-  wants(rows: readonly LogRow[]): boolean {
-    return rows.some((row) => matches(this.filter, row))
+  /** The last of some rows that is for this handler: past that it has nothing to do with the others. */
+  lastWanted(rows: readonly LogRow[]): number | undefined {
+    let last: number | undefined
+    for (const row of rows) if (matches(this.filter, row)) last = Math.max(last ?? 0, row.seq)
+    return last
   }
 
   /** Resolves with true when the handler is past `seq`, with false where it stands still and will not get there. */

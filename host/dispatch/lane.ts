@@ -3,7 +3,7 @@ import type { EventLog } from '../events/log.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import { matches } from './batch.ts'
-import { type FeedServices, type FeedStatus, HandlerFeed } from './handler-feed.ts'
+import { type FeedServices, type FeedStatus, HandlerFeed, IDLE_MOVE_ROWS } from './handler-feed.ts'
 import type { LogWindow } from './log-window.ts'
 
 /** What a handler did with the events of a request that waited for it. */
@@ -32,6 +32,8 @@ export class Lane {
   readonly #unsubscribe: () => void
   /** Every row up to here has woken whom it concerns. */
   #seen: number
+  /** Feeds without anything to do were moved on to here. */
+  #moved: number
   #looking = false
   #closed = false
 
@@ -40,6 +42,7 @@ export class Lane {
     this.#window = window
     this.#services = services
     this.#seen = log.head()
+    this.#moved = this.#seen
     this.#unsubscribe = log.onAppend(() => void this.#look())
   }
 
@@ -65,6 +68,7 @@ export class Lane {
     const feeds = this.#feeds.get(plugin) ?? []
     this.#feeds.delete(plugin)
     for (const feed of feeds) {
+      this.#moveOn(feed)
       clearTimeout(this.#queuedTimers.get(feed))
       this.#queuedTimers.delete(feed)
       this.#anyType.delete(feed)
@@ -102,9 +106,10 @@ export class Lane {
     const feeds = [...this.#feeds.values()].flat().filter((feed) => feed.endpoint.options.mode === 'realtime')
     if (feeds.length === 0) return []
     const rows = ranges.flatMap(([first, last]) => this.#rowsBetween(first, last))
-    const waits = feeds
-      .filter((feed) => feed.wants(rows))
-      .map((feed) => realtimeResult(feed, ranges, timeoutMs))
+    const waits = feeds.flatMap((feed) => {
+      const through = feed.lastWanted(rows)
+      return through === undefined ? [] : [realtimeResult(feed, through, ranges, timeoutMs)]
+    })
     return Promise.all(waits)
   }
 
@@ -139,11 +144,20 @@ export class Lane {
           for (const feed of this.#anyType) this.#wakeFor(feed, row)
           this.#seen = row.seq
         }
+        if (this.#seen - this.#moved >= IDLE_MOVE_ROWS) {
+          this.#moved = this.#seen
+          for (const feed of [...this.#feeds.values()].flat()) this.#moveOn(feed)
+        }
         await yieldTurn()
       }
     } finally {
       this.#looking = false
     }
+  }
+
+  /** An idle feed wanted none of the rows since it stands where it stands, unless a timer is to wake it. */
+  #moveOn(feed: HandlerFeed): void {
+    if (feed.idle && !this.#queuedTimers.has(feed)) feed.wake(this.#seen)
   }
 
   /** One row at a time, since only the first that a handler wants tells it where to begin. */
@@ -163,6 +177,7 @@ export class Lane {
 
 async function realtimeResult(
   feed: HandlerFeed,
+  through: number,
   ranges: readonly SeqRange[],
   timeoutMs: number,
 ): Promise<RealtimeResult> {
@@ -172,7 +187,6 @@ async function realtimeResult(
     timer = setTimeout(() => resolve('late'), timeoutMs)
   })
   try {
-    const through = Math.max(...ranges.map(([, last]) => last))
     const outcome = await Promise.race([feed.passed(through), late])
     if (outcome !== true) return { ...about, state: 'late' }
     // Asked of the store, because what failed may have failed long ago, or have been retried since.
