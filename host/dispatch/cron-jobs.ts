@@ -54,6 +54,11 @@ export class CronJobs {
   async remove(plugin: string): Promise<void> {
     for (const { job } of this.#jobs.get(plugin) ?? []) job.stop()
     this.#jobs.delete(plugin)
+    await this.settled(plugin)
+  }
+
+  /** Waits for the jobs of a plugin that run just now. */
+  async settled(plugin: string): Promise<void> {
     await Promise.allSettled(this.#underWay.get(plugin) ?? [])
   }
 

@@ -7,6 +7,8 @@ const PAUSE_MS = 6
 
 /** A sender that goes on sending, and sends again what was not acknowledged, as an LMS does. */
 export interface Load {
+  /** Waits until so many more events were acknowledged. */
+  more(events: number): Promise<void>
   /** Stops; resolves with how many different events were acknowledged. */
   stop(): Promise<number>
 }
@@ -27,6 +29,9 @@ export function startLoad(post: (events: readonly object[]) => Promise<boolean>,
     }
   })()
   return {
+    more: async (events) => {
+      for (const goal = next + events; next < goal; ) await sleep(PAUSE_MS)
+    },
     stop: async () => {
       stopped = true
       await running

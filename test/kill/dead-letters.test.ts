@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+
+let lyceum: TestHost
+beforeAll(async () => {
+  lyceum = await startHost()
+})
+afterAll(() => lyceum.dispose())
+
+const plugin = (poison: string) => `import { onEvent, query } from '@lyceum/sdk'
+export const count = onEvent('work', async ({ events, db }) => {
+  const seen = db.collection('seen')
+  for (const e of events) {
+    await seen.updateOne({ _id: 'taken' }, { $set: { used: true } }, { upsert: true })
+    ${poison}
+    await seen.updateOne({ _id: e.id }, { $inc: { n: 1 } }, { upsert: true })
+  }
+})
+export const seen = query(async ({ db }) =>
+  Object.fromEntries((await db.collection('seen').find({ n: { $gte: 1 } }).toArray()).map((d) => [d._id, d.n])))`
+
+const POISON = `
+    if (e.event.bad === 'throw') throw new Error('no such course')
+    if (e.event.bad === 'loop') for (;;);
+    if (e.event.bad === 'duplicate') await seen.insertOne({ _id: 'taken' })
+    if (e.event.bad === 'operator') await seen.updateOne({ _id: 'x' }, { $nope: { a: 1 } })`
+const lineOf = (text: string) =>
+  plugin(POISON)
+    .split('\n')
+    .findIndex((line) => line.includes(text)) + 1
+
+const BAD = new Map([
+  [7, 'throw'],
+  [8, 'throw'],
+  [20, 'loop'],
+  [33, 'duplicate'],
+  [59, 'operator'],
+])
+const events = Array.from({ length: 60 }, (_, at) => ({
+  id: `w${at}`,
+  event_type: 'work',
+  event: { bad: BAD.get(at) },
+}))
+
+test('exactly the poison among good events is put aside, with its cause and its line', async () => {
+  await lyceum.publish('careful', plugin(POISON))
+  await lyceum.call('PATCH', '/v1/plugins/careful/quota', { body: { cpuMsPerCall: 200 } })
+  await lyceum.send(events)
+  const { json } = await lyceum.call('GET', '/v1/plugins/careful/dead-letters')
+  const letters = json.letters.map((letter: { event: { id: string }; code: string; stack?: string }) => [
+    letter.event.id,
+    letter.code,
+    /plugin\.ts:(\d+)/.exec(letter.stack ?? '')?.[1] ?? '',
+  ])
+  expect(letters).toEqual([
+    ['w7', 'plugin_failed', String(lineOf("'throw'"))],
+    ['w8', 'plugin_failed', String(lineOf("'throw'"))],
+    ['w20', 'over_cpu', ''],
+    ['w33', 'duplicate_key', String(lineOf("'duplicate'"))],
+    ['w59', expect.any(String), String(lineOf("'operator'"))],
+  ])
+  expect(json.total).toBe(5)
+  const good = events.filter((_, at) => !BAD.has(at)).map(({ id }) => [id, 1])
+  expect((await lyceum.call('GET', '/v1/queries/careful/seen')).json).toEqual(Object.fromEntries(good))
+})
+
+test('a retry that still fails keeps the letter', async () => {
+  const retried = await lyceum.call('POST', '/v1/plugins/careful/dead-letters/retry', { body: { ids: [1] } })
+  expect(retried.json.retried).toMatchObject([{ id: 1, state: 'failed', error: { code: 'plugin_failed' } }])
+  expect((await lyceum.call('GET', '/v1/plugins/careful/dead-letters')).json.total).toBe(5)
+})
+
+test('retried after a fix, twice at the same time, each counts once and the list is empty', async () => {
+  await lyceum.publish('careful', plugin(''), { version: '1.0.1' })
+  const retry = () => lyceum.call('POST', '/v1/plugins/careful/dead-letters/retry')
+  const answers = await Promise.all([retry(), retry()])
+  const states = answers.flatMap(({ json }) => json.retried.map(({ state }: { state: string }) => state))
+  expect(states.filter((state) => state === 'committed')).toHaveLength(5)
+  const all = Object.fromEntries(events.map(({ id }) => [id, 1]))
+  expect((await lyceum.call('GET', '/v1/queries/careful/seen')).json).toEqual(all)
+  expect((await lyceum.call('GET', '/v1/plugins/careful/dead-letters')).json).toEqual({
+    total: 0,
+    letters: [],
+  })
+})
+
+test('a refused write in the middle of a batch undoes the batch, and is laid to its own event', async () => {
+  await lyceum.publish(
+    'unique',
+    `import { collection, onEvent, query } from '@lyceum/sdk'
+     export const people = collection({ indexes: [{ keys: { mail: 1 }, unique: true }] })
+     export const add = onEvent('join', async ({ events, db }) => {
+       for (const e of events) await db.collection('people').insertOne({ _id: e.id, mail: e.event.mail })
+     })
+     export const all = query(async ({ db }) => (await db.collection('people').find().toArray()).map((d) => d._id))`,
+  )
+  const join = (id: string, mail: string) => ({ id, event_type: 'join', event: { mail } })
+  await lyceum.send([
+    join('a', '1@x'),
+    join('b', '2@x'),
+    join('c', '1@x'),
+    join('d', '3@x'),
+    join('e', '2@x'),
+  ])
+  expect((await lyceum.call('GET', '/v1/queries/unique/all')).json).toEqual(['a', 'b', 'd'])
+  const { letters } = (await lyceum.call('GET', '/v1/plugins/unique/dead-letters')).json
+  expect(letters.map((letter: { event: { id: string } }) => letter.event.id)).toEqual(['c', 'e'])
+})
