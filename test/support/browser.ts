@@ -24,7 +24,8 @@ export async function startBrowser(): Promise<Browser> {
       '--disable-domain-reliability',
       '--disable-sync',
       '--no-first-run',
-      '--no-pings',
+      // As on a desktop: a sandboxed frame has a process of its own.
+      '--site-per-process',
     ],
   })
 }
