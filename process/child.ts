@@ -39,6 +39,8 @@ export interface ChildExit {
 
 const OUTPUT_BYTES = 16_384
 const WATCH_MS = 100
+/** A busy machine may take long to start a process, above all one at a low priority. */
+const START_MS = 30_000
 const PAGE_BYTES = 4096
 
 /**
@@ -57,6 +59,10 @@ export class Child {
   #timer: NodeJS.Timeout | undefined
   #lastTickMs = 0
   #pingSentMs: number | undefined
+  readonly #startedMs = performance.now()
+  #listens = false
+  /** Pings that have no pong yet: more pongs than pings come from no honest child. */
+  #unanswered = 0
 
   constructor(options: ChildOptions) {
     this.#options = options
@@ -150,10 +156,15 @@ export class Child {
     const nowMs = performance.now()
     const lateMs = nowMs - this.#lastTickMs - WATCH_MS
     this.#lastTickMs = nowMs
+    if (!this.#listens) {
+      if (nowMs - this.#startedMs > START_MS) this.kill('did not start')
+      return
+    }
     // A host that was itself held up says nothing about its child: the wait starts again.
     if (this.#pingSentMs !== undefined && lateMs > WATCH_MS) this.#pingSentMs = nowMs
     if (this.#pingSentMs === undefined) {
       this.#pingSentMs = nowMs
+      this.#unanswered += 1
       this.send({ kind: Life.ping })
     } else if (nowMs - this.#pingSentMs > this.#options.heartbeatMs) {
       this.kill('heartbeat lost')
@@ -165,9 +176,15 @@ export class Child {
 
   #receive(frame: Frame): void {
     if (!this.alive) return
-    if (frame.kind === Life.ready) this.#markReady()
-    else if (frame.kind === Life.pong) this.#pingSentMs = undefined
-    else this.#options.onFrame(frame)
+    if (frame.kind === Life.ready && !this.#listens) {
+      this.#listens = true
+      this.#markReady()
+    } else if (frame.kind === Life.pong && this.#unanswered > 0) {
+      this.#unanswered -= 1
+      this.#pingSentMs = undefined
+    } else if (frame.kind === Life.ready || frame.kind === Life.pong) {
+      this.kill('said that it lives more often than it was asked')
+    } else this.#options.onFrame(frame)
   }
 }
 
