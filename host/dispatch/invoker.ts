@@ -53,6 +53,8 @@ export function isPassing(code: ErrorCode): boolean {
 
 /** Limits that, once broken, tell about how a plugin behaves. */
 const BUDGET_CODES: ReadonlySet<string> = new Set(['over_cpu', 'over_memory', 'over_wall'])
+/** Who used less of the time than this share only waited, for a store or for a busy machine. */
+const BUSY_SHARE = 0.1
 
 const EMPTY = Buffer.alloc(0)
 const WRITING_KINDS: ReadonlySet<string> = new Set(['onEvent', 'cron'])
@@ -121,7 +123,7 @@ export class Invoker {
         this.#conduct.onProbation(plugin.id),
       )
       used.cpuMs = outcome.cpuMs
-      return this.#end(invocation, outcome, passing)
+      return this.#end(invocation, outcome, budget, passing)
     } finally {
       const left = this.underWay(plugin.id) - places
       if (left > 0) this.#underWay.set(plugin.id, left)
@@ -135,11 +137,18 @@ export class Invoker {
     }
   }
 
-  #end({ context: { plugin } }: Invocation, outcome: Outcome, passing: LyceumError | undefined): Ended {
+  #end(
+    { context: { plugin } }: Invocation,
+    outcome: Outcome,
+    budget: Budget,
+    passing: LyceumError | undefined,
+  ): Ended {
     const { failure, cpuMs, result } = outcome
     if (failure === undefined) return { cpuMs, result, failure: undefined }
     plugin.usage.failures += 1
-    if (BUDGET_CODES.has(failure.code)) this.#conduct.strike(plugin.id, failure.code, failure.message)
+    const waited = failure.code === 'over_wall' && cpuMs < budget.wallMs * BUSY_SHARE
+    if (BUDGET_CODES.has(failure.code) && !waited)
+      this.#conduct.strike(plugin.id, failure.code, failure.message)
     return {
       cpuMs,
       result: EMPTY,

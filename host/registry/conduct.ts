@@ -12,7 +12,10 @@ export interface Record {
 interface Entry {
   /** When each strike fell, in ms since the epoch. */
   strikes: number[]
-  heavy: number
+  /** When it took a process down, for certain. */
+  losses: number[]
+  /** When it was last among several that may have taken a process down. */
+  suspectedMs: number
   probationUntilMs: number
   quarantined: string | undefined
 }
@@ -28,6 +31,11 @@ export interface ConductOptions {
 
 /** Good behaviour for this long ends probation and forgets a strike. */
 const FORGET_MS = 10 * 60_000
+/**
+ * Somebody who may be innocent is on probation for this long. It is enough to tell: who did it and does it
+ * again does it alone. Only who is suspected twice stays as long as a culprit.
+ */
+const SUSPICION_MS = 30_000
 /** Used up budgets that end in quarantine, within {@link FORGET_MS}. */
 const MOST_STRIKES = 20
 /** Processes taken down that end in quarantine: each costs the others a restart. */
@@ -55,7 +63,7 @@ export class Conduct {
   of(plugin: string): Record {
     const entry = this.#entries.get(plugin)
     return {
-      strikes: entry?.strikes.length ?? 0,
+      strikes: recent(entry?.strikes ?? [], this.#nowMs()).length,
       onProbation: this.onProbation(plugin),
       quarantined: entry?.quarantined,
     }
@@ -65,7 +73,7 @@ export class Conduct {
   strike(plugin: string, code: string, message: string): void {
     const entry = this.#entry(plugin)
     const nowMs = this.#nowMs()
-    entry.strikes = [...entry.strikes.filter((atMs) => nowMs - atMs < FORGET_MS), nowMs]
+    entry.strikes = [...recent(entry.strikes, nowMs), nowMs]
     entry.probationUntilMs = nowMs + FORGET_MS
     this.#options.logger.warn({ plugin, code, strikes: entry.strikes.length }, 'strike')
     if (entry.strikes.length >= MOST_STRIKES)
@@ -81,13 +89,18 @@ export class Conduct {
     const nowMs = this.#nowMs()
     for (const plugin of loss.suspects) {
       const entry = this.#entry(plugin)
-      entry.probationUntilMs = nowMs + FORGET_MS
-      if (!loss.certain) continue
-      entry.heavy += 1
-      if (entry.heavy >= MOST_LOSSES)
+      const again = nowMs - entry.suspectedMs < FORGET_MS
+      const probationMs = loss.certain || again ? FORGET_MS : SUSPICION_MS
+      entry.probationUntilMs = Math.max(entry.probationUntilMs, nowMs + probationMs)
+      if (!loss.certain) {
+        entry.suspectedMs = nowMs
+        continue
+      }
+      entry.losses = [...recent(entry.losses, nowMs), nowMs]
+      if (entry.losses.length >= MOST_LOSSES)
         this.#quarantine(
           plugin,
-          `It took down its process ${MOST_LOSSES} times, the last time for: ${loss.reason}`,
+          `It took down its process ${MOST_LOSSES} times within ten minutes, the last time for: ${loss.reason}`,
         )
     }
   }
@@ -115,9 +128,19 @@ export class Conduct {
   #entry(plugin: string): Entry {
     let entry = this.#entries.get(plugin)
     if (entry === undefined) {
-      entry = { strikes: [], heavy: 0, probationUntilMs: 0, quarantined: undefined }
+      entry = {
+        strikes: [],
+        losses: [],
+        suspectedMs: Number.NEGATIVE_INFINITY,
+        probationUntilMs: 0,
+        quarantined: undefined,
+      }
       this.#entries.set(plugin, entry)
     }
     return entry
   }
+}
+
+function recent(times: readonly number[], nowMs: number): number[] {
+  return times.filter((atMs) => nowMs - atMs < FORGET_MS)
 }
