@@ -52,7 +52,7 @@ interface Turn {
   readonly invocation: Invocation
   /** Enters the isolate; resolves with how many messages have left it so far. */
   readonly run: (timeoutMs: number) => Promise<number>
-  /** Told after the isolate has dealt with an error of the turn. */
+  /** Told of an error of the turn, or at once when the isolate is disposed, since the turn may never end. */
   readonly failed?: (error: unknown) => void
 }
 
@@ -230,6 +230,7 @@ export class GuestIsolate {
     this.#ended = ended
     const running = this.#running
     if (running !== undefined) {
+      running.turn.failed?.(new LoadError(ended))
       running.turn.invocation.meter.cpuMs += this.#turnCpuMs(running)
       setTimeout(() => {
         if (this.#running === running) this.#events.poisoned(`${code}: the isolate did not stop`)

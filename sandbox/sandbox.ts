@@ -1,4 +1,6 @@
 import { randomFillSync } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { Child, type ChildExit } from '../process/child.ts'
 import { FAILED, type Frame, NO_SCOPE, type Payload, splitPayload } from '../process/frame.ts'
 import { CODE_ONLY } from '../process/permissions.ts'
@@ -131,6 +133,7 @@ export class Sandbox {
     })
     void this.ready.then(() => {
       this.#listens = true
+      if (options.nice > 0) setThreadPriorities(this.pid, options.nice)
     })
   }
 
@@ -342,6 +345,19 @@ export class Sandbox {
 export const LOST: Failure = {
   code: 'sandbox_lost',
   message: 'The sandbox was lost; the call can be tried again.',
+}
+
+/**
+ * Linux keeps a priority per thread. The process sets that of its main thread, from which those of isolated-vm
+ * have theirs; Node's own, which collect garbage for the isolates, were there before.
+ */
+function setThreadPriorities(pid: number | undefined, nice: number): void {
+  if (pid === undefined || process.platform !== 'linux') return
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice)
+  } catch {
+    // It has just ended, or it is not ours to slow down.
+  }
 }
 
 const RANDOM = Buffer.alloc(4096)

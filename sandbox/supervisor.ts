@@ -30,7 +30,7 @@ const PROBATION_PATIENCE = 3
 const GRACE_MS = 750
 /** Code that has never run before: so many at a time, and so many more that wait. */
 const SCRATCH_PLACES = 2
-const MOST_SCRATCH_WAITING = 32
+const MOST_SCRATCH_WAITING = 16
 /**
  * Used where the host runs as root: user ids that own no file. Each process gets another one, so that
  * one that falls to a plugin can signal none of its like.
