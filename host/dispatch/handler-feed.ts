@@ -16,7 +16,7 @@ import type { LogWindow } from './log-window.ts'
 export interface FeedServices {
   readonly logId: string
   readonly window: LogWindow
-  readonly invoker: Invoker
+  readonly invoker: Pick<Invoker, 'run'>
   readonly logger: Logger
   /** False while the plugin may not run: paused, or quarantined. */
   readonly mayRun: (plugin: string) => boolean
