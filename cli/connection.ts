@@ -8,8 +8,11 @@ import { isErrorCode, LyceumError } from '../host/errors.ts'
 export interface Connection {
   readonly url: string
   readonly token: string
-  /** Sends JSON and resolves with the JSON of the answer. @throws {LyceumError} what the host refused */
-  request(method: string, path: string, body?: unknown): Promise<unknown>
+  /**
+   * Sends JSON, or a text of another type, and resolves with the JSON of the answer.
+   * @throws {LyceumError} what the host refused
+   */
+  request(method: string, path: string, body?: unknown, contentType?: string): Promise<unknown>
 }
 
 interface ConnectionFlags {
@@ -18,6 +21,7 @@ interface ConnectionFlags {
   readonly data?: string
 }
 
+const JSON_TYPE = 'application/json'
 const DEFAULT_URL = 'http://127.0.0.1:4000'
 const REQUEST_MS = 60_000
 const OWN_TOKEN_SECONDS = 300
@@ -44,7 +48,12 @@ export async function connectionOf(flags: ConnectionFlags): Promise<Connection> 
 }
 
 export function connect(url: string, token: string): Connection {
-  return { url, token, request: (method, path, body) => send(url, token, method, path, body) }
+  return {
+    url,
+    token,
+    request: (method, path, body, contentType = JSON_TYPE) =>
+      send(url, token, method, path, body, contentType),
+  }
 }
 
 async function ownToken(data: string | undefined): Promise<string> {
@@ -58,6 +67,7 @@ async function send(
   method: string,
   path: string,
   body: unknown,
+  contentType: string,
 ): Promise<unknown> {
   let answer: Response
   try {
@@ -65,10 +75,10 @@ async function send(
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
+        'content-type': contentType,
         accept: 'application/json',
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: contentType === JSON_TYPE ? JSON.stringify(body) : String(body) }),
       signal: AbortSignal.timeout(REQUEST_MS),
     })
   } catch (error) {

@@ -51,7 +51,12 @@ function report(thrown: unknown, asJson: boolean): void {
   // Anything else is a defect of ours, and on the user's own terminal its stack is what helps.
   if (!(error instanceof LyceumError)) console.error(error)
   else if (asJson) console.error(JSON.stringify(toProblem(error)))
-  else console.error(`error ${error.code}: ${error.message}`)
+  else console.error([`error ${error.code}: ${error.message}`, ...frames(error.details?.stack)].join('\n'))
+}
+
+/** Where in the author's code it happened. The stack's first lines repeat the message. */
+function frames(stack: unknown): string[] {
+  return typeof stack === 'string' ? stack.split('\n').filter((line) => /^\s+at /.test(line)) : []
 }
 
 function usage(error: CommanderError): LyceumError {

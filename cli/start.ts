@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { signInLink } from '../host/auth/sign-in.ts'
 import { issueToken } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
@@ -61,7 +62,10 @@ async function start(options: Options): Promise<void> {
   host.markReady()
   console.log(`Lyceum is listening on ${served.url}`)
   console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
-  if (config.samples && host.log.head() === 0) await loadSamples(connection)
+  if (config.samples && host.log.head() === 0)
+    await loadSamples(connection).catch((error: unknown) => {
+      if (!host.stopping()) throw error
+    })
   await tellChanged(plugins, host)
 }
 
@@ -143,6 +147,8 @@ async function tellChanged(plugins: readonly FirstParty[], host: Host): Promise<
   }
 }
 
+const Accepted = z.object({ accepted: z.int() })
+
 /** Sends the sample course in like an LMS would. */
 async function loadSamples(connection: Connection): Promise<void> {
   const sample = course()
@@ -150,13 +156,8 @@ async function loadSamples(connection: Connection): Promise<void> {
   let batch: string[] = []
   let events = 0
   const send = async () => {
-    const answer = await fetch(`${connection.url}/v1/events`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${connection.token}`, 'content-type': 'application/x-ndjson' },
-      body: batch.join('\n'),
-    })
-    const { accepted } = (await answer.json()) as { accepted?: number }
-    events += accepted ?? 0
+    const answer = await connection.request('POST', '/v1/events', batch.join('\n'), 'application/x-ndjson')
+    events += Accepted.parse(answer).accepted
     batch = []
   }
   for (const line of sample.lines()) if (batch.push(line) === SAMPLE_LINES) await send()
