@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { html } from 'hono/html'
 import type { Caller } from '../auth/tokens.ts'
 import type { ReadingEndpoint } from '../registry/plugin.ts'
@@ -55,12 +56,15 @@ ${fields.map((field) => fieldMarkup(field, 'show'))}
 </form>`
 }
 
-/** The frame is given no permission but to run scripts; its origin is nobody's. */
+/**
+ * The frame is given no permission but to run scripts; its origin is nobody's. Its name is new each time:
+ * going back, a browser would open a frame that it knows by name at the address that has expired since.
+ */
 function shown(title: string, { frame, version, position, head }: ViewContent): Markup {
   const behind = head - position
   return html`<p class="status" role="status" id="status"></p>
 <noscript><p class="muted">The result shows below as soon as it is ready.</p></noscript>
-<iframe id="view" title="${title}" src="${frame}" sandbox="allow-scripts" referrerpolicy="no-referrer"></iframe>
+<iframe id="view" title="${title}" name="${randomUUID()}" src="${frame}" sandbox="allow-scripts" referrerpolicy="no-referrer"></iframe>
 <p class="muted">Data as of event ${count(position)} of the log${
     behind > 0 ? `; ${count(behind)} newer ones are still being read` : ''
   } · ${version}</p>`

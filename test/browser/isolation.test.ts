@@ -198,7 +198,7 @@ describe('a view stays in its frame', () => {
         'SecurityError',
       ]),
     )
-    expect(await frame.evaluate(() => [origin, document.referrer, window.name])).toEqual(['null', '', ''])
+    expect(await frame.evaluate(() => [origin, document.referrer])).toEqual(['null', ''])
   })
 
   test('and cannot read from its own address who looks at it', async () => {
