@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { QUOTA_DEFAULTS, type Quota, quotaSchema } from '../limits.ts'
@@ -67,6 +67,10 @@ export class Catalogue {
   readonly #db: DatabaseSync
   /** What was read before: whether a plugin may run is asked for every call and every batch. */
   readonly #known = new Map<string, PluginRow>()
+  // Prepared once: a start with many plugins would leave thousands of statements behind.
+  readonly #findPlugin: StatementSync
+  readonly #findVersion: StatementSync
+  readonly #findCode: StatementSync
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
@@ -78,6 +82,11 @@ export class Catalogue {
         'registry.db was written by a newer Lyceum. Start that one, or use another data folder.',
       )
     if (found === 0) this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
+    this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
+    this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
+    this.#findCode = this.#db.prepare(
+      'SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?',
+    )
   }
 
   plugins(): PluginRow[] {
@@ -87,7 +96,7 @@ export class Catalogue {
   plugin(id: string): PluginRow | undefined {
     const known = this.#known.get(id)
     if (known !== undefined) return known
-    const row = this.#db.prepare('SELECT * FROM plugins WHERE id = ?').get(id)
+    const row = this.#findPlugin.get(id)
     if (row === undefined) return undefined
     const plugin = pluginOf(row)
     this.#known.set(id, plugin)
@@ -103,14 +112,12 @@ export class Catalogue {
   }
 
   version(plugin: string, version: string): VersionRow | undefined {
-    const row = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`).get(plugin, version)
+    const row = this.#findVersion.get(plugin, version)
     return row === undefined ? undefined : versionOf(row)
   }
 
   code(plugin: string, version: string): VersionCode {
-    const row = this.#db
-      .prepare('SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?')
-      .get(plugin, version)
+    const row = this.#findCode.get(plugin, version)
     if (!(row?.bundle instanceof Uint8Array))
       throw new LyceumError('version_unknown', `There is no version ${version} of ${plugin}.`)
     return { bundle: Buffer.from(row.bundle), sourceMap: String(row.source_map) }

@@ -40,6 +40,7 @@ export interface Published {
 
 /** Generations come with rebuilds; every plugin is in its first. */
 const FIRST_GENERATION = 1
+const STARTED_AT_ONCE = 4
 
 /** The plugins of this host: publishes, activates, pauses and finds them. */
 export class Plugins {
@@ -56,13 +57,15 @@ export class Plugins {
   async start(runner: Runner): Promise<void> {
     this.#runner = runner
     const active = this.#services.catalogue.plugins().filter((row) => row.activeVersion !== undefined)
-    await Promise.all(
-      active.map(({ id }) =>
-        this.#changing(id, () => this.#run(id)).catch((error: unknown) =>
+    // A few at a time: what a thousand plugins need to start would otherwise be in memory at once.
+    const next = active.values()
+    const startSome = async () => {
+      for (const { id } of next)
+        await this.#changing(id, () => this.#run(id)).catch((error: unknown) =>
           this.#services.logger.error({ err: error, plugin: id }, 'plugin could not start'),
-        ),
-      ),
-    )
+        )
+    }
+    await Promise.all(Array.from({ length: STARTED_AT_ONCE }, startSome))
   }
 
   /** All active plugins, by id. */
