@@ -117,8 +117,8 @@ test('whoever changes the language catches no function of the host while the bri
     }
     const Real = Promise
     globalThis.Promise = class extends Real { constructor(executor) { super((a, b) => { keep(executor, a, b); executor(a, b) }) } }
+    spying = true
     export const run = { handler: async (context) => {
-      spying = true
       const collection = context.db.collection('a')
       for (const use of [
         () => collection.find({ a: 1 }).sort({ a: 1 }).toArray(), () => collection.insertOne({ a: 1 }),
