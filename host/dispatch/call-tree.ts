@@ -13,6 +13,8 @@ export class CallTree {
   #opsLeft: number
   #bytesLeft: number
   #calls = 0
+  /** The last call of each depth. */
+  readonly #turns: Promise<unknown>[] = []
 
   /** @param nowMs monotonic clock */
   constructor(quota: Quota, nowMs = performance.now()) {
@@ -54,6 +56,16 @@ export class CallTree {
         'over_depth',
         `One call may ask other plugins ${LIMITS.callFanOut} times in all. Ask for more at once.`,
       )
+  }
+
+  /**
+   * Runs the calls of one depth one after the other, so that each begins with what those before it have
+   * left: side by side, each of them could use all of it.
+   */
+  inTurn<Result>(depth: number, call: () => Promise<Result>): Promise<Result> {
+    const running = (this.#turns[depth] ?? Promise.resolve()).then(call, call)
+    this.#turns[depth] = running
+    return running
   }
 
   charge(used: { readonly cpuMs: number; readonly ops: number; readonly bytes: number }): void {

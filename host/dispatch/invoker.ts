@@ -138,7 +138,7 @@ export class Invoker {
   }
 
   #end(
-    { context: { plugin } }: Invocation,
+    { context: { plugin, depth } }: Invocation,
     outcome: Outcome,
     budget: Budget,
     passing: LyceumError | undefined,
@@ -147,7 +147,12 @@ export class Invoker {
     if (failure === undefined) return { cpuMs, result, failure: undefined }
     plugin.usage.failures += 1
     const waited = failure.code === 'over_wall' && cpuMs < budget.wallMs * BUSY_SHARE
-    if (BUDGET_CODES.has(failure.code) && !waited)
+    // What another plugin left of its budget may be too little for anyone.
+    const leftover =
+      depth > 0 &&
+      (failure.code === 'over_wall' ||
+        (failure.code === 'over_cpu' && budget.cpuMs < plugin.quota.cpuMsPerCall))
+    if (BUDGET_CODES.has(failure.code) && !waited && !leftover)
       this.#conduct.strike(plugin.id, failure.code, failure.message)
     return {
       cpuMs,

@@ -113,7 +113,7 @@ export class Questions {
       tree: asking.tree,
       depth,
     }
-    return this.#run(context, named, false)
+    return asking.tree.inTurn(depth, () => this.#run(context, named, false))
   }
 
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
