@@ -257,7 +257,8 @@ export class Plugins {
     if (row === undefined || version === undefined) return
     const { bundle } = catalogue.code(id, version.version)
     const store = this.storeOf(id)
-    await store.declare(collectionsOf(version.endpoints))
+    // Declared when it was activated: a store that is lost just now keeps no plugin from starting.
+    store.expect(collectionsOf(version.endpoints))
     const before = this.#active.get(id)
     const plugin: ActivePlugin = {
       id,

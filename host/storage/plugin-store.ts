@@ -50,6 +50,11 @@ export class PluginStore {
     })
   }
 
+  /** Says what the active version declares, for when the database is opened next. */
+  expect(collections: readonly CollectionDeclaration[]): void {
+    this.#collections = collections
+  }
+
   /** Takes a cursor over; whoever held it before can commit no more. */
   async claim(cursor: Omit<ClaimControl, 'db' | 'generation'>): Promise<Claimed> {
     const control = this.control({ generation: this.generation, ...cursor })
@@ -131,8 +136,9 @@ export class PluginStore {
     if (this.#opened !== store) {
       this.#opened = store
       const control = { db: this.#db, path: this.#path, collections: this.#collections }
-      store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control)).catch(() => {
+      store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control)).catch((error) => {
         if (this.#opened === store) this.#opened = undefined
+        if (store.alive) this.#stores.couldNotOpen(this.plugin, error)
       })
     }
     return store
@@ -161,6 +167,8 @@ export class Transaction {
   readonly #claim: Claim
   readonly #after: Promise<unknown>
   readonly #scope = ++lastTransaction
+  #waitingSinceMs: number | undefined
+  #waitedMs = 0
   #held: Promise<SerialProcess> | undefined
   #release: (() => void) | undefined
   #ended = false
@@ -169,6 +177,11 @@ export class Transaction {
     this.#store = store
     this.#claim = claim
     this.#after = after
+  }
+
+  /** How long the database was held by others, or is: time that is not laid to who waits. */
+  get waitedMs(): number {
+    return this.#waitingSinceMs === undefined ? this.#waitedMs : performance.now() - this.#waitingSinceMs
   }
 
   /** Applies a guest's writes. With `counted` resolves with the outcome of each, as EJSON. */
@@ -233,8 +246,11 @@ export class Transaction {
   }
 
   async #hold(): Promise<SerialProcess> {
+    this.#waitingSinceMs = performance.now()
     await this.#after
     this.#release = await this.#store.hold()
+    this.#waitedMs = this.waitedMs
+    this.#waitingSinceMs = undefined
     return this.#store.connect()
   }
 

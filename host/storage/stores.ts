@@ -75,6 +75,12 @@ export class Stores {
     return store
   }
 
+  /** Tells the host's log why the operations of a plugin fail. */
+  couldNotOpen(plugin: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#options.onOutput(`The database of ${plugin} cannot be opened: ${reason}`)
+  }
+
   /** Ends all stores. Transactions that are open roll back. */
   async close(): Promise<void> {
     this.#closed = true
