@@ -4,6 +4,8 @@ import { type Bridge, OpError } from './bridge.ts'
 /** The queue leaves as one frame when it reaches either of these. */
 const QUEUE_OPS = 1_000
 const QUEUE_CHARS = 256 * 1024
+/** Stacks that leave with the result: all that an author reads, and no reason for a result to be too large. */
+const MOST_TRACES = 500
 const { stringify } = JSON
 const ACKNOWLEDGED = Object.freeze({ acknowledged: true as const })
 
@@ -56,7 +58,8 @@ export class WriteQueue {
           message: 'A view or query only reads. Write in an onEvent handler or a cron job.',
         })
       const { op, insertedId } = encode()
-      if (this.#traces !== undefined) this.#traces[this.#traces.length] = stackAbove(caller)
+      if (this.#traces !== undefined && this.#traces.length < MOST_TRACES)
+        this.#traces[this.#traces.length] = stackAbove(caller)
       if (ack) {
         this.flush()
         return this.#bridge.call('dbWriteCounted', `[${op}]`).then((reply) => {
