@@ -38,6 +38,10 @@ export interface FeedStatus {
 const DEPTH = 2
 /** Times that an event may fail alone before it becomes a dead letter. */
 const MOST_ATTEMPTS = 3
+/** A used-up budget is a strike: the event that does it is found in fewer steps than by halves. */
+const BUDGET_PARTS = 8
+/** Failures before anything was committed: the cursor is where it was. */
+const STILL_CERTAIN: ReadonlySet<string> = new Set(['over_concurrency', 'over_wall', 'sandbox_lost'])
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
 /** Rows passed without a match after which the cursor is moved all the same: a restart reads at most these again. */
@@ -241,8 +245,11 @@ export class HandlerFeed {
       traceWrites: alone,
     })
     if (ended.failure !== undefined) {
+      // A handler that waited for others is not slow itself.
+      const waited = transaction.waitedMs > this.plugin.quota.wallMs / 2
+      const passing = ended.failure.passing || (ended.failure.code === 'over_wall' && waited)
       await transaction.abort()
-      return { failure: ended.failure }
+      return { failure: { ...ended.failure, passing } }
     }
     const { writes, traces } = splitWrites(ended.result)
     return { failure: await commit(transaction, writes, traces) }
@@ -278,12 +285,12 @@ export class HandlerFeed {
       if (failure.code === 'sandbox_lost' || failure.code === 'store_lost')
         this.#maxEvents = Math.max(1, Math.ceil(batch.rows.length / 2))
       await this.#pause(failure)
-      return failure.code === 'over_concurrency' || failure.code === 'sandbox_lost'
+      return STILL_CERTAIN.has(failure.code)
     }
     this.#note(failure)
     const [row] = batch.rows
     if (row === undefined || batch.rows.length > 1) {
-      this.#maxEvents = Math.ceil(batch.rows.length / 2)
+      this.#maxEvents = Math.ceil(batch.rows.length / (failure.code.startsWith('over_') ? BUDGET_PARTS : 2))
       return true
     }
     this.#attempts += 1

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
 
 let lyceum: TestHost
@@ -105,4 +105,48 @@ test('a refused write in the middle of a batch undoes the batch, and is laid to 
   expect((await lyceum.call('GET', '/v1/queries/unique/all')).json).toEqual(['a', 'b', 'd'])
   const { letters } = (await lyceum.call('GET', '/v1/plugins/unique/dead-letters')).json
   expect(letters.map((letter: { event: { id: string } }) => letter.event.id)).toEqual(['c', 'e'])
+})
+
+test('an event whose handler had to wait for the database of its plugin is not put aside', async () => {
+  await lyceum.publish(
+    'waiting',
+    `import { onEvent, query } from '@lyceum/sdk'
+     export const count = onEvent('wait', async ({ event, db }) => {
+       await db.collection('seen').findOne({ _id: 'x' })
+       await db.collection('seen').insertOne({ _id: event.id })
+     })
+     export const seen = query(({ db }) => db.collection('seen').countDocuments())`,
+  )
+  await lyceum.call('PATCH', '/v1/plugins/waiting/quota', { body: { wallMs: 100 } })
+  await lyceum.settled()
+  const store = lyceum.host.plugins.storeOf('waiting')
+  let release = await store.hold()
+  await lyceum.call('POST', '/v1/events', { body: [{ id: 'patient', event_type: 'wait' }] })
+  const failures = () => lyceum.host.plugins.active().get('waiting')?.usage.failures ?? 0
+  for (let failed = 1; failed <= 4; failed++) {
+    await vi.waitUntil(() => failures() >= failed, 10_000)
+    const next = store.hold()
+    release()
+    release = await next
+  }
+  release()
+  await lyceum.settled()
+  expect((await lyceum.call('GET', '/v1/queries/waiting/seen')).json).toBe(1)
+  expect((await lyceum.call('GET', '/v1/plugins/waiting')).json).toMatchObject({
+    deadLetters: 0,
+    state: 'active',
+  })
+})
+
+test('an event with thousands of writes is handled like any other', async () => {
+  await lyceum.publish(
+    'busy',
+    `import { onEvent, query } from '@lyceum/sdk'
+     export const spread = onEvent('spread', async ({ event, db }) => {
+       for (let n = 0; n < 8000; n++) await db.collection('parts').insertOne({ _id: n, aName: 'x'.repeat(20) })
+     })
+     export const parts = query(({ db }) => db.collection('parts').countDocuments())`,
+  )
+  await lyceum.send([{ id: 'spread', event_type: 'spread' }])
+  expect((await lyceum.call('GET', '/v1/queries/busy/parts')).json).toBe(8000)
 })
