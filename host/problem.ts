@@ -74,6 +74,7 @@ function errorPage(problem: Problem) {
 <h1>${problem.title}</h1>
 <p>${problem.detail}</p>
 <p><code>${problem.status} ${problem.code}</code></p>
+${problem.status === 401 ? '' : html`<p><a href="/">All views</a></p>`}
 </main>
 </body>
 </html>`
