@@ -147,6 +147,7 @@ test('an event with thousands of writes is handled like any other', async () => 
      })
      export const parts = query(({ db }) => db.collection('parts').countDocuments())`,
   )
+  await lyceum.call('PATCH', '/v1/plugins/busy/quota', { body: { outputBytes: 600_000 } })
   await lyceum.send([{ id: 'spread', event_type: 'spread' }])
   expect((await lyceum.call('GET', '/v1/queries/busy/parts')).json).toBe(8000)
 })

@@ -50,10 +50,22 @@ const event = fc.record({
 })
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.array(event, { minLength: 1, maxLength: 20 }).map((send) => ({ send })) },
+  // More than one batch, so that several are under way.
+  {
+    weight: 1,
+    arbitrary: fc.array(event, { minLength: 1, maxLength: 9 }).map((some) => ({ send: crowd(some) })),
+  },
   { weight: 1, arbitrary: fc.constant<Step>('replace') },
   { weight: 1, arbitrary: fc.constant<Step>('store dies') },
   { weight: 2, arbitrary: fc.constant<Step>('settle') },
 )
+function crowd(some: readonly { wanted: boolean; bad: boolean }[]) {
+  return Array.from({ length: 600 }, (_, at) => ({
+    wanted: true,
+    bad: false,
+    ...(at % 99 === 0 && some[at / 99]),
+  }))
+}
 const fate = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Fate>('ends') },
   { weight: 3, arbitrary: fc.constant<Fate>('writes early') },
@@ -126,6 +138,7 @@ async function again<Result>(ask: () => Promise<Result>): Promise<Result> {
 }
 
 async function handle({ context, input }: Invocation, fate: Fate, killStore: () => void): Promise<Ended> {
+  await sleep(1) // so that the next batch begins beside it
   const { events } = JSON.parse(input.toString()) as { events: { id: string; bad: boolean }[] }
   const writes = events.map(({ id }) => `["insertOne","seen",{"_id":${JSON.stringify(id)}}]`)
   const early = fate !== 'ends' && fate !== 'lost before' && fate !== 'refused'
