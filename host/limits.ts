@@ -32,6 +32,8 @@ export const LIMITS = Object.freeze({
   /** Reading a bundle's text: parsers that grow faster than their input. */
   checkMs: 5_000,
   checkerRssMb: 1536,
+  /** Publishes of one author under way: whoever sends many keeps the others waiting. */
+  publishesAtOnce: 4,
   /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */
   scratchLoadMs: 2_000,
 
@@ -82,6 +84,8 @@ export const LIMITS = Object.freeze({
   sessionHours: 12,
   /** Life of the address of a view's frame, which the view's own script can read. */
   frameTicketSeconds: 60,
+  /** The address of a frame, which has to fit into the headers beside the cookie: endless parameters. */
+  frameAddressChars: 10 * 1024,
 
   // pages
   /** Courses that the host remembers, to offer them: a sender that invents course keys. */

@@ -143,13 +143,11 @@ export class EventLog {
 
   /** The courses that events named, those with the newest events first. */
   courses(most: number): CourseSeen[] {
-    return this.#readCourses
-      .all(most)
-      .map(({ course, events, last }) => ({
-        course: String(course),
-        events: Number(events),
-        last: Number(last),
-      }))
+    return this.#readCourses.all(most).map(({ course, events, last }) => ({
+      course: String(course),
+      events: Number(events),
+      last: Number(last),
+    }))
   }
 
   /** How many events the log holds, and the bytes that its files take on the disk. */

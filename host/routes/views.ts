@@ -6,6 +6,7 @@ import { issueTicket, readTicket, type Ticket } from '../auth/tickets.ts'
 import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
+import { LIMITS } from '../limits.ts'
 import { ASSETS } from '../pages/assets.ts'
 import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
 import { FRAME_HEADERS, frameDocument, frameProblem } from '../pages/frame.ts'
@@ -113,8 +114,11 @@ function askedOf(c: Context<AppEnv>): [string, string][] {
 async function contentOf(host: Host, ticket: Ticket): Promise<ViewContent> {
   const { plugin: id, view, asked, caller } = ticket
   const { plugin, endpoint, named } = host.questions.check('view', id, view, asked, caller)
+  const frame = `/frames/${await issueTicket(host.keys, ticket)}`
+  if (frame.length > LIMITS.frameAddressChars)
+    throw new LyceumError('bad_parameter', 'The parameters are too long together. Shorten what is filled in.')
   return {
-    frame: `/frames/${await issueTicket(host.keys, ticket)}`,
+    frame,
     about: endpoint.dimensions.map((name) => [labelOf(name), String(named[name])]),
     version: `${plugin.title} ${plugin.version}`,
     position: host.logPosition(id),

@@ -19,6 +19,8 @@ const TRIALS = `
   export const endless = view(() => { for (;;); })
   export const broken = view(({ params }) => { throw new Error('<b>no luck</b>') })
   export const progress = view(({ course, user }) => html\`<p>\${user} in \${course}</p>\`)
+  export const long = view({ params: { text: t.string({ max: 10_000 }) } },
+    ({ params }) => html\`<p>\${params.text.length} characters</p>\`)
   export const chosen = view({ params: {
     level: t.enum(['low', 'high'], { default: 'low' }), since: t.date().optional(),
     most: t.number({ default: 3, min: 1, max: 9, integer: true }), word: t.string(), loud: t.boolean({ default: false }),
@@ -227,6 +229,15 @@ describe('the page of a view', () => {
     expect(await page.locator('iframe').count()).toBe(0)
     await page.goto('/views/trials/chosen')
     expect(await page.getByRole('alert').innerText()).toBe('Fill in “word” to see this.')
+  })
+
+  test('refuses parameters that are too long for the address of a frame', async () => {
+    const page = await pageOf(ADMIN)
+    const address = (length: number) => `/views/trials/long?text=${'x'.repeat(length)}`
+    await page.goto(address(7_000))
+    await page.frameLocator('iframe').getByText('7000 characters').waitFor()
+    expect((await page.goto(address(8_000)))?.status()).toBe(400)
+    expect(await page.getByRole('alert').innerText()).toContain('too long together')
   })
 
   test('escapes what comes from the address and from plugins', async () => {
