@@ -93,7 +93,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
     return version === undefined
       ? Promise.resolve(stack)
-      : checker.mapStack(plugin, catalogue.code(plugin, version).sourceMap, stack)
+      : checker.mapStack(plugin, () => catalogue.code(plugin, version).sourceMap, stack)
   }
   const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
     void reportFailure(plugin, endpoint, failure)

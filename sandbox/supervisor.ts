@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import { Places } from './places.ts'
+import { Places } from '../process/places.ts'
 import type { Failure } from './protocol.ts'
 import { failure } from './reports.ts'
 import { type Call, LOST, type Loss, type Outcome, Sandbox } from './sandbox.ts'
@@ -30,6 +30,8 @@ const PROBATION_PATIENCE = 3
 const GRACE_MS = 750
 /** Code that has never run before: so many at a time, and so many more that wait. */
 const SCRATCH_PLACES = 2
+/** It must not disturb those at work, but somebody waits for it, and its time is short. */
+const SCRATCH_NICE = 10
 const MOST_SCRATCH_WAITING = 16
 /**
  * Used where the host runs as root: user ids that own no file. Each process gets another one, so that
@@ -92,7 +94,7 @@ export class Supervisor {
   async runAlone(call: Call): Promise<Outcome> {
     const run = async () => {
       if (this.#closed) return failed(LOST)
-      const sandbox = this.#make('scratch', PROBATION_NICE, () => {})
+      const sandbox = this.#make('scratch', SCRATCH_NICE, () => {})
       this.#scratch.add(sandbox)
       try {
         return await sandbox.run(call)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { CODE_ONLY } from '../../process/permissions.ts'
+import { Places } from '../../process/places.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -9,10 +10,19 @@ const ROOT = join(import.meta.dirname, '../..')
 const EMPTY = Buffer.alloc(0)
 /** The process goes after being idle for this long: publishing is rare. */
 const IDLE_MS = 30_000
+/** Requests about one plugin that wait for each other: one that fails all the time has a stack for each. */
+const MOST_WAITING = 200
 
-/** The host's side of the process that reads authors' code. It is started when needed. */
+/**
+ * The host's side of the process that reads authors' code. It is started when needed.
+ *
+ * It is sent one request at a time, and of each plugin only one waits in the queue: so no plugin takes the
+ * others' turns, and when the process has to be killed nobody is refused but the one that it worked for.
+ */
 export class Checker {
   readonly #onOutput: (text: string) => void
+  readonly #turn = new Places(1, Number.POSITIVE_INFINITY)
+  readonly #turnsOf = new Map<string, Places>()
   #process: SerialProcess | undefined
   #idle: NodeJS.Timeout | undefined
 
@@ -22,14 +32,23 @@ export class Checker {
 
   /** Reads what a bundle asks for. @throws {LyceumError} manifest_refused and the other refusals of the reader */
   async check(plugin: string, bundle: Buffer, sourceMap: string): Promise<Checked> {
-    const answer = await this.#request(plugin, CheckerKind.check, [sourceMap], bundle)
-    return JSON.parse(answer.toString())
+    const answer = await this.#inTurn(plugin, () =>
+      this.#request(plugin, CheckerKind.check, [sourceMap], bundle),
+    )
+    if (answer !== undefined) return JSON.parse(answer.toString())
+    throw new LyceumError('over_concurrency', `Too much of ${plugin} is being read right now. Try again.`)
   }
 
-  /** The stack with the author's files and lines; as it was where that is not to be had. */
-  async mapStack(plugin: string, sourceMap: string, stack: string): Promise<string> {
+  /**
+   * The stack with the author's files and lines; as it was where that is not to be had.
+   * @param sourceMap read only when it is needed: it may be large
+   */
+  async mapStack(plugin: string, sourceMap: () => string, stack: string): Promise<string> {
     try {
-      return (await this.#request(plugin, CheckerKind.mapStack, [sourceMap, stack], EMPTY)).toString()
+      const mapped = await this.#inTurn(plugin, () =>
+        this.#request(plugin, CheckerKind.mapStack, [sourceMap(), stack], EMPTY),
+      )
+      return mapped?.toString() ?? stack
     } catch {
       return stack
     }
@@ -38,6 +57,17 @@ export class Checker {
   close(): void {
     clearTimeout(this.#idle)
     this.#process?.kill('closed')
+  }
+
+  /** Undefined where too much of this plugin waits already. */
+  async #inTurn(plugin: string, request: () => Promise<Buffer>): Promise<Buffer | undefined> {
+    const turns = this.#turnsOf.get(plugin) ?? new Places(1, MOST_WAITING)
+    this.#turnsOf.set(plugin, turns)
+    try {
+      return await turns.within(() => this.#turn.within(request))
+    } finally {
+      if (turns.idle) this.#turnsOf.delete(plugin)
+    }
   }
 
   async #request(plugin: string, kind: number, texts: readonly string[], bytes: Buffer): Promise<Buffer> {

@@ -47,6 +47,8 @@ export class Plugins {
   readonly #services: PluginsServices
   readonly #active = new Map<string, ActivePlugin>()
   readonly #changes = new Map<string, Promise<unknown>>()
+  /** Publishes under way, by whom. */
+  readonly #publishing = new Map<string, number>()
   #runner: Runner | undefined
 
   constructor(services: PluginsServices) {
@@ -118,7 +120,25 @@ export class Plugins {
   }
 
   /** Checks and keeps a version, and activates it where it asks for nothing that is not approved. */
-  publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+  async publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    const owner = ownerOf(caller)
+    const underWay = this.#publishing.get(owner) ?? 0
+    if (underWay >= LIMITS.publishesAtOnce)
+      throw new LyceumError(
+        'over_concurrency',
+        `You are publishing ${underWay} versions right now. Wait until one of them is done.`,
+      )
+    this.#publishing.set(owner, underWay + 1)
+    try {
+      return await this.#publish(id, body, caller)
+    } finally {
+      const left = (this.#publishing.get(owner) ?? 1) - 1
+      if (left > 0) this.#publishing.set(owner, left)
+      else this.#publishing.delete(owner)
+    }
+  }
+
+  #publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
     return this.#changing(id, async () => {
       const { catalogue } = this.#services
       const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)

@@ -147,7 +147,9 @@ async function scratchLoad(
   })
   if (failure !== undefined) {
     const stack =
-      failure.stack === undefined ? undefined : await checker.mapStack(code.plugin, sourceMap, failure.stack)
+      failure.stack === undefined
+        ? undefined
+        : await checker.mapStack(code.plugin, () => sourceMap, failure.stack)
     const code_ =
       isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
     throw new LyceumError(

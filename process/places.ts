@@ -10,6 +10,10 @@ export class Places {
     this.#mostWaiting = mostWaiting
   }
 
+  get idle(): boolean {
+    return this.#taken === 0
+  }
+
   /** Resolves when `work` has run in a place; undefined where the queue is full. */
   async within<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
     if (this.#taken < this.#most) this.#taken += 1
