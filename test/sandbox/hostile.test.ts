@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Ask, Lab, residentMb, type Told } from './lab.ts'
+import { type Ask, Lab, peakMb, residentMb, type Told } from './lab.ts'
 
 /**
  * What hostile code tries, by family: a name, the body of a handler (`c` is its context), the codes that may
@@ -213,6 +213,28 @@ async function again(ask: () => Promise<Told>): Promise<Told> {
     if (told.code !== 'sandbox_lost' || tries === 3) return told
   }
 }
+
+describe('bombs with the memory and the time of a default quota', () => {
+  const ask: Ask = { memoryMb: 64, budget: { cpuMs: 2_000, wallMs: 10_000 } }
+  test.for([
+    ['the longest array', 'new Array(2 ** 32 - 2).fill(1)'],
+    ['arrays that double', 'let a = [1]; for (;;) a = a.concat(a)'],
+    ['many arrays', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))'],
+    ['replacement that multiplies', '"a".repeat(1e6).replace(/a/g, "$&".repeat(1000))'],
+    ['an array so large that V8 gives up', '"a".repeat(2 ** 28).split("")'],
+  ])('%s: no process ever holds more than its cap and what grows while that is noticed', async ([, body]) => {
+    let peak = 0
+    const look = setInterval(() => {
+      peak = Math.max(peak, ...lab.supervisor.pids.map(peakMb))
+    }, 5)
+    const { code } = await lab.handler('hostile', body, ask)
+    expect(['over_memory', 'over_cpu', 'sandbox_lost', 'plugin_failed']).toContain(code)
+    expect(await quiet()).toBe(42)
+    clearInterval(look)
+    expect(peak).toBeGreaterThan(50)
+    expect(peak).toBeLessThan(1_300)
+  })
+})
 
 afterEach(() => {
   for (const pid of lab.supervisor.pids) expect(residentMb(pid)).toBeLessThan(1_024)

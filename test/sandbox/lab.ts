@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { getPriority } from 'node:os'
 import type { Budget, EndpointKind, GuestInput } from '../../sandbox/protocol.ts'
 import {
   type GuestOp,
@@ -114,14 +113,21 @@ export function told({ failure, result, cpuMs }: Outcome, startMs: number): Told
   }
 }
 
+/** Resident memory of a process in MB; 0 where it has gone. */
 export function residentMb(pid: number): number {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-  return (pages * 4096) / 2 ** 20
+  return memoryMb(pid, 'VmRSS')
 }
 
 /** The most that a process has ever held in memory. */
 export function peakMb(pid: number): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+  return memoryMb(pid, 'VmHWM')
 }
 
-export { getPriority }
+function memoryMb(pid: number, field: string): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024
+  } catch {
+    return 0
+  }
+}

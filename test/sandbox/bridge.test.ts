@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Meter } from '../../sandbox/budget.ts'
+import { Kind, OPS } from '../../sandbox/protocol.ts'
+import { failureOf, poisonedOf, reportOf } from '../../sandbox/reports.ts'
+import { startHost, type TestHost } from '../support/host.ts'
+
+describe('the table of ops', () => {
+  const source = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+
+  test('has for each op exactly one offer in the guest', () => {
+    const guest = ['db', 'log', 'plugins', 'write-queue']
+      .map((file) => source(`sandbox/guest/${file}.ts`))
+      .join('\n')
+    const offered = [...guest.matchAll(/\b(?:call|post)\(\s*'(\w+)'/g)].map(([, name]) => name)
+    expect(offered.sort()).toEqual(Object.keys(OPS).sort())
+  })
+
+  test('gives each op and each frame a number of its own', () => {
+    const codes = Object.values(OPS).map(({ code }) => code)
+    expect(new Set(codes).size).toBe(codes.length)
+    expect(codes).not.toContain(0)
+    expect(new Set(Object.values(Kind)).size).toBe(Object.keys(Kind).length)
+    expect(Math.min(...Object.values(Kind))).toBeGreaterThanOrEqual(8)
+  })
+})
+
+describe('the host checks every op itself', () => {
+  let lyceum: TestHost
+  beforeAll(async () => {
+    lyceum = await startHost()
+    const { host } = lyceum
+    await lyceum.publish(
+      'asking',
+      `import { query, onEvent } from '@lyceum/sdk'
+       export const none = query(() => 1)
+       export const reads = query(async ({ db, log, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
+       export const writes = onEvent(async ({ events, db }) => { await db.collection('a').insertOne({}) })`,
+    )
+    expect(host.plugins.get('asking').endpoints.size).toBe(3)
+  })
+  afterAll(() => lyceum.dispose())
+
+  /** Sends an op as a sandbox process would that has fallen to the plugin: the guest's own checks are left out. */
+  async function forge(endpoint: string, name: keyof typeof OPS, payload: string): Promise<string> {
+    const { supervisor } = lyceum.host
+    const answer = Promise.withResolvers<string>()
+    const run = supervisor.run.bind(supervisor)
+    supervisor.run = async (call) => {
+      supervisor.run = run
+      call.onOp({
+        name,
+        payload: Buffer.from(payload),
+        reply: (reply) => answer.resolve(`replied ${reply}`),
+        refuse: (failure) => answer.resolve(failure.code),
+      })
+      await answer.promise
+      return { cpuMs: 0, result: Buffer.from('null'), failure: undefined }
+    }
+    await lyceum.call('GET', `/v1/queries/asking/${endpoint}`)
+    return answer.promise
+  }
+
+  const WELL: Readonly<Record<keyof typeof OPS, string>> = {
+    dbRead: '{"op":"find","collection":"a"}',
+    dbWrite: '[["insertOne","a",{"_id":1}]]',
+    dbWriteCounted: '[["insertOne","a",{"_id":1}]]',
+    pluginQuery: '["self","none",{}]',
+    log: '{"level":"info","line":"x"}',
+  }
+  const names = Object.keys(OPS) as (keyof typeof OPS)[]
+
+  test.each(names)('%s is denied where the handler does not destructure it', async (name) => {
+    expect(await forge('none', name, WELL[name])).toBe('op_denied')
+  })
+
+  test.each(names.filter((name) => OPS[name].writes))(
+    '%s is denied where the endpoint only reads',
+    async (name) => {
+      expect(await forge('reads', name, WELL[name])).toBe('write_denied')
+    },
+  )
+
+  test.each(names.filter((name) => !OPS[name].writes))(
+    '%s is carried out where it is granted',
+    async (name) => {
+      expect(await forge('reads', name, WELL[name])).toMatch(/^replied/)
+    },
+  )
+
+  const malformed = [
+    '',
+    '{',
+    'null',
+    '7',
+    '[]',
+    '{}',
+    '"x"',
+    '[[[[',
+    '["self"]',
+    '{"level":"x","line":7}',
+    '\u0000',
+  ]
+  test.each(
+    names
+      .filter((name) => !OPS[name].writes)
+      .flatMap((name) => malformed.map((payload) => [name, payload] as const)),
+  )('%s with %j is refused with a code, not with an error of the host', async (name, payload) => {
+    const answer = await forge('reads', name, payload)
+    expect(answer).toMatch(
+      /^(op_malformed|query_invalid|op_denied|document_invalid|operator_unknown|op_unknown)$/,
+    )
+  })
+
+  test('arguments and log lines that are too long are refused before they are parsed', async () => {
+    expect(await forge('reads', 'pluginQuery', `["self","none",{"a":"${'x'.repeat(20_000)}"}]`)).toBe(
+      'op_malformed',
+    )
+    expect(await forge('reads', 'log', `{"level":"info","line":"${'x'.repeat(100_000)}"}`)).toBe(
+      'op_malformed',
+    )
+  })
+
+  test('only plugins that the handler named can be asked', async () => {
+    expect(await forge('reads', 'pluginQuery', '["other","none",{}]')).toBe('op_denied')
+    expect(await forge('reads', 'pluginQuery', '["__proto__","none",{}]')).toBe('op_denied')
+  })
+})
+
+describe('a meter', () => {
+  const budget = { cpuMs: 10, wallMs: 100, ops: 3, bytes: 10, outputBytes: 1 }
+
+  test('accepts what is at the limit and refuses one more', () => {
+    const meter = new Meter(budget, 0)
+    expect([meter.countOp(5), meter.countOp(5), meter.countOp(0), meter.countOp(0)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      'over_ops',
+    ])
+    expect(new Meter(budget, 0).countOp(11)).toBe('over_bytes')
+    expect([meter.overTime(10, 100), meter.overTime(10.1, 100), meter.overTime(10, 100.1)]).toEqual([
+      undefined,
+      'over_cpu',
+      'over_wall',
+    ])
+  })
+
+  test('adds the time of earlier turns', () => {
+    const meter = new Meter(budget, 0)
+    meter.cpuMs = 9
+    expect(meter.overTime(2, 0)).toBe('over_cpu')
+  })
+})
+
+test.each([
+  '',
+  'null',
+  '7',
+  '[]',
+  '{"failure":null}',
+  '{"__proto__":{"code":"x"}}',
+  '['.repeat(60_000),
+  'x'.repeat(70_000),
+])('a report like %.20s is read as one of no content', (text) => {
+  expect(failureOf(text)).toEqual({ code: 'plugin_failed', message: 'It failed without saying why.' })
+  expect(reportOf(text).cpuMs).toBe(0)
+  expect(poisonedOf(text)).toEqual({ isolates: [], reason: 'it did not say why' })
+})

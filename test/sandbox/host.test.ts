@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+
+let lyceum: TestHost
+beforeAll(async () => {
+  lyceum = await startHost()
+  const quiet = await lyceum.publish('quiet', QUIET)
+  expect(quiet.status).toBe(201)
+})
+afterAll(() => lyceum.dispose())
+
+const QUIET = `import { onEvent, query } from '@lyceum/sdk'
+  export const count = onEvent('tick', async ({ events, db }) => {
+    await db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: events.length } }, { upsert: true })
+  })
+  export const total = query(async ({ db }) => (await db.collection('n').findOne())?.n ?? 0)`
+
+const small = { memoryMb: 32, cpuMsPerCall: 150, wallMs: 3_000 }
+
+/** A plugin whose query \`run\` has this body, on a small budget. */
+async function hostile(id: string, body: string): Promise<void> {
+  const source = `import { query } from '@lyceum/sdk'
+    export const run = query(async ({ db, log, plugins: { self } }) => { ${body} })
+    export const other = query(() => 1)`
+  expect((await lyceum.publish(id, source)).json).toMatchObject({ approval: 'granted' })
+  expect((await lyceum.call('PATCH', `/v1/plugins/${id}/quota`, { body: small })).status).toBe(200)
+}
+
+const run = (id: string) => lyceum.call('GET', `/v1/queries/${id}/run`)
+const about = async (id: string) => (await lyceum.call('GET', `/v1/plugins/${id}`)).json
+
+/** Events go in and are counted while something else goes on; what comes of the something. */
+async function beside<Result>(hostile: Promise<Result>): Promise<Result> {
+  const before = (await lyceum.call('GET', '/v1/queries/quiet/total')).json
+  await lyceum.send([{ event_type: 'tick', n: before, time: new Date(before * 1_000).toISOString() }])
+  expect((await lyceum.call('GET', '/v1/queries/quiet/total')).json).toBe(before + 1)
+  return hostile
+}
+
+test('a loop costs its caller an answer that says why, and its plugin the company of others', async () => {
+  await hostile('looping', 'for (;;);')
+  const answer = await beside(run('looping'))
+  expect([answer.status, answer.json.code]).toEqual([502, 'over_cpu'])
+  expect(answer.json.detail).toContain('150 ms of CPU time')
+  expect((await about('looping')).conduct).toEqual({ strikes: 1, onProbation: true, quarantined: null })
+  await beside(run('looping'))
+  const nice = lyceum.host.supervisor.pids.map((pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])
+  })
+  expect(nice).toContain(19)
+})
+
+test('who breaks limits again and again is stopped, and its author reads why', async () => {
+  await hostile('stubborn', 'for (;;);')
+  for (let at = 0; at < 20; at++) await run('stubborn')
+  const { state, conduct } = await about('stubborn')
+  expect(state).toBe('quarantined')
+  expect(conduct.quarantined).toMatch(
+    /20 times within ten minutes it broke a limit, the last time over_cpu: /,
+  )
+  const refused = await run('stubborn')
+  expect([refused.status, refused.json.code]).toEqual([503, 'plugin_quarantined'])
+})
+
+test('who takes its process down again and again is stopped sooner', async () => {
+  await hostile('murderous', 'new Array(2 ** 32 - 1).indexOf(1)')
+  let asked = 0
+  while ((await about('murderous')).state === 'active' && asked++ < 12) await beside(run('murderous'))
+  expect((await about('murderous')).conduct.quarantined).toMatch(/took down its process 5 times/)
+})
+
+test('a new version that behaves is let out', async () => {
+  const source = `import { query } from '@lyceum/sdk'; export const run = query(() => 1)`
+  expect((await lyceum.publish('murderous', source, { version: '1.0.1' })).status).toBe(201)
+  expect((await run('murderous')).json).toBe(1)
+  expect((await about('murderous')).conduct).toEqual({ strikes: 0, onProbation: false, quarantined: null })
+})
+
+test.each([
+  ['memory', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))', /over_memory|over_cpu/],
+  ['output', 'return "x".repeat(5e6)', /over_output/],
+  ['ops', 'for (;;) db.collection("a").findOne().catch(() => {})', /over_ops|over_cpu|over_memory/],
+  ['loops of calls', 'return self.run()', /over_depth/],
+  ['nothing', 'await new Promise(() => {})', /plugin_failed/],
+])('too much of %s is refused by its name', async (what, body, code) => {
+  const id = `greedy${what.replaceAll(' ', '')}`
+  await hostile(id, body)
+  expect((await beside(run(id))).json.code).toMatch(code)
+})
+
+test.each([
+  ['a loop', 'for (;;);', 'over_'],
+  ['a native loop', 'new Array(2 ** 32 - 1).indexOf(1);', 'over_'],
+  ['a bomb', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length));', 'over_'],
+  ['an error', 'throw new TypeError("no");', 'bundle_broken'],
+  ['a promise that nothing resolves', 'await new Promise(() => {});', 'manifest_refused'],
+  [
+    'more exports than are read',
+    Array.from({ length: 300 }, (_, n) => `export const e${n} = query(() => 1);`).join(''),
+    'manifest_refused',
+  ],
+])('a bundle with %s at its top is refused, and nothing runs of it', async (_, top, code) => {
+  const source = `import { query } from '@lyceum/sdk'\n${top}\nexport const run = query(() => 1)`
+  const answer = await beside(lyceum.publish('unborn', source))
+  expect(answer.json.code).toContain(code)
+  expect((await run('unborn')).json.code).toBe('plugin_unknown')
+  expect(lyceum.host.conduct.of('unborn').strikes).toBe(0)
+})
+
+test('an author has only so many publishes under way, which keeps out nobody else', async () => {
+  const token = await lyceum.token({ role: 'author', user: 'many' })
+  const other = await lyceum.token({ role: 'author', user: 'one' })
+  const slow = `import { query } from '@lyceum/sdk'\nfor (;;);\nexport const run = query(() => 1)`
+  const many = Array.from({ length: 8 }, (_, n) => lyceum.publish(`many${n}`, slow, { token }))
+  const one = lyceum.publish(
+    'one',
+    `import { query } from '@lyceum/sdk'; export const run = query(() => 1)`,
+    { token: other },
+  )
+  const codes = (await Promise.all(many)).map(({ json }) => json.code)
+  expect(codes.filter((code) => code === 'over_concurrency')).toHaveLength(4)
+  expect((await one).status).toBe(201)
+})
+
+test('after all of this the quiet one has never been suspected', async () => {
+  expect((await about('quiet')).conduct).toEqual({ strikes: 0, onProbation: false, quarantined: null })
+})
