@@ -1,9 +1,8 @@
 import { Cron } from 'croner'
 import type { Logger } from 'pino'
 import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
-import { CallTree } from './call-tree.ts'
-import { commit, splitWrites } from './handler-feed.ts'
 import type { EndedFailure, Invoker } from './invoker.ts'
+import { runWriting } from './run-writing.ts'
 
 export interface CronServices {
   readonly logId: string
@@ -108,28 +107,13 @@ export class CronJobs {
         from: seq,
         to: Math.max(nowMs, due.getTime()),
       }
-      const transaction = plugin.store.begin({ move })
-      const ended = await invoker.run({
-        context: {
-          plugin,
-          endpoint,
-          caller: undefined,
-          transaction,
-          tree: new CallTree(plugin.quota),
-          depth: 0,
-        },
+      failure = await runWriting(invoker, {
+        plugin,
+        endpoint,
+        transaction: plugin.store.begin({ move }),
         input: JSON.stringify({ named: '{}', plugins: endpoint.plugins }),
-        eachEvent: false,
-        plainJson: false,
         traceWrites: true,
       })
-      if (ended.failure === undefined) {
-        const { writes, traces } = splitWrites(ended.result)
-        failure = await commit(transaction, writes, traces)
-      } else {
-        await transaction.abort()
-        failure = ended.failure
-      }
     } catch (error) {
       logger.warn({ err: error, plugin: plugin.id, endpoint: endpoint.name }, 'cron job could not run')
       failure = {

@@ -2,10 +2,9 @@ import { LyceumError } from '../errors.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { DeadLetter } from '../storage/store-protocol.ts'
 import { inputOf } from './batch.ts'
-import { CallTree } from './call-tree.ts'
-import { commit, splitWrites } from './handler-feed.ts'
 import type { Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
+import { runWriting } from './run-writing.ts'
 
 /** What became of a dead letter that was tried again. */
 export interface Retried {
@@ -30,22 +29,14 @@ export async function retryDeadLetter(
   const text = window.text(letter.seq)
   if (text === undefined)
     throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
-  const transaction = plugin.store.begin({ deadLetter: letter.id })
   const batch = { from: letter.seq - 1, to: letter.seq, rows: [{ seq: letter.seq, type: '', text }] }
-  const ended = await invoker.run({
-    context: { plugin, endpoint, caller: undefined, transaction, tree: new CallTree(plugin.quota), depth: 0 },
+  const failure = await runWriting(invoker, {
+    plugin,
+    endpoint,
+    transaction: plugin.store.begin({ deadLetter: letter.id }),
     input: inputOf(batch, endpoint.plugins),
-    eachEvent: endpoint.facilities.has('event'),
-    plainJson: false,
     traceWrites: true,
   })
-  let failure = ended.failure
-  if (failure === undefined) {
-    const { writes, traces } = splitWrites(ended.result)
-    failure = await commit(transaction, writes, traces)
-  } else {
-    await transaction.abort()
-  }
   if (failure === undefined) return { ...about, state: 'committed' }
   return { ...about, state: 'failed', error: { code: failure.code, message: failure.message } }
 }

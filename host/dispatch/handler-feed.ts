@@ -4,13 +4,11 @@ import { LyceumError } from '../errors.ts'
 import { type CompiledFilter, compileFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
-import type { Transaction } from '../storage/plugin-store.ts'
-import { storeLost } from '../storage/store.ts'
 import type { NewDeadLetter } from '../storage/store-protocol.ts'
 import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.ts'
-import { CallTree } from './call-tree.ts'
-import { type EndedFailure, type Invoker, isPassing } from './invoker.ts'
+import type { EndedFailure, Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
+import { runWriting } from './run-writing.ts'
 
 /** What a feed needs of the host. */
 export interface FeedServices {
@@ -228,31 +226,15 @@ export class HandlerFeed {
   }
 
   async #perform(batch: Batch, before: Promise<unknown>): Promise<BatchEnd> {
-    const transaction = this.plugin.store.begin({ move: this.#move(batch) }, before)
-    const alone = batch.rows.length === 1
-    const ended = await this.#services.invoker.run({
-      context: {
-        plugin: this.plugin,
-        endpoint: this.endpoint,
-        caller: undefined,
-        transaction,
-        tree: new CallTree(this.plugin.quota),
-        depth: 0,
-      },
-      input: inputOf(batch, this.endpoint.plugins),
-      eachEvent: this.endpoint.facilities.has('event'),
-      plainJson: false,
-      traceWrites: alone,
+    const { plugin, endpoint } = this
+    const failure = await runWriting(this.#services.invoker, {
+      plugin,
+      endpoint,
+      transaction: plugin.store.begin({ move: this.#move(batch) }, before),
+      input: inputOf(batch, endpoint.plugins),
+      traceWrites: batch.rows.length === 1,
     })
-    if (ended.failure !== undefined) {
-      // A handler that waited for others is not slow itself.
-      const waited = transaction.waitedMs > this.plugin.quota.wallMs / 2
-      const passing = ended.failure.passing || (ended.failure.code === 'over_wall' && waited)
-      await transaction.abort()
-      return { failure: { ...ended.failure, passing } }
-    }
-    const { writes, traces } = splitWrites(ended.result)
-    return { failure: await commit(transaction, writes, traces) }
+    return { failure }
   }
 
   #move(batch: Batch) {
@@ -376,40 +358,5 @@ export class HandlerFeed {
   #tellWaiters(): void {
     for (const tell of this.#waiters) tell()
     this.#waiters.clear()
-  }
-}
-
-/** A handler's last writes, and behind a newline the stacks of its calls where they were traced. */
-export function splitWrites(result: Buffer): { writes: Buffer; traces: readonly string[] } {
-  const end = result.indexOf('\n')
-  if (end < 0) return { writes: result, traces: [] }
-  const writes = result.subarray(0, end)
-  try {
-    const traces: unknown = JSON.parse(result.toString('utf8', end + 1))
-    return { writes, traces: Array.isArray(traces) ? traces.map(String) : [] }
-  } catch {
-    return { writes, traces: [] } // they only help to explain
-  }
-}
-
-/** Commits; a write that the store refused becomes a failure with the stack of its call. */
-export async function commit(
-  transaction: Transaction,
-  writes: Buffer,
-  traces: readonly string[],
-): Promise<EndedFailure | undefined> {
-  try {
-    await transaction.commit(writes)
-    return undefined
-  } catch (error) {
-    const { code, message, details } = error instanceof LyceumError ? error : storeLost()
-    const index = details?.index
-    return {
-      code,
-      message,
-      details,
-      stack: typeof index === 'number' ? traces[index] : undefined,
-      passing: isPassing(code),
-    }
   }
 }
