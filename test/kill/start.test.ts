@@ -26,3 +26,22 @@ test('a plugin whose database is held by a process that is on its way out starts
     await second.dispose()
   }
 })
+
+test('a handler for what seldom comes does not read the whole log again after a restart', async () => {
+  const first = await startHost()
+  await first.publish(
+    'seldom',
+    `import { onEvent } from '@lyceum/sdk'
+     export const count = onEvent('seldom', () => {})`,
+  )
+  await first.settled()
+  await first.send(Array.from({ length: 10 }, (_, at) => ({ id: `o${at}`, event_type: 'often' })))
+  await first.close()
+  const second = await startHost(first.dataDir)
+  try {
+    await second.settled()
+    expect(second.host.lane.status('seldom')).toMatchObject([{ cursor: 10 }])
+  } finally {
+    await second.dispose()
+  }
+})
