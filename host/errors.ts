@@ -89,6 +89,7 @@ export const ERRORS = {
   port_taken: { status: 503, title: 'The port is in use' },
   config_invalid: { status: 500, title: 'The configuration is wrong' },
   shutting_down: { status: 503, title: 'The host is stopping' },
+  database_full: { status: 507, title: 'The database of the plugin is full' },
   disk_full: { status: 507, title: 'The disk is full' },
   internal: { status: 500, title: 'Something went wrong in the host' },
 } as const satisfies Record<string, { status: number; title: string }>

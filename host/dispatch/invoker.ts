@@ -43,6 +43,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'cursor_lost',
   'shutting_down',
   'disk_full',
+  'database_full',
   'over_concurrency',
   'internal',
 ])

@@ -278,7 +278,7 @@ export class Plugins {
     const { bundle } = catalogue.code(id, version.version)
     const store = this.storeOf(id)
     // Declared when it was activated: a store that is lost just now keeps no plugin from starting.
-    store.expect(collectionsOf(version.endpoints))
+    store.expect(collectionsOf(version.endpoints), row.quota.databaseMb * 1024 * 1024)
     const before = this.#active.get(id)
     const plugin: ActivePlugin = {
       id,

@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { DocumentDatabase } from './documents/database.ts'
@@ -23,6 +25,9 @@ const TABLES = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS lyceum_dead_letters_at ON lyceum_dead_letters (endpoint, seq);
 `
+
+/** A disk with less room than this is taken for full. */
+const LEAST_ROOM_BYTES = 1024 * 1024
 
 /**
  * One plugin's database file: its documents, and beside them its cursors and dead letters, so that
@@ -81,13 +86,14 @@ export class PluginFile {
   }
 
   /** Opens the transaction if it is not open, which moves the cursor, and runs nothing else yet. */
-  enter(transaction: bigint, claim: Claim): void {
+  enter(transaction: bigint, claim: Claim, maxBytes: number): void {
     this.#refuseFailed(transaction)
     if (this.#transaction === transaction) return
     if (this.#transaction !== undefined) throw new Error('two transactions at once')
     this.#writer.begin()
     this.#transaction = transaction
     this.#written = 0
+    this.#writer.limitBytes(maxBytes)
     this.#guarded(transaction, () => this.#take(claim))
   }
 
@@ -157,12 +163,24 @@ export class PluginFile {
   #guarded<Result>(transaction: bigint, run: () => Result): Result {
     try {
       return run()
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#quotaOrDisk(thrown)
       this.#transaction = undefined
       this.#failed = { transaction, error }
       this.#writer.rollback()
       throw error
     }
+  }
+
+  /** SQLite says the same of a full disk and of a file that may not grow; only the disk's room tells which. */
+  #quotaOrDisk(error: unknown): unknown {
+    if (!(error instanceof LyceumError) || error.code !== 'disk_full') return error
+    const { bavail, bsize } = statfsSync(dirname(this.#path))
+    if (bavail * bsize < LEAST_ROOM_BYTES) return error
+    return new LyceumError(
+      'database_full',
+      'The database of the plugin has the size that its quota allows. Delete documents, or ask an admin to raise databaseMb.',
+    )
   }
 
   #refuseFailed(transaction: bigint): void {

@@ -1,7 +1,7 @@
 import type { Payload } from '../../process/frame.ts'
 import type { SerialProcess } from '../../process/serial-process.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
-import { LIMITS } from '../limits.ts'
+import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import { storeLost } from './store.ts'
 import {
   type Claim,
@@ -16,12 +16,14 @@ import {
 import type { Stores } from './stores.ts'
 
 const EMPTY = Buffer.alloc(0)
+const MB = 1024 * 1024
 let lastTransaction = 0n
 
 /** One plugin's database, wherever the process is that has it open. */
 export class PluginStore {
   readonly plugin: string
   readonly generation: number
+  maxBytes = QUOTA_DEFAULTS.databaseMb * MB
   readonly #stores: Stores
   readonly #db: string
   readonly #path: string
@@ -50,9 +52,10 @@ export class PluginStore {
     })
   }
 
-  /** Says what the active version declares, for when the database is opened next. */
-  expect(collections: readonly CollectionDeclaration[]): void {
+  /** Says what the active version declares, for when the database is opened next, and how large it may get. */
+  expect(collections: readonly CollectionDeclaration[], maxBytes: number): void {
     this.#collections = collections
+    this.maxBytes = maxBytes
   }
 
   /** Takes a cursor over; whoever held it before can commit no more. */
@@ -188,7 +191,7 @@ export class Transaction {
   async write(writes: Buffer, counted: boolean): Promise<Buffer> {
     const process = await this.#enter()
     return this.#send(process, StoreKind.write, [
-      this.#store.control({ claim: this.#claim, counted }),
+      this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted }),
       writes,
     ])
   }
@@ -198,7 +201,7 @@ export class Transaction {
     const process = await this.#enter()
     // Opens it, so that nothing that is read can change before the commit.
     const opened = this.#send(process, StoreKind.write, [
-      this.#store.control({ claim: this.#claim, counted: false }),
+      this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
       EMPTY,
     ])
     const read = this.#send(process, StoreKind.read, [
@@ -213,7 +216,11 @@ export class Transaction {
   async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter): Promise<void> {
     try {
       const process = await this.#enter()
-      const control = this.#store.control({ claim: this.#claim, ...(deadLetter && { deadLetter }) })
+      const control = this.#store.control({
+        claim: this.#claim,
+        maxBytes: this.#store.maxBytes,
+        ...(deadLetter && { deadLetter }),
+      })
       await this.#send(process, StoreKind.commit, [control, lastWrites])
     } catch (error) {
       await this.abort()

@@ -73,12 +73,15 @@ export type Claim = { readonly move: CursorMove } | { readonly deadLetter: numbe
 
 export interface WriteControl extends DbControl {
   readonly claim: Claim
+  readonly maxBytes: number
   /** Reply with the outcome of each write. */
   readonly counted: boolean
 }
 
 export interface CommitControl extends DbControl {
   readonly claim: Claim
+  /** The plugin's quota: what would make the file larger is refused. */
+  readonly maxBytes: number
   /** Put aside in the same transaction. */
   readonly deadLetter?: NewDeadLetter
 }

@@ -28,6 +28,7 @@ export class DocumentDatabase {
   /** The file itself, for tables of others: their names start with `lyceum_`. */
   readonly sqlite: DatabaseSync
   readonly #limits: Readonly<DocumentLimits>
+  #maxBytes = 0
   readonly #collections = new Map<string, Collection>()
   readonly #schemaStatement: StatementSync
   #knownSchema = -1
@@ -238,6 +239,17 @@ export class DocumentDatabase {
     this.sqlite.prepare('DELETE FROM indexes WHERE number=?').run(index.number)
     this.sqlite.exec(`DROP INDEX i${index.number}`)
     if (index.isUnique) this.sqlite.exec(`DROP TABLE u${index.number}`)
+  }
+
+  /**
+   * Bounds the size of the file: what would make it grow beyond is refused as `database_full`, what fits into
+   * the room that deleted documents left is not. A bound below the size that it has holds it at that size.
+   */
+  limitBytes(maxBytes: number): void {
+    if (this.#maxBytes === maxBytes) return
+    this.#maxBytes = maxBytes
+    const pageBytes = Number(this.sqlite.prepare('PRAGMA page_size').get()?.page_size)
+    this.sqlite.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`)
   }
 
   /** The size of the file, in bytes. What the open transaction still holds in memory is not counted. */

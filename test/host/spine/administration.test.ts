@@ -108,6 +108,39 @@ describe('a quota', () => {
   })
 })
 
+describe('a database that has the size of its quota', () => {
+  const text = (tag: string) => ({ event_type: 'fill', id: tag, tag, text: 'x'.repeat(100_000) })
+  const kept = async () => (await lyceum.call('GET', '/v1/queries/hoarder/n')).json
+  const feed = async (): Promise<{ state: string; lag: number; lastError?: { code: string } }> =>
+    (await shown('hoarder')).cursors[0]
+
+  test('stops its handler, which loses nothing, and goes on when an admin raises the quota', async () => {
+    await lyceum.publish(
+      'hoarder',
+      `import { onEvent, query } from '@lyceum/sdk'
+       export const keep = onEvent('fill', ({ events, db }) => {
+         for (const e of events) db.collection('kept').insertOne({ _id: e.tag, text: e.text })
+       })
+       export const n = query(({ db }) => db.collection('kept').countDocuments())`,
+    )
+    const limit = (databaseMb: number) =>
+      lyceum.call('PATCH', '/v1/plugins/hoarder/quota', { body: { databaseMb } })
+    await limit(1)
+    await lyceum.call('POST', '/v1/events', { body: Array.from({ length: 30 }, (_, n) => text(`t${n}`)) })
+    let at = await feed()
+    while (at.state !== 'retrying') {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      at = await feed()
+    }
+    expect(at.lastError?.code).toBe('database_full')
+    expect(await kept()).toBeLessThanOrEqual(10)
+    expect((await shown('hoarder')).deadLetters).toBe(0)
+    await limit(16)
+    await lyceum.settled()
+    expect(await kept()).toBe(30)
+  })
+})
+
 describe('GET /v1/plugins/:id', () => {
   test('tells state, versions, endpoints, usage, cursors and when jobs run next', async () => {
     const plugin = await shown()
