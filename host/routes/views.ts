@@ -42,7 +42,7 @@ export function addViews(app: App, host: Host): void {
     ownPage(c)
     const fields = fieldsOf(endpoint, caller, coursesFor(host, caller), new Map(asked))
     try {
-      const content = await contentOf(host, { caller, plugin, view: name, asked })
+      const content = contentOf(host, { caller, plugin, view: name, asked })
       return c.html(viewPage({ caller, endpoint, fields, content }))
     } catch (error) {
       if (!(error instanceof LyceumError && error.code === 'bad_parameter')) throw error
@@ -57,7 +57,7 @@ export function addViews(app: App, host: Host): void {
     for (const [name, value] of FRAME_HEADERS) c.header(name, value)
     try {
       refuseOutsideFrame(c)
-      const { caller, plugin, view, asked } = await readTicket(host.keys, c.req.param('ticket'))
+      const { caller, plugin, view, asked } = readTicket(host.keys, c.req.param('ticket'))
       const answer = await host.questions.answer('view', plugin, view, asked, caller).catch(async (error) => {
         throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
       })
@@ -111,10 +111,10 @@ function askedOf(c: Context<AppEnv>): [string, string][] {
   return [...new URL(c.req.url).searchParams].filter(([name]) => !own.has(name))
 }
 
-async function contentOf(host: Host, ticket: Ticket): Promise<ViewContent> {
+function contentOf(host: Host, ticket: Ticket): ViewContent {
   const { plugin: id, view, asked, caller } = ticket
   const { plugin, endpoint, named } = host.questions.check('view', id, view, asked, caller)
-  const frame = `/frames/${await issueTicket(host.keys, ticket)}`
+  const frame = `/frames/${issueTicket(host.keys, ticket)}`
   if (frame.length > LIMITS.frameAddressChars)
     throw new LyceumError('bad_parameter', 'The parameters are too long together. Shorten what is filled in.')
   return {

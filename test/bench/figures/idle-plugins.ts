@@ -9,7 +9,7 @@ import { idleFolder } from '../idle-folder.ts'
 const PLUGINS = 1_000
 const EVENTS = 20_000
 const TURNS = 5
-const MEMORY_TURNS = 3
+const MEMORY_TURNS = 1
 const BYTES_PER_MB = 1024 * 1024
 const HOST_MEMORY = join(import.meta.dirname, '../host-memory.ts')
 const run = promisify(execFile)
