@@ -76,7 +76,7 @@ describe('a quota', () => {
   test.each([
     ['outputBytes', 1000, 'sized?n=5000', 502, 'over_output', 4_194_304],
     ['opsPerCall', 3, 'asks?n=4', 502, 'over_ops', 10_000],
-    ['cpuMsPerCall', 20, 'busy?ms=2000', 502, 'over_cpu', 2000],
+    ['cpuMsPerCall', 20, 'busy?ms=200', 502, 'over_cpu', 2000],
   ] as const)('of %s holds from the next call on', async (name, low, path, status, code, normal) => {
     expect(await query(path)).not.toEqual([status, code])
     expect((await quota({ [name]: low })).status).toBe(200)
