@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
 
 let lyceum: TestHost
-beforeEach(async () => {
+beforeAll(async () => {
   lyceum = await startHost()
   await lyceum.publish(
     'live',
@@ -17,7 +17,7 @@ beforeEach(async () => {
      export const answers = query(({ db }) => db.collection('answers').countDocuments())`,
   )
 })
-afterEach(() => lyceum.dispose())
+afterAll(() => lyceum.dispose())
 
 const answer = (id: string, bad?: boolean) => ({ id, event_type: 'answer', ...(bad && { event: { bad } }) })
 const post = async (events: readonly object[]) =>
@@ -46,6 +46,23 @@ test('events that no realtime handler wants are answered at once', async () => {
   })
 })
 
+test('a request of nothing but duplicates waits for every one of them', async () => {
+  await post([answer('once')])
+  await post([{ id: 'unrelated', event_type: 'other' }])
+  const again = await post([answer('once'), { id: 'unrelated', event_type: 'other' }])
+  expect(again).toEqual({ accepted: 0, duplicates: 2, rejected: [], handlers: [COMMITTED] })
+})
+
+test('a handler that is paused is late at once, and handles the event when it is resumed', async () => {
+  const before = (await lyceum.call('GET', '/v1/queries/live/answers')).json
+  await lyceum.call('POST', '/v1/plugins/live/pause')
+  expect((await post([answer('p1')])).handlers).toEqual([{ ...COMMITTED, state: 'late' }])
+  expect((await post([answer('p2')])).handlers).toEqual([{ ...COMMITTED, state: 'late' }])
+  await lyceum.call('POST', '/v1/plugins/live/resume')
+  expect((await post([answer('p1'), answer('p2')])).handlers).toEqual([COMMITTED])
+  expect((await lyceum.call('GET', '/v1/queries/live/answers')).json).toBe(before + 2)
+})
+
 test('an event that fails says so, also when it is sent again, and no more once it was retried', async () => {
   expect((await post([answer('good'), answer('bad', true)])).handlers).toEqual([FAILED])
   expect((await post([answer('good')])).handlers).toEqual([COMMITTED])
@@ -65,20 +82,4 @@ test('an event that fails says so, also when it is sent again, and no more once 
   )
   await lyceum.call('POST', '/v1/plugins/live/dead-letters/retry')
   expect((await post([answer('bad', true)])).handlers).toEqual([COMMITTED])
-})
-
-test('a request of nothing but duplicates waits for every one of them', async () => {
-  await post([answer('a')])
-  await post([{ id: 'unrelated', event_type: 'other' }])
-  const again = await post([answer('a'), { id: 'unrelated', event_type: 'other' }])
-  expect(again).toEqual({ accepted: 0, duplicates: 2, rejected: [], handlers: [COMMITTED] })
-})
-
-test('a handler that is paused is late at once, and handles the event when it is resumed', async () => {
-  await lyceum.call('POST', '/v1/plugins/live/pause')
-  expect((await post([answer('a')])).handlers).toEqual([{ ...COMMITTED, state: 'late' }])
-  expect((await post([answer('b')])).handlers).toEqual([{ ...COMMITTED, state: 'late' }])
-  await lyceum.call('POST', '/v1/plugins/live/resume')
-  expect((await post([answer('a'), answer('b')])).handlers).toEqual([COMMITTED])
-  expect((await lyceum.call('GET', '/v1/queries/live/answers')).json).toBe(2)
 })
