@@ -59,12 +59,15 @@ export class Port {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
-      setImmediate(() => {
-        this.#corked = false
-        this.#socket.uncork()
-      })
+      setImmediate(() => this.flush())
     }
     this.#socket.write(encodeFrame(header, payload))
+  }
+
+  /** Lets go of what was sent in this turn, without waiting for its end. */
+  flush(): void {
+    this.#corked = false
+    this.#socket.uncork()
   }
 
   /** Sends one frame and calls back once the kernel has it: for a last word before the process ends. */

@@ -28,6 +28,8 @@ export function serve(
     } catch (error) {
       port.send({ ...reply, flags: FAILED }, JSON.stringify(failureOf(error)))
     }
+    // The next request may be here already and take long: the host must not lay that to this one.
+    port.flush()
   }
   endWithParent()
   const port = Port.ofChild(maxFrameBytes, receive, () => process.exit(0))

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { SerialProcess } from '../../process/serial-process.ts'
+
+const REQUEST = 8
+
+test('an answer does not wait for the next request, so that the one that hangs is blamed and no other', async () => {
+  const gone = Promise.withResolvers<string | undefined>()
+  const child = new SerialProcess({
+    name: 'echo',
+    script: join(import.meta.dirname, 'echo-child.ts'),
+    nodeFlags: [],
+    rssCapMb: 1_024,
+    maxFrameBytes: 1_000,
+    requestMs: 1_000,
+    slowMs: 1_000,
+    onSlow: () => {},
+    onOutput: () => {},
+    onGone: (_reason, culprit) => gone.resolve(culprit),
+    refusal: () => new Error('refused'),
+    lost: () => new Error('lost'),
+  })
+  onTestFinished(() => child.kill('the test is over'))
+  await child.ready
+  const [first, second] = await Promise.allSettled([
+    child.request('quick', { kind: REQUEST }, 'hello'),
+    child.request('stuck', { kind: REQUEST }, 'hang'),
+  ])
+  expect(first).toEqual({ status: 'fulfilled', value: Buffer.from('hello') })
+  expect(second).toMatchObject({ status: 'rejected' })
+  expect(await gone.promise).toBe('stuck')
+})
