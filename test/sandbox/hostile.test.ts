@@ -216,7 +216,7 @@ async function again(ask: () => Promise<Told>): Promise<Told> {
 
 describe('bombs with the memory and the time of a default quota', () => {
   const ask: Ask = { memoryMb: 64, budget: { cpuMs: 2_000, wallMs: 10_000 } }
-  test.for([
+  test.for<readonly [name: string, body: string]>([
     ['the longest array', 'new Array(2 ** 32 - 2).fill(1)'],
     ['arrays that double', 'let a = [1]; for (;;) a = a.concat(a)'],
     ['many arrays', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))'],
