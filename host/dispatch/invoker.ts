@@ -153,12 +153,13 @@ export class Invoker {
       depth > 0 &&
       (failure.code === 'over_wall' ||
         (failure.code === 'over_cpu' && budget.cpuMs < plugin.quota.cpuMsPerCall))
-    if (BUDGET_CODES.has(failure.code) && !waited && !leftover)
-      this.#conduct.strike(plugin.id, failure.code, failure.message)
+    const struck = BUDGET_CODES.has(failure.code) && !waited && !leftover
+    if (struck) this.#conduct.strike(plugin.id, failure.code, failure.message)
     return {
       cpuMs,
       result: EMPTY,
-      failure: passing === undefined ? endedFailure(failure) : passingFailure(passing),
+      // Who broke a limit did so whatever else went wrong, or it could be tried again for ever.
+      failure: passing === undefined || struck ? endedFailure(failure) : passingFailure(passing),
     }
   }
 

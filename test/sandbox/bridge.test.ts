@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CallTree } from '../../host/dispatch/call-tree.ts'
+import { Invoker } from '../../host/dispatch/invoker.ts'
+import { LyceumError } from '../../host/errors.ts'
 import { Meter } from '../../sandbox/budget.ts'
 import { Kind, OPS } from '../../sandbox/protocol.ts'
 import { failureOf, poisonedOf, reportOf } from '../../sandbox/reports.ts'
@@ -126,6 +129,38 @@ describe('the host checks every op itself', () => {
     expect(await forge('reads', 'pluginQuery', '["other","none",{}]')).toBe('op_denied')
     expect(await forge('reads', 'pluginQuery', '["__proto__","none",{}]')).toBe('op_denied')
   })
+})
+
+test('a limit that a plugin broke is laid to it, whatever else went wrong', async () => {
+  const lyceum = await startHost()
+  const source = `import { query } from '@lyceum/sdk'; export const reads = query(({ db }) => db.collection('a').find().toArray())`
+  await lyceum.publish('asking', source)
+  const { supervisor, conduct, plugins } = lyceum.host
+  const lose = () => {
+    throw new LyceumError('store_lost', 'The store was lost.')
+  }
+  const ops = { dbRead: lose, dbWrite: lose, dbWriteCounted: lose, pluginQuery: lose, log: lose }
+  const invoker = new Invoker(supervisor, conduct, ops)
+  const plugin = plugins.get('asking')
+  const endpoint = plugin.endpoints.get('reads')
+  if (endpoint === undefined) throw new Error('there is no such endpoint')
+  const end = async (code: string) => {
+    supervisor.run = async (call) => {
+      const refused = Promise.withResolvers<void>()
+      const refuse = () => refused.resolve()
+      call.onOp({ name: 'dbRead', payload: Buffer.alloc(0), reply() {}, refuse })
+      await refused.promise
+      return { cpuMs: 1_000, result: Buffer.alloc(0), failure: { code, message: 'x' } }
+    }
+    const tree = new CallTree(plugin.quota)
+    const context = { plugin, endpoint, caller: undefined, transaction: undefined, tree, depth: 0 }
+    const call = { context, input: '{}', eachEvent: false, plainJson: true, traceWrites: false }
+    return (await invoker.run(call)).failure
+  }
+  expect(await end('over_cpu')).toMatchObject({ code: 'over_cpu', passing: false })
+  expect(await end('plugin_failed')).toMatchObject({ code: 'store_lost', passing: true })
+  expect(conduct.of('asking').strikes).toBe(1)
+  await lyceum.dispose()
 })
 
 describe('a meter', () => {
