@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -57,6 +58,8 @@ interface Waiter {
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #ownUids = mayGiveUids()
+  /** Chosen at random, for there may be other hosts on this machine. */
+  readonly #uidOffset = randomInt(UIDS)
   readonly #shared = new Set<Sandbox>()
   readonly #probation = new Map<string, Sandbox>()
   readonly #homes = new Map<string, Sandbox>()
@@ -196,7 +199,7 @@ export class Supervisor {
       name: `${name}#${this.#started}`,
       script: SCRIPT,
       nice,
-      uid: this.#ownUids ? FIRST_UID + (this.#started % UIDS) : undefined,
+      uid: this.#ownUids ? FIRST_UID + ((this.#uidOffset + this.#started) % UIDS) : undefined,
       rssCapMb,
       heartbeatMs: heartbeatMs * patience,
       graceMs: GRACE_MS * patience,
