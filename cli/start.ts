@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -62,10 +63,7 @@ async function start(options: Options): Promise<void> {
   host.markReady()
   console.log(`Lyceum is listening on ${served.url}`)
   console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
-  if (config.samples && host.log.head() === 0)
-    await loadSamples(connection).catch((error: unknown) => {
-      if (!host.stopping()) throw error
-    })
+  if (config.samples) await loadSamplesOnce(host, connection)
   await tellChanged(plugins, host)
 }
 
@@ -148,6 +146,23 @@ async function tellChanged(plugins: readonly FirstParty[], host: Host): Promise<
 }
 
 const Accepted = z.object({ accepted: z.int() })
+
+/**
+ * Loads the sample course into an empty log. A mark stays in the data folder until all of it is there, so that
+ * the next start finishes what was interrupted; its events count once however often they are sent.
+ */
+async function loadSamplesOnce(host: Host, connection: Connection): Promise<void> {
+  const mark = join(host.config.dataDir, 'samples-loading')
+  if (host.log.head() > 0 && !existsSync(mark)) return
+  await writeFile(mark, '')
+  try {
+    await loadSamples(connection)
+  } catch (error) {
+    if (host.stopping()) return
+    throw error
+  }
+  await rm(mark)
+}
 
 /** Sends the sample course in like an LMS would. */
 async function loadSamples(connection: Connection): Promise<void> {

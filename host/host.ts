@@ -155,10 +155,10 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       ...lane.status(plugin).flatMap(({ state, cursor }) => (state === 'idle' ? [] : [cursor])),
     )
   const explain = async (error: LyceumError, withStack: boolean) => {
-    const { plugin, stack, ...details } = error.details ?? {}
-    if (typeof plugin !== 'string' || typeof stack !== 'string') return error
-    const mapped = withStack ? { stack: await authorStack(plugin, stack) } : {}
-    return new LyceumError(error.code, error.message, { plugin, ...details, ...mapped })
+    const { plugin, version, stack, ...details } = error.details ?? {}
+    if (typeof plugin !== 'string' || typeof version !== 'string' || typeof stack !== 'string') return error
+    const mapped = withStack ? { stack: await authorStack(plugin, stack, version) } : {}
+    return new LyceumError(error.code, error.message, { plugin, version, ...details, ...mapped })
   }
 
   let ready = false

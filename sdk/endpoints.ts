@@ -94,8 +94,7 @@ export function cron(schedule: string | CronOptions, handler: (context: CronCont
 }
 
 /**
- * Declares the indexes of one of the plugin's collections, and which other plugins may read it. The export's
- * name is the collection's.
+ * Declares the indexes of one of the plugin's collections. The export's name is the collection's.
  *
  * @example export const plays = collection({ indexes: [{ course: 1, n: -1 }] })
  */
@@ -103,7 +102,7 @@ export function collection(options: CollectionOptions): CollectionDeclaration {
   return Object.freeze({
     [ENDPOINT]: true,
     kind: 'collection',
-    options: { indexes: options.indexes ?? [], read: options.read ?? [] },
+    options: { indexes: options.indexes ?? [] },
   })
 }
 

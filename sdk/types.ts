@@ -143,6 +143,4 @@ export type IndexKeys = Readonly<Record<string, 1 | -1>>
 export interface CollectionOptions {
   /** The indexes: their fields, and `unique` where no two documents may agree in all of them. */
   readonly indexes?: readonly (IndexKeys | { readonly keys: IndexKeys; readonly unique?: boolean })[]
-  /** Ids of plugins that may read the collection. */
-  readonly read?: readonly string[]
 }

@@ -288,6 +288,7 @@ export class HandlerFeed {
   async #putAside(batch: Batch, row: LogRow, failure: EndedFailure): Promise<boolean> {
     const letter: NewDeadLetter = {
       endpoint: this.endpoint.name,
+      version: this.plugin.version,
       seq: row.seq,
       code: failure.code,
       message: failure.message,

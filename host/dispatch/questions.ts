@@ -165,7 +165,11 @@ function namedFor(
   const named: Record<string, unknown> = Object.create(null)
   const text = (name: string) => {
     const value = given.get(name)
-    return typeof value === 'string' && value !== '' ? value.slice(0, LIMITS.parameterChars) : undefined
+    if (typeof value !== 'string' || value === '') return undefined
+    if (value.length <= LIMITS.parameterChars) return value
+    throw new LyceumError('bad_parameter', `${name}: at most ${LIMITS.parameterChars} characters.`, {
+      parameter: name,
+    })
   }
   const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller)
   for (const dimension of endpoint.dimensions) {
@@ -206,6 +210,7 @@ function refusal(context: OpContext, failure: EndedFailure): LyceumError {
   const { plugin, endpoint } = context
   return new LyceumError(failure.code, `${plugin.id}.${endpoint.name}: ${failure.message}`, {
     plugin: plugin.id,
+    version: plugin.version,
     endpoint: endpoint.name,
     ...(failure.stack !== undefined && { stack: failure.stack }),
   })

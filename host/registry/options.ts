@@ -2,8 +2,7 @@ import { Cron } from 'croner'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { type EventFilter, filterProblem } from './event-filter.ts'
-import { type Kind, nameProblem, printable } from './manifest-names.ts'
-import { MAX_PLUGIN_ID } from './package.ts'
+import { type Kind, printable } from './manifest-names.ts'
 import { type Params, ParamsSchema } from './params.ts'
 
 const text = (characters: number) =>
@@ -57,17 +56,11 @@ const Index = z.union(
   ],
   { error: 'write { field: 1 } or { keys: { field: 1 }, unique: true }' },
 )
-const PluginId = z.string().superRefine((id, context) => {
-  const problem = nameProblem(id, MAX_PLUGIN_ID)
-  if (problem) context.addIssue({ code: 'custom', message: `\`${printable(id)}\` ${problem}` })
-})
-
 const Collection = z.strictObject({
   indexes: z
     .array(Index, { error: 'write a list of indexes: [{ course: 1, n: -1 }]' })
     .max(16, 'a collection has 16 indexes at most')
     .default([]),
-  read: z.array(PluginId, { error: 'write a list of plugin ids' }).max(64, 'at most 64 plugins').default([]),
 })
 
 const SCHEMAS = {

@@ -198,7 +198,7 @@ export function addPlugins(app: App, host: Host): void {
     const { total, letters } = await host.plugins.storeOf(id).deadLetters(endpoint, limit)
     const shown = letters.map(async (letter) => ({
       ...letter,
-      ...(letter.stack !== undefined && { stack: await host.authorStack(id, letter.stack) }),
+      ...(letter.stack !== undefined && { stack: await host.authorStack(id, letter.stack, letter.version) }),
       event: JSON.parse(host.window.text(letter.seq) ?? 'null'),
     }))
     return c.json({ total, letters: await Promise.all(shown) }, 200)

@@ -20,7 +20,7 @@ const TABLES = `
     epoch INTEGER NOT NULL, log TEXT NOT NULL, seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS lyceum_dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, version TEXT NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL,
     message TEXT NOT NULL, stack TEXT, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS lyceum_dead_letters_at ON lyceum_dead_letters (endpoint, seq);
@@ -209,11 +209,12 @@ export class PluginFile {
   #addDeadLetter(letter: NewDeadLetter): void {
     this.#writer.sqlite
       .prepare(
-        `INSERT INTO lyceum_dead_letters (endpoint, seq, code, message, stack, attempts, at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO lyceum_dead_letters (endpoint, version, seq, code, message, stack, attempts, at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         letter.endpoint,
+        letter.version,
         letter.seq,
         letter.code,
         letter.message,
@@ -228,6 +229,7 @@ function deadLetterOf(row: Readonly<Record<string, unknown>>): DeadLetter {
   return {
     id: Number(row.id),
     endpoint: String(row.endpoint),
+    version: String(row.version),
     seq: Number(row.seq),
     code: String(row.code),
     message: String(row.message),

@@ -88,6 +88,8 @@ export interface CommitControl extends DbControl {
 
 export interface NewDeadLetter {
   readonly endpoint: string
+  /** The plugin's version that failed: its stack is to be read with that version's lines. */
+  readonly version: string
   readonly seq: number
   readonly code: string
   readonly message: string

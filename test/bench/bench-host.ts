@@ -23,6 +23,7 @@ export async function withHost<Result>(
   const started = await startHost(dataDir)
   const client = new Client(started.url, await started.token({ role: 'admin' }))
   try {
+    await quiet(started.host.lane)
     const bundled = await bundlePlugin(PLUGIN)
     const answer = await started.call('POST', `/v1/plugins/${bundled.package.name}/versions`, {
       body: bundled,

@@ -19,7 +19,7 @@ describe('endpoints are plain records', () => {
   test('a collection has indexes and readers', () => {
     expect(collection({ indexes: [{ a: 1 }] })).toMatchObject({
       kind: 'collection',
-      options: { indexes: [{ a: 1 }], read: [] },
+      options: { indexes: [{ a: 1 }] },
     })
   })
 

@@ -160,5 +160,4 @@ export const plays = collection({
     { course: 1, n: -1 },
     { keys: { video: 1 }, unique: true },
   ],
-  read: ['report'],
 })
