@@ -74,6 +74,31 @@ describe('lyceum start', () => {
     expect(host.output()).toContain('Stopping: batches under way end first.')
   })
 
+  test('finishes a sample course that was interrupted, and counts none of it twice', async () => {
+    const interrupted = join(folder, 'cut-off')
+    const first = await spawnHost(interrupted, [])
+    await until(
+      async () => first.output(),
+      (output) => output.includes('Loading the sample course'),
+    )
+    await first.stop('SIGKILL')
+    expect(first.output()).not.toContain('Loaded ')
+    const second = await spawnHost(interrupted, [])
+    try {
+      await until(
+        async () => second.output(),
+        (output) => output.includes('Loaded '),
+      )
+      const api = await client(second, interrupted)
+      expect(await plays(api, sample.truth().playsByVideo)).toEqual(sample.truth().playsByVideo)
+    } finally {
+      await second.stop('SIGINT')
+    }
+    const third = await spawnHost(interrupted, [])
+    expect(await third.stop('SIGINT')).toBe(0)
+    expect(third.output()).not.toContain('Loading')
+  })
+
   test('the second time has everything still, loads and installs nothing again, and yields its folder and port to no other', async () => {
     const host = await spawnHost(data(), [])
     try {

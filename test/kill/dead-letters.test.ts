@@ -71,7 +71,11 @@ test('a retry that still fails keeps the letter', async () => {
 })
 
 test('retried after a fix, twice at the same time, each counts once and the list is empty', async () => {
-  await lyceum.publish('careful', plugin(''), { version: '1.0.1' })
+  // Longer by a line above the loop, so that a stack read with the wrong map shows another line.
+  await lyceum.publish('careful', `// mended\n${plugin('')}`, { version: '1.0.1' })
+  const before = await lyceum.call('GET', '/v1/plugins/careful/dead-letters')
+  expect(before.json.letters[0]).toMatchObject({ version: '1.0.0' })
+  expect(before.json.letters[0].stack).toContain(`plugin.ts:${lineOf("'throw'")}:`)
   const retry = () => lyceum.call('POST', '/v1/plugins/careful/dead-letters/retry')
   const answers = await Promise.all([retry(), retry()])
   const states = answers.flatMap(({ json }) => json.retried.map(({ state }: { state: string }) => state))
