@@ -48,11 +48,12 @@ const PAGE_BYTES = 4096
  * It starts with an empty environment and one pipe; while {@link Child.watch} holds it is pinged and weighed.
  */
 export class Child {
-  readonly ready: Promise<void>
+  /** Resolves with true when the child listens, with false where it ended before. */
+  readonly ready: Promise<boolean>
   readonly #options: ChildOptions
   readonly #process: ChildProcess
   readonly #port: Port
-  #markReady: () => void = () => {}
+  #settleReady: (listens: boolean) => void = () => {}
   #exited = false
   #killedFor: string | undefined
   #watchers = 0
@@ -74,7 +75,7 @@ export class Child {
       gid: options.gid,
     })
     this.ready = new Promise((resolve) => {
-      this.#markReady = resolve
+      this.#settleReady = resolve
     })
     const pipe = this.#process.stdio[PIPE_FD]
     if (!(pipe instanceof Socket)) throw new Error('the child has no pipe')
@@ -100,6 +101,7 @@ export class Child {
       this.#exited = true
       clearInterval(this.#timer)
       this.#port.close()
+      this.#settleReady(false)
       // A crash ends with other signals.
       const fromOutside = this.#killedFor === undefined && signal === 'SIGKILL'
       options.onExit({ killedFor: this.#killedFor, code, signal, fromOutside })
@@ -178,7 +180,7 @@ export class Child {
     if (!this.alive) return
     if (frame.kind === Life.ready && !this.#listens) {
       this.#listens = true
-      this.#markReady()
+      this.#settleReady(true)
     } else if (frame.kind === Life.pong && this.#unanswered > 0) {
       this.#unanswered -= 1
       this.#pingSentMs = undefined

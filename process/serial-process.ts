@@ -69,7 +69,7 @@ export class SerialProcess {
     })
   }
 
-  get ready(): Promise<void> {
+  get ready(): Promise<boolean> {
     return this.#child.ready
   }
 

@@ -131,13 +131,14 @@ export class Sandbox {
       onExit: (exit) => this.#gone(exit),
       onOutput: options.onOutput,
     })
-    void this.ready.then(() => {
+    void this.ready.then((listens) => {
+      if (!listens) return
       this.#listens = true
       if (options.nice > 0) setThreadPriorities(this.pid, options.nice)
     })
   }
 
-  get ready(): Promise<void> {
+  get ready(): Promise<boolean> {
     return this.#child.ready
   }
 

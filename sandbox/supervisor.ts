@@ -26,6 +26,7 @@ export interface SupervisorOptions {
 }
 
 const PROBATION_NICE = 19
+const SPARE_DELAY_MS = 1_000
 /** A nice-19 process may wait long for a busy machine. */
 const PROBATION_PATIENCE = 3
 const GRACE_MS = 750
@@ -79,7 +80,8 @@ export class Supervisor {
 
   /** Starts the first sandbox; resolves when it listens. */
   async start(): Promise<void> {
-    await this.#addShared().ready
+    if (!(await this.#addShared().ready))
+      throw new Error('A sandbox ended before it listened; its output says why.')
   }
 
   /** The process ids of all sandboxes. */
@@ -184,10 +186,10 @@ export class Supervisor {
     this.#spare = undefined
     const sandbox = spare ?? this.#make('sandbox', 0)
     this.#shared.add(sandbox)
-    // The spare starts once this one listens, so that it does not slow its start.
-    void sandbox.ready.then(() => {
+    // The spare starts later, so that it does not slow what this one is needed for.
+    setTimeout(() => {
       if (!this.#closed) this.#spare ??= this.#make('sandbox', 0)
-    })
+    }, SPARE_DELAY_MS).unref()
     return sandbox
   }
 

@@ -31,7 +31,8 @@ export class Stores {
 
   /** Starts the first store; resolves when it listens. */
   async start(): Promise<void> {
-    await this.process(false).ready
+    if (!(await this.process(false).ready))
+      throw new Error('A store ended before it listened; its output says why.')
   }
 
   get pids(): number[] {
