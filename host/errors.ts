@@ -56,6 +56,7 @@ export const ERRORS = {
   over_bytes: { status: 502, title: 'The plugin moved too many bytes' },
   over_output: { status: 502, title: 'The result is too large' },
   over_concurrency: { status: 429, title: 'The plugin has too many calls under way' },
+  asked_too_much: { status: 429, title: 'You have asked for too much too often' },
   over_depth: { status: 502, title: 'Plugins call each other too deeply' },
   sandbox_lost: { status: 503, title: 'The sandbox was lost' },
 

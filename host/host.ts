@@ -4,7 +4,7 @@ import { Supervisor } from '../sandbox/supervisor.ts'
 import { type Keys, loadKeys } from './auth/keys.ts'
 import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
-import { PluginLogs, withoutControls } from './capabilities/log.ts'
+import { PluginLogs } from './capabilities/log.ts'
 import { pluginQueryOp } from './capabilities/plugins.ts'
 import type { Config } from './config.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
@@ -22,6 +22,7 @@ import { Conduct } from './registry/conduct.ts'
 import type { ActivePlugin } from './registry/plugin.ts'
 import { Plugins } from './registry/plugins.ts'
 import { Stores } from './storage/stores.ts'
+import { withoutControls } from './text.ts'
 
 /** All parts of a running host. */
 export interface Host {

@@ -60,6 +60,11 @@ export const LIMITS = Object.freeze({
   slowStoreOpMs: 500,
   /** One frame on a pipe: a child that announces gigabytes. */
   frameBytes: 64 * 1024 * 1024,
+  /** Times that a view or query may break its limits for one person, and how long that is remembered. */
+  brokenLimitsPerPerson: 3,
+  brokenLimitsMinutes: 10,
+  /** Times that a question is asked again after it lost its sandbox: each time costs a process. */
+  lostSandboxRetries: 2,
   /** Calls from plugin to plugin: recursion between plugins. */
   callDepth: 4,
   /** Calls that one invocation makes to other plugins: a tree that grows exponentially. */

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import ivm from 'isolated-vm'
 import { type Exceeded, exceededMessage, Meter } from './budget.ts'
 import type { Guest } from './guest/main.ts'
-import { GuestModules } from './guest-modules.ts'
+import { BUNDLE_NAME, GuestModules } from './guest-modules.ts'
 import { HARDEN } from './harden.ts'
 import {
   type Budget,
@@ -118,7 +118,9 @@ export class GuestIsolate {
       self.dispose('bundle_broken', 'It did not load.')
       if (ended !== undefined) throw new LoadError(ended)
       const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-      throw new LoadError(failure('bundle_broken', `The plugin does not load: ${message}`, stack))
+      throw new LoadError(
+        failure('bundle_broken', `The plugin does not load: ${message}`, guestFrames(stack)),
+      )
     }
     self.#open.delete(0)
     return self
@@ -324,8 +326,8 @@ export class GuestIsolate {
     }
     if (invocation.scope === 0n) return // a load that failed reports for itself
     // What a handler throws is reported by the guest; what comes out here was thrown behind its back.
-    const stack = error instanceof Error ? error.stack : undefined
-    const rejected = `It left a promise rejected: ${message} Await what you call, or catch its error.`
+    const stack = error instanceof Error ? guestFrames(error.stack) : undefined
+    const rejected = `It left a promise rejected (${message}). Await what you call, or catch its error.`
     this.dispose('plugin_failed', rejected, invocation, stack)
   }
 
@@ -403,6 +405,14 @@ export class LoadError extends Error {
 function thrown(text: string): Failure {
   const { code, message, stack } = failureOf(text)
   return { ...failure('plugin_failed', message, stack), details: { thrown: code } }
+}
+
+/** A stack that was made out here, with the plugin's frames only: those of this process name files of the host. */
+function guestFrames(stack: string | undefined): string | undefined {
+  return stack
+    ?.split('\n')
+    .filter((line) => !/^\s+at /.test(line) || line.includes(`${BUNDLE_NAME}:`))
+    .join('\n')
 }
 
 function lost(cpuMs: number): DoneReport {

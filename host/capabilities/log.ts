@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { withoutControls } from '../text.ts'
 import type { OpImplementation } from './capability.ts'
 
 const Line = z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), line: z.string() })
@@ -82,11 +83,6 @@ function push(log: PluginLog, line: LogLine): void {
   log.lines.push(line)
   // Cut now and then rather than on every line.
   if (log.lines.length > LIMITS.logLinesPerPlugin * 2) log.lines = log.lines.slice(-LIMITS.logLinesPerPlugin)
-}
-
-/** Control characters, also those that turn the direction of text, become spaces; line ends stay. */
-export function withoutControls(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, ' ')
 }
 
 function malformed(): LyceumError {

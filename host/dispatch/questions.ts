@@ -5,10 +5,11 @@ import type { Caller } from '../auth/tokens.ts'
 import type { OpContext } from '../capabilities/capability.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { didYouMean } from '../registry/manifest-names.ts'
+import { DIMENSIONS, didYouMean } from '../registry/manifest-names.ts'
 import { parseParams } from '../registry/params.ts'
 import type { ActivePlugin, Endpoint, ReadingEndpoint } from '../registry/plugin.ts'
 import type { Plugins } from '../registry/plugins.ts'
+import { BrokenLimits } from './broken-limits.ts'
 import { CallTree } from './call-tree.ts'
 import type { EndedFailure, Invoker } from './invoker.ts'
 
@@ -39,6 +40,7 @@ const FIRST_RETRY_MS = 20
 /** Answers views and queries: for people, and for plugins that ask other plugins. */
 export class Questions {
   readonly #services: QuestionsServices
+  readonly #brokenLimits = new BrokenLimits()
 
   constructor(services: QuestionsServices) {
     this.#services = services
@@ -89,8 +91,14 @@ export class Questions {
       tree: new CallTree(plugin.quota),
       depth: 0,
     }
-    const result = await this.#run(context, named, true)
-    return { result, plugin: plugin.id, version: plugin.version, endpoint }
+    this.#brokenLimits.check(plugin, endpoint, caller)
+    try {
+      const result = await this.#run(context, named, true)
+      return { result, plugin: plugin.id, version: plugin.version, endpoint }
+    } catch (error) {
+      this.#brokenLimits.note(plugin, endpoint, caller, error)
+      throw error
+    }
   }
 
   /** Answers a plugin, as the same caller and on the budget of the same tree of calls. Resolves with EJSON. */
@@ -119,6 +127,7 @@ export class Questions {
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
   async #run(context: OpContext, named: Named, plainJson: boolean): Promise<Buffer> {
     const input = `{"named":${JSON.stringify(encode({ ...named }))},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
+    let lost = 0
     for (let waitMs = FIRST_RETRY_MS; ; waitMs *= 2) {
       const { result, failure } = await this.#services.invoker.run({
         context,
@@ -128,7 +137,12 @@ export class Questions {
         traceWrites: false,
       })
       if (failure === undefined) return result
-      const again = failure.passing && failure.code !== 'over_concurrency' && failure.code !== 'disk_full'
+      if (failure.code === 'sandbox_lost') lost += 1
+      const again =
+        failure.passing &&
+        failure.code !== 'over_concurrency' &&
+        failure.code !== 'disk_full' &&
+        lost <= LIMITS.lostSandboxRetries
       if (!again || performance.now() + waitMs > context.tree.deadlineMs) {
         if (!failure.passing) this.#services.onFailure(context.plugin, context.endpoint.name, failure)
         throw refusal(context, failure)
@@ -171,6 +185,15 @@ function namedFor(
       parameter: name,
     })
   }
+  for (const dimension of DIMENSIONS)
+    if (given.has(dimension) && !endpoint.dimensions.includes(dimension))
+      throw new LyceumError(
+        'bad_parameter',
+        `${endpoint.name} is not about one ${dimension}: leave ${dimension} out.`,
+        {
+          parameter: dimension,
+        },
+      )
   const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller)
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)

@@ -6,6 +6,7 @@ import { LyceumError } from '../errors.ts'
 import { LIMITS, type Quota } from '../limits.ts'
 import type { PluginStore } from '../storage/plugin-store.ts'
 import type { Stores } from '../storage/stores.ts'
+import { withoutControls } from '../text.ts'
 import type { Catalogue, PluginRow, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
 import type { Conduct } from './conduct.ts'
@@ -105,7 +106,8 @@ export class Plugins {
         'plugin_quarantined',
         `${id} broke its limits too often and was stopped. Its author and admins see why.`,
       )
-    if (this.#paused(id)) throw new LyceumError('plugin_paused', `An admin has paused ${id}.`)
+    if (this.#paused(id))
+      throw new LyceumError('plugin_paused', `${id} is paused. Its owner or an admin can resume it.`)
     return plugin
   }
 
@@ -282,8 +284,8 @@ export class Plugins {
     const before = this.#active.get(id)
     const plugin: ActivePlugin = {
       id,
-      title: version.title,
-      description: version.description,
+      title: withoutControls(version.title),
+      description: withoutControls(version.description),
       version: version.version,
       activation: row.activation,
       code: {

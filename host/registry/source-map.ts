@@ -83,8 +83,8 @@ export function mapPosition(map: SourceMap, { line, column }: Position): SourceP
   return { source, line: (segments[found * 4 + 2] ?? 0) + 1, column: (segments[found * 4 + 3] ?? 0) + 1 }
 }
 
-/** A frame of the runtime that surrounds a plugin in its isolate: nothing that its author could change. */
-const RUNTIME_FRAME = /^\s*at .*\blyceum:[\w./-]+:\d+:\d+\)?$/
+/** A frame of the runtime that surrounds a plugin in its isolate, or of the process around that: nothing that its author could change. */
+const RUNTIME_FRAME = /^\s*at .*\b(?:lyceum:|file:|node:)[\w./-]+:\d+:\d+\)?$/
 
 /** A guest's stack trace with the author's files and lines in place of the bundle's, cut to a bounded length. */
 export function mapStack(map: SourceMap | undefined, stack: string): string {

@@ -1,4 +1,5 @@
 import type { CollectionDeclaration } from '../storage/store-protocol.ts'
+import { withoutControls } from '../text.ts'
 import type { PluginRow, StoredEndpoint, VersionRow } from './catalogue.ts'
 import { parseOptions } from './options.ts'
 import type { Endpoint } from './plugin.ts'
@@ -34,8 +35,8 @@ export function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endp
     if (kind === 'collection') continue
     const shape = { name, dimensions, plugins, facilities: new Set(facilities) }
     const told = (said: { title?: string | undefined; description?: string | undefined }) => ({
-      title: said.title ?? titleFrom(name),
-      description: said.description ?? description,
+      title: withoutControls(said.title ?? titleFrom(name)),
+      description: withoutControls(said.description ?? description),
     })
     if (kind === 'onEvent') {
       const parsed = parseOptions(kind, name, options)

@@ -121,8 +121,13 @@ describe('parameters', () => {
     expect(json.parameter).toBe(/^The parameter (\S+)/.exec(json.detail)?.[1])
   })
 
-  test('of the host and dimensions that the query does not ask for are passed over', async () => {
-    expect(await as('nobody?format=json&course=x&user=y')).toBe('anyone')
+  test('of the host are passed over, and dimensions that the query does not ask for are refused: it would not narrow to them', async () => {
+    expect(await as('nobody?format=json')).toBe('anyone')
+    for (const dimension of ['course', 'user', 'video']) {
+      const { status, json } = await ask(`nobody?${dimension}=x`)
+      expect([status, json.code, json.parameter]).toEqual([400, 'bad_parameter', dimension])
+      expect(json.detail).toContain(`leave ${dimension} out`)
+    }
   })
 })
 
@@ -167,7 +172,7 @@ describe('whom and what a result is about', () => {
   })
 
   test('the viewer is the caller as the host verified it', async () => {
-    expect(await as('who?user=tom', student)).toEqual({ user: 'sam', role: 'student', courses: [COURSE] })
+    expect(await as('who', student)).toEqual({ user: 'sam', role: 'student', courses: [COURSE] })
     expect(await as('who')).toEqual({ user: '', role: 'admin', courses: [] })
   })
 })
