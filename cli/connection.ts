@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { loadKeys } from '../host/auth/keys.ts'
+import { hasKeys, type Keys, loadKeys } from '../host/auth/keys.ts'
 import { issueToken } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
@@ -15,21 +15,21 @@ export interface Connection {
   request(method: string, path: string, body?: unknown, contentType?: string): Promise<unknown>
 }
 
-interface ConnectionFlags {
+/** The options of {@link withConnection}, as the parser hands them over. */
+export interface ConnectionFlags {
   readonly url?: string
   readonly token?: string
   readonly data?: string
 }
 
 const JSON_TYPE = 'application/json'
-const DEFAULT_URL = 'http://127.0.0.1:4000'
 const REQUEST_MS = 60_000
-const OWN_TOKEN_SECONDS = 300
+/** A log takes as long as it takes, and with its token one can only send events. */
+const OWN_TOKEN_SECONDS = { admin: 300, ingest: 86_400 }
 
 /** Adds the options that say which host, and as whom. */
 export function withConnection(command: Command): Command {
-  return command
-    .option('--url <url>', `the host (default: LYCEUM_URL or ${DEFAULT_URL})`)
+  return withUrl(command)
     .option(
       '--token <token>',
       'a token (default: LYCEUM_TOKEN, else one made with the keys of the data folder)',
@@ -40,11 +40,49 @@ export function withConnection(command: Command): Command {
     )
 }
 
-/** The host that flags and environment name. On the host's own machine its keys make the token. */
-export async function connectionOf(flags: ConnectionFlags): Promise<Connection> {
-  const url = (flags.url ?? process.env.LYCEUM_URL ?? DEFAULT_URL).replace(/\/$/, '')
-  const given = flags.token ?? process.env.LYCEUM_TOKEN
-  return connect(url, given ?? (await ownToken(flags.data)))
+/** Adds the option that says where the host is; {@link urlOf} reads it. */
+export function withUrl(command: Command): Command {
+  return command.option(
+    '--url <url>',
+    'the host (default: LYCEUM_URL, else http://127.0.0.1 with LYCEUM_PORT or 4000)',
+  )
+}
+
+/**
+ * The host that flags and environment name. On the host's own machine its keys make the token.
+ *
+ * @param role whose token to make there
+ * @throws LyceumError bad_parameter, config_invalid
+ */
+export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'ingest'): Promise<Connection> {
+  const url = urlOf(flags.url)
+  return connect(url, flags.token || process.env.LYCEUM_TOKEN || (await ownToken(flags.data, role)))
+}
+
+/** The address of the host, without a slash at its end. @throws LyceumError bad_parameter, config_invalid */
+export function urlOf(given: string | undefined): string {
+  const url = given ?? (process.env.LYCEUM_URL || `http://127.0.0.1:${loadConfig(process.env, {}).port}`)
+  checkUrl(url)
+  return url.replace(/\/$/, '')
+}
+
+/** @throws LyceumError bad_parameter where this is not the address of a host */
+export function checkUrl(url: string): void {
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new LyceumError('bad_parameter', `The address ${url} must look like http://127.0.0.1:4000.`)
+}
+
+/**
+ * The keys of a host's data folder. They are not made here: no host would know what they sign.
+ *
+ * @param advice what to do where there are none
+ * @throws LyceumError config_invalid
+ */
+export async function ownKeys(data: string | undefined, advice: string): Promise<Keys> {
+  const { dataDir } = loadConfig(process.env, { data })
+  if (await hasKeys(dataDir)) return loadKeys(dataDir)
+  const named = data ?? (process.env.LYCEUM_DATA || './.lyceum')
+  throw new LyceumError('config_invalid', `There is no data folder of a host at ${named}. ${advice}`)
 }
 
 export function connect(url: string, token: string): Connection {
@@ -56,9 +94,12 @@ export function connect(url: string, token: string): Connection {
   }
 }
 
-async function ownToken(data: string | undefined): Promise<string> {
-  const { dataDir } = loadConfig(process.env, { data })
-  return issueToken(await loadKeys(dataDir), { role: 'admin' }, OWN_TOKEN_SECONDS)
+async function ownToken(data: string | undefined, role: 'admin' | 'ingest'): Promise<string> {
+  const keys = await ownKeys(
+    data,
+    'Give --data FOLDER, the folder that the host was started with, or --token TOKEN.',
+  )
+  return issueToken(keys, { role }, OWN_TOKEN_SECONDS[role])
 }
 
 async function send(

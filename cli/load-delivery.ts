@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
+import { checkUrl } from './connection.ts'
 import type { Batch } from './load-batches.ts'
 
 /** Where the events go, and who sends them. */
 export interface Target {
   /** The address of the host, such as `http://127.0.0.1:4000`. */
   url: string
-  token: string | undefined
+  token: string
 }
 
 const TRIES = 10
@@ -65,7 +66,7 @@ async function send(batch: Batch, { url, token }: Target, signal: AbortSignal): 
       headers: {
         'Content-Type': 'application/x-ndjson',
         'Idempotency-Key': batch.key,
-        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        Authorization: `Bearer ${token}`,
       },
       body: batch.body,
       // A redirect would turn the POST into a GET; whoever moved the host has to say so.
@@ -118,8 +119,6 @@ function retryAfterMs(header: string | null): number | undefined {
  * @throws LyceumError bad_parameter where the address is none.
  */
 export function eventsUrl(url: string): string {
-  const base = URL.parse(url.endsWith('/') ? url : `${url}/`)
-  if (base === null || !/^https?:$/.test(base.protocol))
-    throw new LyceumError('bad_parameter', `The address ${url} must look like http://127.0.0.1:4000.`)
-  return new URL('v1/events', base).href
+  checkUrl(url)
+  return new URL('v1/events', url.endsWith('/') ? url : `${url}/`).href
 }

@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander'
-import { LyceumError } from '../host/errors.ts'
+import type { Command } from 'commander'
+import { type ConnectionFlags, connectionOf, withConnection } from './connection.ts'
 import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
 import { deliver, eventsUrl, type Target } from './load-delivery.ts'
 import { describe, type LoadSummary, printable, Tally } from './load-summary.ts'
@@ -15,7 +15,7 @@ export interface LoadOptions extends Target {
   /** Aborted, it ends the loading; what was sent stays, and loading again goes on. */
   signal: AbortSignal
   onProgress?: (progress: Progress) => void
-  /** Told why a batch has to wait. */
+  /** Told why it does not go on; once, however many batches wait. */
   onWait?: (why: string, seconds: number) => void
 }
 
@@ -35,7 +35,13 @@ export async function loadFiles(files: readonly string[], options: LoadOptions):
   const startMs = performance.now()
   const failed = new AbortController()
   const signal = AbortSignal.any([options.signal, failed.signal])
-  const onWait = options.onWait ?? (() => {})
+  let waitsUntilMs = 0
+  const onWait = (why: string, seconds: number) => {
+    const nowMs = performance.now()
+    if (nowMs < waitsUntilMs) return
+    waitsUntilMs = nowMs + seconds * 1000
+    options.onWait?.(why, seconds)
+  }
   const tally = new Tally()
   const underWay = new Set<Promise<void>>()
   let bytesOfEarlierFiles = 0
@@ -80,25 +86,20 @@ Loading a file again counts nothing twice, so after an interruption run the same
 
 Examples:
   npx lyceum load tracking.log
-  npx lyceum load /var/log/edx/tracking.log-2026*.gz --token "$(npx lyceum token ingest)"
+  npx lyceum load /var/log/edx/tracking.log-2026*.gz --url https://lyceum.example.edu --token "$TOKEN"
   ssh lms cat tracking.log | npx lyceum load -`
 
-interface Options {
-  url: string
-  token?: string
-  quiet?: boolean
-  json?: boolean
+interface Options extends ConnectionFlags {
+  readonly quiet?: boolean
+  readonly json?: boolean
 }
 
 /** `lyceum load`: the summary on stdout, everything else on stderr; rejected lines are no failure. */
 export function registerLoad(program: Command): void {
-  program
-    .command('load')
+  withConnection(program.command('load'))
     .summary('load tracking logs')
     .description('Send the events of tracking logs to a running host.')
     .argument('<file...>', 'logs, plain or gzip; - for the standard input')
-    .addOption(new Option('--url <address>', 'the host').env('LYCEUM_URL').default('http://127.0.0.1:4000'))
-    .addOption(new Option('--token <token>', 'a token of the role ingest or admin').env('LYCEUM_TOKEN'))
     .option('--quiet', 'show no progress')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', HELP)
@@ -107,12 +108,8 @@ export function registerLoad(program: Command): void {
     )
 }
 
-async function load(files: string[], { url, token, quiet, json }: Options): Promise<void> {
-  if (!token)
-    throw new LyceumError(
-      'sign_in_required',
-      'Loading needs a token: give --token or LYCEUM_TOKEN. "npx lyceum token ingest" prints one.',
-    )
+async function load(files: string[], { quiet, json, ...flags }: Options): Promise<void> {
+  const { url, token } = await connectionOf(flags, 'ingest')
   const line = quiet ? undefined : new ProgressLine(process.stderr)
   let sent = 0
   const interrupt = new AbortController()

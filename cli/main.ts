@@ -4,12 +4,14 @@ import { toProblem } from '../host/problem.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { registerLoad } from './load.ts'
 import { registerPublish } from './publish.ts'
+import { registerSignIn } from './sign-in.ts'
 import { registerStart } from './start.ts'
 import { registerToken } from './token.ts'
 
 const HELP = `
 Examples:
   npx lyceum token admin                          a token that may do everything, for an hour
+  npx lyceum sign-in student --user 42            a link that signs a browser in as a student
   npx lyceum load --help                          what a command takes
 
 Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.`
@@ -32,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   registerStart(program)
   registerPublish(program)
   registerToken(program)
+  registerSignIn(program)
   registerLoad(program)
   try {
     await program.parseAsync(argv)

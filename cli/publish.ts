@@ -28,7 +28,7 @@ export function registerPublish(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (folder: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals()
-      const answer = await publish(folder, await connectionOf(options))
+      const answer = await publish(folder, await connectionOf(options, 'admin'))
       console.log(options.json === true ? JSON.stringify(answer) : sentence(answer))
     })
 }

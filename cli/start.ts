@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { signInLink } from '../host/auth/sign-in.ts'
 import { issueToken } from '../host/auth/tokens.ts'
-import { loadConfig } from '../host/config.ts'
+import { type Config, loadConfig } from '../host/config.ts'
 import { LyceumError } from '../host/errors.ts'
 import { type Host, openHost } from '../host/host.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
@@ -63,8 +63,17 @@ async function start(options: Options): Promise<void> {
   host.markReady()
   console.log(`Lyceum is listening on ${served.url}`)
   console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
+  tellHowToPublish(config, served.url)
   if (config.samples) await loadSamplesOnce(host, connection)
   await tellChanged(plugins, host)
+}
+
+/** A command in another terminal has the defaults, and would look for another host. */
+function tellHowToPublish({ port, dataDir }: Config, url: string): void {
+  const usual = loadConfig({}, {})
+  if (port === usual.port && dataDir === usual.dataDir) return
+  const folder = /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`
+  console.log(`Publish with: npx lyceum publish DIR --url ${url} --data ${folder}`)
 }
 
 async function listen(host: Host): Promise<Served> {

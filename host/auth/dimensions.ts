@@ -31,8 +31,8 @@ export interface Scope {
 export function authorise(caller: Caller, asked: Scope, asks: readonly string[]): Scope {
   const needsUser = asks.includes('user')
   const needsCourse = asks.includes('course')
-  if (caller.role === 'ingest' || caller.role === 'embed')
-    throw new LyceumError('role_denied', `A token of role ${caller.role} does not open views or queries.`)
+  if (caller.role === 'ingest')
+    throw new LyceumError('role_denied', 'A token of role ingest does not open views or queries.')
   if (caller.role === 'student' && needsCourse && !needsUser)
     throw new LyceumError('role_denied', 'This is about a whole course: it is for its instructors.')
   const course = needsCourse ? courseOf(caller, asked.course) : undefined

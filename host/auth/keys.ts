@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
@@ -30,6 +30,16 @@ export interface Keys {
   readonly verifying: ReadonlyMap<string, KeyObject>
   /** True where this call made the file: tokens of another data folder do not work here. */
   readonly created: boolean
+}
+
+/** Whether the data folder has keys, good or not: only then a host was here. */
+export async function hasKeys(dataDir: string): Promise<boolean> {
+  try {
+    await access(join(dataDir, FILE))
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR'
+  }
 }
 
 /**

@@ -7,7 +7,8 @@ import type { Role } from './tokens.ts'
 export type Access = 'public' | readonly Role[]
 
 const ADMIN: Access = ['admin']
-const SIGNED_IN: Access = ['student', 'instructor', 'researcher', 'author', 'admin']
+/** The roles of people, who may use a browser. */
+export const SIGNED_IN: readonly Role[] = ['student', 'instructor', 'researcher', 'author', 'admin']
 const OPERATORS: readonly Role[] = ['author', 'admin']
 
 /**

@@ -5,9 +5,10 @@ import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Keys } from './keys.ts'
-import { issueToken, verifyPayload } from './tokens.ts'
+import { type Claims, issueToken, verifyPayload } from './tokens.ts'
 
-const AGAIN = 'Each start of the host prints a new one.'
+const AGAIN =
+  'Ask for a new one: npx lyceum sign-in ROLE prints it, and each start of the host prints one for the admin.'
 const LINK_SECONDS = LIMITS.signInLinkMinutes * 60
 
 /** The cookie that holds a browser's session: a token, out of reach for scripts. */
@@ -15,12 +16,17 @@ export const SESSION_COOKIE = 'lyceum_session'
 export const SESSION_SECONDS = LIMITS.sessionHours * 60 * 60
 
 /**
- * Makes a link that signs one browser in as admin, once, within 15 minutes.
+ * Makes a link that signs one browser in, once, within 15 minutes.
  *
  * @param baseUrl where the browser reaches the host, for example `http://127.0.0.1:4000`
+ * @param claims what the browser's session says about who uses it
  */
-export async function signInLink(keys: Keys, baseUrl: string): Promise<string> {
-  const token = await issueToken(keys, { role: 'admin' }, LINK_SECONDS, 'sign-in', { jti: randomUUID() })
+export async function signInLink(
+  keys: Keys,
+  baseUrl: string,
+  claims: Claims = { role: 'admin' },
+): Promise<string> {
+  const token = await issueToken(keys, claims, LINK_SECONDS, 'sign-in', { jti: randomUUID() })
   const link = new URL('/sign-in', baseUrl)
   link.searchParams.set('token', token)
   return link.href

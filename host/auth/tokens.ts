@@ -8,7 +8,7 @@ import type { Keys } from './keys.ts'
 const ISSUER = 'lyceum'
 
 /** Who a caller can be. What each may call is in roles.ts. */
-export const ROLES = ['student', 'instructor', 'researcher', 'author', 'admin', 'ingest', 'embed'] as const
+export const ROLES = ['student', 'instructor', 'researcher', 'author', 'admin', 'ingest'] as const
 export type Role = (typeof ROLES)[number]
 
 const name = z.string().min(1).max(1024)

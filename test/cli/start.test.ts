@@ -49,14 +49,15 @@ describe('lyceum start', () => {
         async () => host.output(),
         (output) => output.includes('Loaded '),
       )
-      const [first, second, third, fourth] = host.output().split('\n')
+      const [first, second, third, fourth, fifth] = host.output().split('\n')
       expect(first).toMatch(/^Lyceum is listening on http:\/\/127\.0\.0\.1:\d+$/)
       expect(second).toMatch(
         /^Sign in once, within 15 minutes: http:\/\/127\.0\.0\.1:\d+\/sign-in\?token=\S+$/,
       )
-      expect(third).toBe(`Loading the sample course "${sample.title}" …`)
+      expect(third).toBe(`Publish with: npx lyceum publish DIR --url ${host.url} --data ${data()}`)
+      expect(fourth).toBe(`Loading the sample course "${sample.title}" …`)
       const { events } = sample.truth()
-      expect(fourth).toBe(
+      expect(fifth).toBe(
         `Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`,
       )
       const api = await client(host)
@@ -157,10 +158,8 @@ describe('lyceum load', () => {
     const host = await spawnHost(dataDir)
     try {
       const api = await client(host, dataDir)
-      const env = {
-        LYCEUM_URL: host.url,
-        LYCEUM_TOKEN: (await run(folder, ['token', 'ingest', '--data', dataDir])).stdout.trim(),
-      }
+      // With the address and the keys of the host's own machine.
+      const env = { LYCEUM_PORT: new URL(host.url).port, LYCEUM_DATA: dataDir }
       const first = await run(folder, ['load', log, '--json'], { env })
       expect(first.code).toBe(0)
       expect(JSON.parse(first.stdout)).toMatchObject({ accepted: truth.events, duplicates: truth.duplicates })

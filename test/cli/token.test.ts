@@ -77,9 +77,9 @@ describe('lyceum token', () => {
 
   test.each<[string, string, string[]]>([
     ['token', 'role', ['--help']],
-    ['token student', 'A student token needs --user', []],
-    ['token instructor --user 7', 'An instructor token needs at least one --course', []],
-    ['token root', "'root'", ['student, instructor, researcher, author, admin, ingest, embed']],
+    ['token student', 'A student needs --user', []],
+    ['token instructor --user 7', 'An instructor needs at least one --course', []],
+    ['token root', "'root'", ['student, instructor, researcher, author, admin, ingest']],
     ['token admin --ttl 1y', '"1y"', ['30m, 12h or 7d']],
     ['token admin --ttl 0m', '"0m"', []],
     ['token admin --ttl 401d', '"401d"', ['400d']],

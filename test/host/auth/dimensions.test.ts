@@ -19,7 +19,6 @@ const CALLERS = {
   'an author with c1': toCaller({ role: 'author', user: 'ada', courses: ['c1'] }),
   'an admin': toCaller({ role: 'admin' }),
   'an ingest token': toCaller({ role: 'ingest' }),
-  'an embed token': toCaller({ role: 'embed' }),
 }
 
 type Rule = [who: keyof typeof CALLERS, asks: string[], asked: Scope, outcome: Scope | string]
@@ -74,7 +73,6 @@ describe('whose data a call is about', () => {
     ['an admin', COURSE, {}, 'bad_parameter'],
 
     ['an ingest token', NONE, {}, 'role_denied'],
-    ['an embed token', NONE, {}, 'role_denied'],
   ])('%s, at an endpoint that asks for %j, with %j → %j', (who, asks, asked, outcome) => {
     if (typeof outcome !== 'string') expect(authorise(CALLERS[who], asked, asks)).toEqual(outcome)
     else
