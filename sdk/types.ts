@@ -13,7 +13,7 @@ export interface Log {
   error(...values: readonly unknown[]): void
 }
 
-export type Role = 'student' | 'instructor' | 'researcher' | 'author' | 'admin' | 'ingest' | 'embed'
+export type Role = 'student' | 'instructor' | 'researcher' | 'author' | 'admin' | 'ingest'
 
 /** Who asks, as the host verified it. */
 export interface Viewer {
