@@ -1,7 +1,8 @@
 /**
  * Runs first in every new context, before any code of the plugin: takes away what no plugin needs and
  * what escapes turns and budgets (callbacks that run outside a turn, memory that the limit does not see,
- * code that is not JavaScript), and gives `Date` a clock that stands still within a turn.
+ * code that is not JavaScript), gives `Date` a clock that stands still within a turn, and says what to use
+ * in place of `console`.
  *
  * The replaced constructors are plain functions: the handler of a Proxy would inherit traps from an
  * `Object.prototype` that the plugin has changed. Nothing leads from a replacement to its original.
@@ -41,6 +42,16 @@ export const HARDEN = `'use strict';
   const now = () => turnMs;
   defineProperty(Date, 'now', { value: now });
   if (globalThis.Temporal !== undefined) delete Temporal.Now;
+
+  // Nobody reads the console of an isolate: what is written there would be lost without a word.
+  const RealError = Error;
+  const { captureStackTrace } = Error;
+  const refuse = () => {
+    const error = new RealError("A plugin has no console. Destructure log in the handler: ({ log }) => log('…')");
+    captureStackTrace(error, refuse);
+    throw error;
+  };
+  for (const name of ['log', 'info', 'warn', 'error', 'debug']) defineProperty(console, name, { value: refuse });
 
   return (ms) => { turnMs = ms; };
 })()`

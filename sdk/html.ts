@@ -45,7 +45,7 @@ const SAFE_SCHEMES = new Set(['http', 'https', 'mailto', 'tel'])
  *
  * **Common mistake:** escaping cannot make every place safe. An interpolation inside `<script>` or `<style>`,
  * in an `onclick`, as an attribute's name or in an unquoted attribute throws a TypeError; a `javascript:`
- * link prints as `#`.
+ * link prints as `#`. A promise, a function or a plain object throws too: await it, call it, pick a field of it.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   const holes = holesOf(strings)
@@ -89,7 +89,21 @@ function print(value: HtmlValue, hole: Hole): string {
 function plain(value: HtmlValue): string {
   if (value === null || value === undefined || value === false) return ''
   if (isList(value)) return value.map(plain).join('')
-  return value instanceof Date ? value.toISOString() : String(value)
+  if (value instanceof Date) return value.toISOString()
+  const mistake = mistakeOf(value)
+  if (mistake !== undefined) throw new TypeError(`html: ${mistake}`)
+  return String(value)
+}
+
+/** What would print as "[object Object]" or as source text is nothing that anybody wants to show. */
+function mistakeOf(value: unknown): string | undefined {
+  if (typeof value === 'function') return 'a function was put into html: call it, and put in what it returns.'
+  if (typeof value !== 'object' || value === null) return undefined
+  if (value instanceof Promise) return 'a promise was put into html: await it first.'
+  if ('toArray' in value)
+    return 'a cursor was put into html: await its .toArray(), and .map() the rows to markup.'
+  if ('toString' in value && value.toString !== Object.prototype.toString) return undefined
+  return 'an object was put into html: put in one of its fields, or JSON.stringify(…) of it.'
 }
 
 function isList(value: HtmlValue): value is readonly HtmlValue[] {

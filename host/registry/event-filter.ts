@@ -1,3 +1,5 @@
+import { didYouMean } from './manifest-names.ts'
+
 /** A value that a field of an event is compared with. */
 export type FilterScalar = string | number | boolean | null
 
@@ -37,6 +39,8 @@ export const FILTER_LIMITS = { nodes: 64, fieldDepth: 5, textCharacters: 512, li
 const FIELD = /^[\w:-]{1,100}$/
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])
 const OPERATORS = ['$eq', '$ne', '$in', '$exists', '$gt', '$gte', '$lt', '$lte', '$not']
+
+const PROPS: readonly string[] = ['id', 'type', 'time', 'received', 'course', 'user', 'raw']
 
 /** What is wrong with a filter: where in it, and what to write. */
 export interface FilterProblem {
@@ -93,6 +97,10 @@ class Check {
       throw new Refusal(path, `a field reaches ${FILTER_LIMITS.fieldDepth} levels deep at most`)
     if (!steps.every((step) => FIELD.test(step) && !FORBIDDEN.has(step)))
       throw new Refusal(path, 'a field is made of names joined by dots, such as "context.course_id"')
+    const [first, own] = steps
+    // An event may have any other key; these the host writes itself.
+    if (first === 'props' && own !== undefined && !PROPS.includes(own))
+      throw new Refusal(path, `\`props\` has ${PROPS.join(', ')} only.${didYouMean(own, PROPS)}`)
   }
 
   #condition(value: unknown, path: readonly string[]): void {

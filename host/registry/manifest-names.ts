@@ -91,14 +91,19 @@ function camelCase(name: string): string | undefined {
   return /^[a-z]/.test(joined) ? joined : undefined
 }
 
-/** Those of `known` that `name` was probably meant to be, as the end of a message; '' where none is near. */
+/** The one of `known` that `name` was probably meant to be, as the end of a message; '' where none is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  if (name.length > 64) return ''
-  const near = known
+  const near = nearest(name, known)
+  return near === undefined ? '' : ` Did you mean \`${near}\`?`
+}
+
+/** The one of `known` that `name` was probably meant to be; undefined where none is near. */
+export function nearest<Known extends string>(name: string, known: readonly Known[]): Known | undefined {
+  if (name.length > 64) return undefined
+  return known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, distance }) => distance <= Math.max(1, Math.floor(candidate.length / 3)))
-    .sort((a, b) => a.distance - b.distance)[0]
-  return near === undefined ? '' : ` Did you mean \`${near.candidate}\`?`
+    .sort((a, b) => a.distance - b.distance)[0]?.candidate
 }
 
 /** How many characters to insert, remove, replace or swap with their neighbour, to get from `a` to `b`. */

@@ -1,4 +1,11 @@
-import { type AnyNode, type Function as FunctionNode, type Node, Parser, type Program } from 'acorn'
+import {
+  type AnyNode,
+  type Function as FunctionNode,
+  type Node,
+  Parser,
+  type Pattern,
+  type Program,
+} from 'acorn'
 import { LyceumError } from '../errors.ts'
 import { printable } from './manifest-names.ts'
 import type { Position } from './source-map.ts'
@@ -26,6 +33,8 @@ export interface Syntax {
   readonly program: Program
   /** What the names of the top level stand for. */
   readonly bindings: ReadonlyMap<string, Binding>
+  /** Every name that the top level declares or imports, also those that are not followed. */
+  readonly declared: ReadonlySet<string>
   /** Where an offset of the text is. */
   position(offset: number): Position
 }
@@ -37,7 +46,7 @@ export interface Syntax {
 export function parseBundle(bundle: string): Syntax {
   const position = positions(bundle)
   const program = parse(bundle, position)
-  return { program, bindings: bindingsOf(program), position }
+  return { program, bindings: bindingsOf(program), declared: new Set(declaredNames(program)), position }
 }
 
 function parse(bundle: string, position: Syntax['position']): Program {
@@ -95,6 +104,31 @@ function bindingsOf(program: Program): Map<string, Binding> {
     }
   }
   return bindings
+}
+
+function* declaredNames(program: Program): Generator<string> {
+  for (const statement of program.body) {
+    if (statement.type === 'ImportDeclaration') for (const { local } of statement.specifiers) yield local.name
+    const declaration = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement
+    if (declaration?.type === 'FunctionDeclaration' || declaration?.type === 'ClassDeclaration') {
+      if (declaration.id !== null) yield declaration.id.name
+    } else if (declaration?.type === 'VariableDeclaration')
+      for (const { id } of declaration.declarations) yield* namesOfPattern(id)
+  }
+}
+
+/** Without recursion: a hostile pattern is deep. */
+function* namesOfPattern(root: Pattern): Generator<string> {
+  const waiting: (Pattern | null)[] = [root]
+  for (let pattern = waiting.pop(); pattern !== undefined; pattern = waiting.pop()) {
+    if (pattern?.type === 'Identifier') yield pattern.name
+    else if (pattern?.type === 'ArrayPattern') for (const element of pattern.elements) waiting.push(element)
+    else if (pattern?.type === 'AssignmentPattern') waiting.push(pattern.left)
+    else if (pattern?.type === 'RestElement') waiting.push(pattern.argument)
+    else if (pattern?.type === 'ObjectPattern')
+      for (const property of pattern.properties)
+        waiting.push(property.type === 'Property' ? property.value : property)
+  }
 }
 
 /** The name that an identifier or a quoted name says. */

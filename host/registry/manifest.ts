@@ -7,10 +7,20 @@ import {
   type Kind,
   LATER_FUNCTIONS,
   nameProblem,
+  nearest,
   printable,
   SDK_VALUES,
 } from './manifest-names.ts'
-import { isBinding, isFunction, nameOf, parseBundle, resolve, type Syntax, walk } from './manifest-syntax.ts'
+import {
+  type Binding,
+  isBinding,
+  isFunction,
+  nameOf,
+  parseBundle,
+  resolve,
+  type Syntax,
+  walk,
+} from './manifest-syntax.ts'
 import { BUNDLE_NAME, mapPosition, type SourceMap, type SourcePosition } from './source-map.ts'
 
 /** The most bytes that a bundle may have, unless a caller says otherwise. */
@@ -91,10 +101,13 @@ class Reader {
       }
     }
     if (endpoints.length === 0 && this.problems.length === 0)
-      this.#report(
-        program,
-        'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
-      )
+      this.#add({
+        source: this.#entry(),
+        line: 1,
+        column: 1,
+        message:
+          'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
+      })
     return endpoints
   }
 
@@ -185,7 +198,7 @@ class Reader {
     const call = resolve(this.#syntax, value)
     const kind = isBinding(call) || call.type !== 'CallExpression' ? undefined : this.#kindOf(call)
     if (isBinding(call) || call.type !== 'CallExpression' || kind === undefined) {
-      this.#reportExport(name, node, NOT_AN_ENDPOINT)
+      this.#reportExport(name, node, this.#undefinedMaker(call) ?? NOT_AN_ENDPOINT)
       return []
     }
     const handler = this.#handler(name, kind, call)
@@ -196,6 +209,24 @@ class Reader {
             this.#reportExport(name, at, message),
           )
     return [{ name, kind, ...needs, ...this.#place(call) }]
+  }
+
+  /** What to do about a value that is made by a function nobody defined; undefined for every other value. */
+  #undefinedMaker(value: AnyNode | Binding): string | undefined {
+    if (isBinding(value) || value.type !== 'CallExpression' || value.callee.type !== 'Identifier')
+      return undefined
+    const { name } = value.callee
+    if (this.#syntax.declared.has(name) || name in globalThis) return undefined
+    const kind = nearest(name, KINDS)
+    const said = `is made by \`${printable(name)}\`, which is not defined here.`
+    if (kind === undefined) return `${said} To make an endpoint, write ${importOf('view')}`
+    const imported = [...this.#syntax.bindings.values()].some(
+      (binding) => binding.from === 'sdk' && binding.name === kind,
+    )
+    const asked = name === kind ? '' : ` Did you mean \`${kind}\`?`
+    return imported
+      ? `${said}${asked} It is imported already`
+      : `${said}${asked} Add this line at the top: ${importOf(kind)}`
   }
 
   /** The kind that a call of the SDK makes; undefined for a call of anything else. */
@@ -253,11 +284,21 @@ class Reader {
     if (this.problems.length === MAX_PROBLEMS) throw refused(this.problems)
   }
 
+  /** The file that an author publishes. A map of a bundle without code does not name it. */
+  #entry(): string {
+    if (this.#sourceMap === undefined) return BUNDLE_NAME
+    return this.#sourceMap.sources.includes('plugin.js') ? 'plugin.js' : 'plugin.ts'
+  }
+
   #place(node: AnyNode): SourcePosition {
     const position = this.#syntax.position(node.start)
     const mapped = this.#sourceMap && mapPosition(this.#sourceMap, position)
     return mapped ?? { source: BUNDLE_NAME, ...position }
   }
+}
+
+function importOf(kind: Kind): string {
+  return `\`import { ${kind} } from '@lyceum/sdk'\``
 }
 
 const NOT_AN_ENDPOINT =

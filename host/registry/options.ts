@@ -2,8 +2,9 @@ import { Cron } from 'croner'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { type EventFilter, filterProblem } from './event-filter.ts'
-import { type Kind, printable } from './manifest-names.ts'
+import { type Kind, nearest, printable } from './manifest-names.ts'
 import { type Params, ParamsSchema } from './params.ts'
+import type { SourcePosition } from './source-map.ts'
 
 const text = (characters: number) =>
   z.string({ error: 'write a text' }).max(characters, `at most ${characters} characters`)
@@ -15,12 +16,14 @@ const Where = z.custom<EventFilter>().superRefine((filter, context) => {
   if (problem) context.addIssue({ code: 'custom', path: [...problem.path], message: problem.message })
 })
 
-const Reading = z
-  .strictObject(
-    { ...Described, params: ParamsSchema.optional() },
-    { error: 'write an object: { title: "…" }' },
-  )
-  .transform(({ params, ...rest }) => ({ ...rest, params: params ?? (new Map() satisfies Params) }))
+const ReadingOptions = z.strictObject(
+  { ...Described, params: ParamsSchema.optional() },
+  { error: 'write an object: { title: "…" }' },
+)
+const Reading = ReadingOptions.transform(({ params, ...rest }) => ({
+  ...rest,
+  params: params ?? (new Map() satisfies Params),
+}))
 
 const OnEvent = z.strictObject(
   {
@@ -71,6 +74,15 @@ const SCHEMAS = {
   collection: Collection,
 } as const
 
+/** The names of the options of each kind, for those who misspell them. */
+const OPTION_NAMES: Record<Kind, readonly string[]> = {
+  view: Object.keys(ReadingOptions.shape),
+  query: Object.keys(ReadingOptions.shape),
+  onEvent: Object.keys(OnEvent.shape),
+  cron: Object.keys(CronJob.shape),
+  collection: Object.keys(Collection.shape),
+}
+
 /** The checked options of an endpoint of kind `K`, with every default filled in. */
 export type OptionsOf<K extends Kind> = z.output<(typeof SCHEMAS)[K]>
 
@@ -81,19 +93,31 @@ export type OptionsOf<K extends Kind> = z.output<(typeof SCHEMAS)[K]>
  * schedule; nothing stands for no options.
  *
  * @param raw the options as JSON
+ * @param place where the endpoint is written, for the message, if it is known
  * @throws LyceumError options_refused, naming the endpoint, the path inside its options and what to write
  */
-export function parseOptions<K extends Kind>(kind: K, endpoint: string, raw: unknown): OptionsOf<K>
-export function parseOptions(kind: Kind, endpoint: string, raw: unknown): OptionsOf<Kind> {
+export function parseOptions<K extends Kind>(
+  kind: K,
+  endpoint: string,
+  raw: unknown,
+  place?: SourcePosition,
+): OptionsOf<K>
+export function parseOptions(
+  kind: Kind,
+  endpoint: string,
+  raw: unknown,
+  place?: SourcePosition,
+): OptionsOf<Kind> {
   const parsed = SCHEMAS[kind].safeParse(longForm(kind, raw))
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.flatMap(sentences).slice(0, 20)
+  const problems = parsed.error.issues.flatMap((issue) => sentences(kind, issue)).slice(0, 20)
   const sentence = problems
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
     .join('; ')
+  const where = place === undefined ? '' : `${place.source}:${place.line}: `
   throw new LyceumError(
     'options_refused',
-    `The options of \`${endpoint}\` (${kind}) are wrong: ${sentence}.`,
+    `${where}The options of \`${endpoint}\` (${kind}) are wrong: ${sentence}.`,
     {
       endpoint,
       problems,
@@ -108,14 +132,19 @@ function longForm(kind: Kind, raw: unknown): unknown {
   return kind === 'onEvent' ? { where: { 'props.type': raw } } : raw
 }
 
-function sentences(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+function sentences(kind: Kind, issue: z.core.$ZodIssue): { path: string; message: string }[] {
   const path = printable(issue.path.map(String).join('.'), 200)
   if (issue.code === 'unrecognized_keys')
     return issue.keys.slice(0, 5).map((key) => ({
       path: printable([path, key].filter(Boolean).join('.'), 200),
-      message: 'there is no such option',
+      message: `there is no such option${issue.path.length === 0 ? offer(key, OPTION_NAMES[kind]) : ''}`,
     }))
   return [{ path, message: issue.message }]
+}
+
+function offer(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  return near === undefined ? ` (there is ${known.join(', ')})` : ` (did you mean \`${near}\`?)`
 }
 
 function scheduleProblem(schedule: string): string | undefined {

@@ -75,7 +75,7 @@ export async function checkVersion(
         'manifest_refused',
         `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`,
       )
-    parseOptions(endpoint.kind, endpoint.name, found.options)
+    parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
     const { name, kind, facilities, dimensions, plugins, description } = endpoint
     return {
       name,
@@ -118,6 +118,14 @@ export function ownerOf(caller: Caller): string {
   return caller.user ?? caller.role
 }
 
+const LOOK = 'Look for a loop outside the handlers, at the top level of plugin.ts.'
+/** What a limit means while a plugin loads: the advice for a call would not help. */
+const ENDLESS_LOADS: ReadonlyMap<string, string> = new Map([
+  ['over_cpu', `Loading the plugin used more than ${LIMITS.scratchLoadMs} ms of CPU time. ${LOOK}`],
+  ['over_wall', `Loading the plugin did not end within ${LIMITS.scratchLoadMs * 2} ms. ${LOOK}`],
+  ['over_memory', `Loading the plugin ran out of memory. ${LOOK}`],
+])
+
 /** Runs the top level of the bundle in an isolate of its own that may ask for nothing, and reads all options. */
 async function scratchLoad(
   code: Omit<PluginCode, 'load'>,
@@ -154,7 +162,7 @@ async function scratchLoad(
       isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
     throw new LyceumError(
       code_ === 'sandbox_lost' ? 'bundle_broken' : code_,
-      failure.message,
+      ENDLESS_LOADS.get(failure.code) ?? failure.message,
       stack === undefined ? undefined : { stack },
     )
   }

@@ -1,6 +1,7 @@
 import { Html } from '@lyceum/sdk'
 import { decode, encode } from '@lyceum/sdk/ejson'
 import type { EndpointKind, GuestInput, InvokeRequest } from '../protocol.ts'
+import { checkAnswer } from './answer.ts'
 import { type Invocation, type Out, openBridge } from './bridge.ts'
 import { openDb } from './db.ts'
 import { describeEndpoints } from './describe.ts'
@@ -105,6 +106,7 @@ async function perform(
   }
   const result = await endpoint.handler(context)
   if (request.kind === 'view') return page(result)
+  checkAnswer(result)
   return request.plainJson ? (stringify(result) ?? 'null') : encode(result ?? null)
 }
 

@@ -1,4 +1,4 @@
-import { Html, html } from '@lyceum/sdk'
+import { Html, html, ObjectId } from '@lyceum/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
@@ -19,6 +19,29 @@ describe('html', () => {
 
   test('prints nothing for null, undefined and false, and numbers as they are', () => {
     expect(String(html`<p>${null}${undefined}${false}${[]}${0}${1n}${true}</p>`)).toBe('<p>01true</p>')
+  })
+
+  test.each([
+    ['a promise', Promise.resolve(1), 'a promise was put into html: await it first'],
+    ['a function', () => 1, 'a function was put into html: call it'],
+    ['an object', { name: 'x' }, 'an object was put into html: put in one of its fields'],
+    ['an object without a prototype', Object.create(null), 'an object was put into html'],
+    ['a map', new Map(), 'an object was put into html'],
+    ['a cursor', { toArray: async () => [] }, 'a cursor was put into html: await its .toArray()'],
+  ])('%s is a mistake, wherever it is put', (_, value, message) => {
+    expect(() => html`<p>${value}</p>`).toThrow(message)
+    expect(() => html`<p>${['a', [value]]}</p>`).toThrow(message)
+    expect(() => html`<p title="${value}"></p>`).toThrow(message)
+    expect(() => html`<a href="/x/${value}">x</a>`).toThrow(message)
+    expect(() => html`<p ${value}></p>`).toThrow(message)
+  })
+
+  test('an object that says how it is written is written so', () => {
+    const id = new ObjectId('0123456789abcdef01234567')
+    const written: object = { toString: () => '<x>' }
+    expect(String(html`<p>${id as never}${written as never}</p>`)).toBe(
+      '<p>0123456789abcdef01234567&lt;x&gt;</p>',
+    )
   })
 
   test('prints a date in ISO form', () => {

@@ -216,6 +216,25 @@ describe('what cannot be read is refused with its place and what to write', () =
       [2, 14],
       /`helper` is exported but is not an endpoint\. Do not export it/,
     ],
+    [
+      'an endpoint of a misspelt function',
+      'export const a = veiw(() => "")',
+      [2, 14],
+      /^`a` is made by `veiw`, which is not defined here\. Did you mean `view`\? It is imported already\.$/,
+    ],
+    [
+      'an endpoint of a function that nobody defined',
+      'export const a = page(() => "")',
+      [2, 14],
+      /`page`, which is not defined here\. To make an endpoint, write `import \{ view \} from '@lyceum\/sdk'`/,
+    ],
+    [
+      'an endpoint of a function that was taken out of something',
+      'const { veiw = 1, ...rest } = {}; export const a = veiw(() => "")',
+      [2, 48],
+      /not an endpoint/,
+    ],
+    ['an endpoint of a function of the language', 'export const a = String(1)', [2, 14], /not an endpoint/],
     ['an exported function', 'export function helper() {}', [2, 8], /not an endpoint/],
     ['an exported function of the SDK', 'export { view }', [2, 10], /not an endpoint/],
     ['a re-export', 'export { html } from "@lyceum/sdk"', [2, 10], /not an endpoint/],
@@ -276,6 +295,15 @@ describe('what cannot be read is refused with its place and what to write', () =
       column,
       message: expect.stringMatching(message),
     })
+  })
+
+  test.each([
+    ['view', "Add this line at the top: `import { view } from '@lyceum/sdk'`."],
+    ['veiw', "Did you mean `view`? Add this line at the top: `import { view } from '@lyceum/sdk'`."],
+  ])('a forgotten import, used as %s, is said with the line to write', (name, advice) => {
+    expect(problemsOf(`var a = ${name}(() => "");\nexport { a };`)).toMatchObject([
+      { endpoint: 'a', message: `\`a\` is made by \`${name}\`, which is not defined here. ${advice}` },
+    ])
   })
 
   test('all problems are told at once, in the order of the file', () => {

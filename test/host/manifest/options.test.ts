@@ -64,7 +64,9 @@ describe('options', () => {
   })
 
   test.each<[Parameters<typeof parseOptions>[0], unknown, string]>([
-    ['view', { titel: 'x' }, 'titel: there is no such option'],
+    ['view', { titel: 'x' }, 'titel: there is no such option (did you mean `title`?)'],
+    ['query', { param: {} }, 'param: there is no such option (did you mean `params`?)'],
+    ['view', { cache: 1 }, 'cache: there is no such option (there is title, description, params)'],
     ['view', { title: 1 }, 'title: write a text'],
     ['view', 'x', 'write an object: { title: "…" }'],
     ['view', { title: 'x'.repeat(101) }, 'title: at most 100 characters'],
@@ -86,6 +88,7 @@ describe('options', () => {
     ['onEvent', { where: { $and: {} } }, 'where.$and: write a list of filters'],
     ['onEvent', { where: { 'a.b.c.d.e.f': 1 } }, 'where.a.b.c.d.e.f: a field reaches 5 levels deep at most'],
     ['onEvent', { where: { 'a.__proto__': 1 } }, 'where.a.__proto__: a field is made of names'],
+    ['onEvent', { where: { 'props.typ': 'x' } }, 'where.props.typ: `props` has id, type, time'],
     ['onEvent', { where: { a: { $gt: true } } }, 'where.a.$gt: compare with a text or a number'],
     ['onEvent', { where: { a: { $exists: 1 } } }, 'where.a.$exists: write true or false'],
     ['onEvent', { where: { a: [] } }, 'where.a: write a list of 1 to 256 values'],
@@ -93,6 +96,7 @@ describe('options', () => {
     ['onEvent', { where: { a: 'x'.repeat(513) } }, 'where.a: a text has 512 characters at most'],
     ['cron', undefined, 'write a schedule, such as "0 4 * * *"'],
     ['cron', 'hourly', 'schedule: a schedule has five fields'],
+    ['cron', { schedul: '0 4 * * *' }, 'schedule: write a text; schedul: there is no such option (did you'],
     ['cron', '61 * * * *', 'schedule: "61 * * * *" is not a schedule'],
     ['collection', { indexes: { a: 1 } }, 'indexes: write a list of indexes'],
     ['collection', { indexes: [{ a: 2 }] }, 'indexes.0: write { field: 1 }'],
@@ -108,9 +112,17 @@ describe('options', () => {
   })
 })
 
+test('wrong options are told with the line of their endpoint, where it is known', () => {
+  const place = { source: 'plugin.ts', line: 7, column: 1 }
+  expect(() => parseOptions('cron', 'mine', 'hourly', place)).toThrow(
+    /^plugin\.ts:7: The options of `mine` \(cron\) are wrong: schedule: /,
+  )
+})
+
 describe('filters of events', () => {
   test.each([
     [{}],
+    [{ type: 'NavigationEvent', 'props.raw.typ': 'x', 'props.time': { $gt: '2026' } }],
     [{ event_type: ['a', 'b'] }],
     [{ 'context.course_id': { $exists: true, $ne: '' }, n: { $gte: 1, $lt: 2.5 } }],
     [{ $or: [{ a: null }, { $not: { b: { $not: { $in: [1, 'x', false] } } } }], $and: [{ c: 'd' }] }],

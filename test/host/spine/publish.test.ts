@@ -361,6 +361,7 @@ describe('a bundle is refused', () => {
     const answer = await endless
     // Which of the two ends first is for the machine to say.
     expect(['over_cpu', 'over_wall']).toContain(answer.json.code)
+    expect(answer.json.detail).toMatch(/^Loading the plugin .*Look for a loop outside the handlers/)
     expect(await said('neighbour')).toBe('here')
   })
 
@@ -386,6 +387,12 @@ describe('a bundle is refused', () => {
     expect(answer.json.detail).toMatch(/plugin\.ts:2:\d+ `whole`/)
   })
 
+  test('where nothing is exported, naming the file that the author has', async () => {
+    const answer = await lyceum.publish('silent', "import { query } from '@lyceum/sdk'\nquery(() => 1)")
+    expect(answer.json.code).toBe('manifest_refused')
+    expect(answer.json.detail).toContain('plugin.ts:1:1 The plugin exports no endpoint')
+  })
+
   test('where options are wrong, with what to write', async () => {
     const answer = await lyceum.publish(
       'optional',
@@ -393,11 +400,11 @@ describe('a bundle is refused', () => {
     )
     expect([answer.status, answer.json.code]).toEqual([422, 'options_refused'])
     expect(answer.json).toMatchObject({ endpoint: 'on' })
-    expect(answer.json.detail).toContain('write "realtime", "soft" or "queued"')
+    expect(answer.json.detail).toMatch(/^plugin\.ts:2: .*write "realtime", "soft" or "queued"/)
   })
 
   test('and nothing of it stays', async () => {
-    for (const id of ['broken', 'large', 'throws', 'endless', 'unreadable', 'optional'])
+    for (const id of ['broken', 'large', 'throws', 'endless', 'unreadable', 'silent', 'optional'])
       expect((await lyceum.call('GET', `/v1/plugins/${id}`)).json.code).toBe('plugin_unknown')
   })
 })
