@@ -68,7 +68,7 @@ async function authenticate(c: Context, keys: Keys): Promise<Caller> {
 function signInRequired(): LyceumError {
   return new LyceumError(
     'sign_in_required',
-    'Open the sign-in link that the host printed when it started, or send a token: Authorization: Bearer TOKEN (npx lyceum token ROLE prints one).',
+    'Open a sign-in link (the host prints one when it starts, and npx lyceum sign-in ROLE makes one), or send a token: Authorization: Bearer TOKEN (npx lyceum token ROLE).',
   )
 }
 

@@ -53,6 +53,6 @@ export function signedOutPage(): Markup {
   return layout({
     title: 'Signed out',
     body: html`<h1>You are signed out</h1>
-<p>To sign in again, open a new sign-in link. The host prints one whenever it starts.</p>`,
+<p>To sign in again, open a new sign-in link. The host prints one whenever it starts, and <code>npx lyceum sign-in ROLE</code> makes one.</p>`,
   })
 }

@@ -5,18 +5,14 @@ import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { signedOutPage } from '../pages/layout.ts'
 
-/** Turns the one-time link that the host prints into a session of the browser that opens it, and ends sessions. */
+/** Turns a one-time link into a session of the browser that opens it, and ends sessions. */
 export function addSignIn(app: App, { config, keys }: Pick<Host, 'config' | 'keys'>): void {
   app.get('/sign-in', async (c) => {
     const token = c.req.query('token')
     if (!token)
-      throw new LyceumError(
-        'bad_parameter',
-        'Open the whole sign-in link that the host printed when it started.',
-        {
-          parameter: 'token',
-        },
-      )
+      throw new LyceumError('bad_parameter', 'Open the whole sign-in link, as it was printed.', {
+        parameter: 'token',
+      })
     const session = await redeemSignIn(keys, config.dataDir, token)
     const { protocol } = new URL(c.req.url)
     setCookie(c, SESSION_COOKIE, session, {

@@ -391,7 +391,12 @@ describe('lyceum load', () => {
   test('ends with 130 on Ctrl-C, and says how to go on', async () => {
     await writeFile(log, numbered(3000).join('\n'))
     let child: ChildProcess | undefined
-    respond = () => child?.kill('SIGINT')
+    let pressed = false
+    respond = () => {
+      // Several requests are under way, but Ctrl-C is pressed once.
+      if (!pressed) child?.kill('SIGINT')
+      pressed = true
+    }
     const run = await lyceum(['load', log, '--url', url, '--token', 'secret'], {
       onStart: (started) => {
         child = started
