@@ -1,8 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import ivm from 'isolated-vm'
 import { type Exceeded, exceededMessage, Meter } from './budget.ts'
+import { CpuClock } from './cpu-clock.ts'
+import { LoadError, loadFailure, lost, OUT_OF_MEMORY, rejection, STRANDED, thrown } from './endings.ts'
 import type { Guest } from './guest/main.ts'
-import { BUNDLE_NAME, GuestModules } from './guest-modules.ts'
+import { GuestModules } from './guest-modules.ts'
 import { HARDEN } from './harden.ts'
 import {
   type Budget,
@@ -13,7 +15,7 @@ import {
   type InvokeRequest,
   type LoadRequest,
 } from './protocol.ts'
-import { failure, failureOf } from './reports.ts'
+import { failure } from './reports.ts'
 
 /** Where an isolate reports to: the process, which sends it on to the host. */
 export interface IsolateEvents {
@@ -27,10 +29,6 @@ export interface IsolateEvents {
 
 /** An isolate that is disposed while it runs must let go within this time. */
 const STUCK_MS = 250
-const NS_PER_MS = 1e6
-const US_PER_MS = 1e3
-const OUT_OF_MEMORY =
-  'Its memory ran out. Keep less in variables; aggregate in the database instead of loading everything.'
 
 interface Invocation {
   readonly scope: bigint
@@ -40,12 +38,6 @@ interface Invocation {
   /** Replies that have not come yet. */
   waiting: number
   done: { end: number; text: string } | undefined
-}
-
-/** What the clocks of CPU time showed when a turn began. */
-interface Clocks {
-  readonly isolateNs: bigint
-  readonly processMs: number
 }
 
 interface Turn {
@@ -68,7 +60,7 @@ export class GuestIsolate {
   readonly #byScope = new Map<bigint, number>()
   readonly #turns: Turn[] = []
   #guest: { readonly [Key in keyof Guest]: ivm.Reference<Guest[Key]> } | undefined
-  #running: (Clocks & { readonly turn: Turn }) | undefined
+  #running: { readonly turn: Turn; readonly clock: CpuClock } | undefined
   #lastInvocation = 0
   #received = 0
   #ended: Failure | undefined
@@ -117,10 +109,7 @@ export class GuestIsolate {
       const ended = self.#ended
       self.dispose('bundle_broken', 'It did not load.')
       if (ended !== undefined) throw new LoadError(ended)
-      const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-      throw new LoadError(
-        failure('bundle_broken', `The plugin does not load: ${message}`, guestFrames(stack)),
-      )
+      throw new LoadError(loadFailure(error))
     }
     self.#open.delete(0)
     return self
@@ -132,7 +121,7 @@ export class GuestIsolate {
 
   /** CPU time of the turn that is running; undefined where none is. */
   get turnCpuMs(): number | undefined {
-    return this.#running && this.#turnCpuMs(this.#running)
+    return this.#running?.clock.usedMs()
   }
 
   get disposed(): boolean {
@@ -211,7 +200,7 @@ export class GuestIsolate {
         this.dispose('over_memory', OUT_OF_MEMORY, running.turn.invocation)
         return
       }
-      const exceeded = meter.overTime(this.#turnCpuMs(running), nowMs)
+      const exceeded = meter.overTime(running.clock.usedMs(), nowMs)
       if (exceeded !== undefined) {
         this.dispose(exceeded, exceededMessage(exceeded, meter.budget), running.turn.invocation)
         return
@@ -226,16 +215,19 @@ export class GuestIsolate {
    * Ends the isolate and everything in it.
    * @param culprit the invocation to which the failure belongs; the others are told that the isolate was lost
    */
-  dispose(code: string, message: string, culprit?: Invocation, stack?: string): void {
+  dispose(code: string, message: string, culprit?: Invocation): void {
+    this.#disposeFor(failure(code, message), culprit)
+  }
+
+  #disposeFor(ended: Failure, culprit: Invocation | undefined): void {
     if (this.#ended !== undefined) return
-    const ended = failure(code, message, stack)
     this.#ended = ended
     const running = this.#running
     if (running !== undefined) {
       running.turn.failed?.(new LoadError(ended))
-      running.turn.invocation.meter.cpuMs += this.#turnCpuMs(running)
+      running.turn.invocation.meter.cpuMs += running.clock.usedMs()
       setTimeout(() => {
-        if (this.#running === running) this.#events.poisoned(`${code}: the isolate did not stop`)
+        if (this.#running === running) this.#events.poisoned(`${ended.code}: the isolate did not stop`)
       }, STUCK_MS)
     }
     for (const [id, invocation] of this.#open) {
@@ -278,7 +270,7 @@ export class GuestIsolate {
     if (this.#running !== undefined) return
     for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) {
       const { meter } = turn.invocation
-      const running = { turn, isolateNs: this.#isolate.cpuTime, processMs: processCpuMs() }
+      const running = { turn, clock: new CpuClock(this.#isolate) }
       this.#running = running
       const leftMs = Math.max(1, Math.ceil(meter.deadlineMs - performance.now()))
       let sent = 0
@@ -295,7 +287,7 @@ export class GuestIsolate {
         this.#running = undefined
         return
       }
-      meter.cpuMs += this.#turnCpuMs(running)
+      meter.cpuMs += running.clock.usedMs()
       // What the guest sent in this turn is on its way through the same queue, but may be behind its end.
       while (this.#received < sent && !this.disposed) await nextTick()
       this.#running = undefined
@@ -325,10 +317,7 @@ export class GuestIsolate {
       return
     }
     if (invocation.scope === 0n) return // a load that failed reports for itself
-    // What a handler throws is reported by the guest; what comes out here was thrown behind its back.
-    const stack = error instanceof Error ? guestFrames(error.stack) : undefined
-    const rejected = `It left a promise rejected (${message}). Await what you call, or catch its error.`
-    this.dispose('plugin_failed', rejected, invocation, stack)
+    this.#disposeFor(rejection(error), invocation)
   }
 
   #finishDone(): void {
@@ -350,11 +339,7 @@ export class GuestIsolate {
     for (const invocation of this.#open.values())
       if (invocation.waiting > 0 || invocation.scope === 0n) return
     for (const [id, invocation] of this.#open) {
-      const stranded = failure(
-        'plugin_failed',
-        'It awaits something that never happens. A plugin has no timers and no network: await only the facilities that it destructures.',
-      )
-      this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure: stranded }, '')
+      this.#end(id, invocation, { cpuMs: invocation.meter.cpuMs, failure: STRANDED }, '')
     }
   }
 
@@ -370,59 +355,6 @@ export class GuestIsolate {
     if (this.#ended === undefined && invocation.done === undefined)
       this.#guest?.forget.applyIgnored(undefined, [id])
     this.#events.done(invocation.scope, report, result)
-  }
-
-  /**
-   * What a turn has used. The isolate's clock runs on while its thread waits for a core, so on a busy machine
-   * it shows more than was used; the process cannot have used less than the turn.
-   */
-  #turnCpuMs({ isolateNs, processMs }: Clocks): number {
-    const allMs = processCpuMs() - processMs
-    try {
-      return Math.min(allMs, Number(this.#isolate.cpuTime - isolateNs) / NS_PER_MS)
-    } catch {
-      return allMs // a disposed isolate does not tell
-    }
-  }
-}
-
-function processCpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / US_PER_MS
-}
-
-/** A bundle that could not be loaded, with the failure that goes to the author. */
-export class LoadError extends Error {
-  readonly failure: Failure
-
-  constructor(failure: Failure) {
-    super(failure.message)
-    this.failure = failure
-  }
-}
-
-/** A failure in the guest's own words. Its code is a claim, since only what is measured out here is known. */
-function thrown(text: string): Failure {
-  const { code, message, stack } = failureOf(text)
-  return { ...failure('plugin_failed', message, stack), details: { thrown: code } }
-}
-
-/** A stack that was made out here, with the plugin's frames only: those of this process name files of the host. */
-function guestFrames(stack: string | undefined): string | undefined {
-  return stack
-    ?.split('\n')
-    .filter((line) => !/^\s+at /.test(line) || line.includes(`${BUNDLE_NAME}:`))
-    .join('\n')
-}
-
-function lost(cpuMs: number): DoneReport {
-  return {
-    cpuMs,
-    failure: {
-      code: 'sandbox_lost',
-      message: 'The isolate was lost to another call; this one can be tried again.',
-    },
-    isolateLost: true,
   }
 }
 

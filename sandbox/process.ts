@@ -16,7 +16,8 @@ import { failure } from './reports.ts'
 const [softRssMb = 0, nice = 0] = process.argv.slice(2).map(Number)
 // Linux keeps a priority per thread, so it is set before isolated-vm starts its own.
 if (nice > 0) setPriority(nice)
-const { GuestIsolate, LoadError } = await import('./isolate.ts')
+const { GuestIsolate } = await import('./isolate.ts')
+const { LoadError } = await import('./endings.ts')
 
 const WATCH_MS = 10
 /** A turn that has run for less cannot have filled a process. */

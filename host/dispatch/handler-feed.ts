@@ -40,6 +40,8 @@ const MOST_ATTEMPTS = 3
 const BUDGET_PARTS = 8
 /** Failures before anything was committed: the cursor is where it was. */
 const STILL_CERTAIN: ReadonlySet<string> = new Set(['over_concurrency', 'over_wall', 'sandbox_lost'])
+/** Between them; short, because a handler that fails on every event goes through the whole log like this. */
+const ATTEMPT_PAUSE_MS = 10
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
 /** Rows passed without a match after which the cursor is moved all the same: a restart reads at most these again. */
@@ -277,7 +279,7 @@ export class HandlerFeed {
     }
     this.#attempts += 1
     if (this.#attempts < MOST_ATTEMPTS) {
-      await this.#sleep(FIRST_RETRY_MS * 2 ** this.#attempts)
+      await this.#sleep(ATTEMPT_PAUSE_MS * this.#attempts)
       return true
     }
     this.#services.onFailure(this.plugin, this.endpoint.name, failure)
