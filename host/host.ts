@@ -115,7 +115,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     pluginQuery: pluginQueryOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
   }
   const invoker = new Invoker(supervisor, conduct, ops)
-  const questions = new Questions({ plugins, invoker, onFailure })
+  const questions = new Questions({
+    plugins,
+    invoker,
+    onFailure,
+    lossesOf: (plugin) => conduct.lossesOf(plugin),
+  })
   const closeParts = async () => {
     supervisor.close()
     checker.close()

@@ -63,7 +63,7 @@ export const LIMITS = Object.freeze({
   /** Times that a view or query may break its limits for one person, and how long that is remembered. */
   brokenLimitsPerPerson: 3,
   brokenLimitsMinutes: 10,
-  /** Times that a question is asked again after it lost its sandbox: each time costs a process. */
+  /** Times that a question is asked again after it took its own sandbox down: each time costs a process. */
   lostSandboxRetries: 2,
   /** Calls from plugin to plugin: recursion between plugins. */
   callDepth: 4,

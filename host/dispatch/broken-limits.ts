@@ -2,10 +2,8 @@ import { LRUCache } from 'lru-cache'
 import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { ActivePlugin, ReadingEndpoint } from '../registry/plugin.ts'
+import type { ActivePlugin, Endpoint } from '../registry/plugin.ts'
 
-/** What a question must not do again and again for the same person. */
-const COSTLY: ReadonlySet<string> = new Set(['over_cpu', 'over_memory', 'over_wall', 'sandbox_lost'])
 const MOST_REMEMBERED = 10_000
 
 /**
@@ -19,7 +17,7 @@ export class BrokenLimits {
   })
 
   /** @throws {LyceumError} `asked_too_much` */
-  check(plugin: ActivePlugin, endpoint: ReadingEndpoint, caller: Caller): void {
+  check(plugin: ActivePlugin, endpoint: Endpoint, caller: Caller): void {
     const times = this.#counts.get(keyOf(plugin, endpoint, caller)) ?? 0
     if (times >= LIMITS.brokenLimitsPerPerson)
       throw new LyceumError(
@@ -28,14 +26,13 @@ export class BrokenLimits {
       )
   }
 
-  /** Counts what a question ended with. */
-  note(plugin: ActivePlugin, endpoint: ReadingEndpoint, caller: Caller, error: unknown): void {
-    if (!(error instanceof LyceumError && COSTLY.has(error.code))) return
+  /** Counts one more time. */
+  note(plugin: ActivePlugin, endpoint: Endpoint, caller: Caller): void {
     const key = keyOf(plugin, endpoint, caller)
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
   }
 }
 
-function keyOf(plugin: ActivePlugin, endpoint: ReadingEndpoint, { role, user }: Caller): string {
+function keyOf(plugin: ActivePlugin, endpoint: Endpoint, { role, user }: Caller): string {
   return JSON.stringify([plugin.id, plugin.activation, endpoint.name, role, user])
 }

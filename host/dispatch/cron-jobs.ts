@@ -122,6 +122,7 @@ export class CronJobs {
         stack: undefined,
         details: undefined,
         passing: true,
+        struck: false,
       }
     }
     if (failure === undefined) return

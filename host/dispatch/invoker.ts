@@ -34,6 +34,8 @@ export interface EndedFailure {
    * was busy, a disk was full. Such a call is tried again and never counted.
    */
   readonly passing: boolean
+  /** True where the plugin itself broke a limit, and was struck for it. */
+  readonly struck: boolean
 }
 
 /** Failures that lie with the host and the machine, not with what was called. */
@@ -97,8 +99,8 @@ export class Invoker {
     }
     this.#underWay.set(plugin.id, underWay + places)
     const used = { cpuMs: 0, ops: 0, bytes: 0 }
-    // The first passing failure of an op explains what the guest makes of it.
-    let passing: LyceumError | undefined
+    // What the host refused explains what the guest makes of it.
+    const refused: LyceumError[] = []
     try {
       const outcome = await this.#supervisor.run(
         {
@@ -116,15 +118,13 @@ export class Invoker {
           onOp: (op) => {
             used.ops += 1
             used.bytes += op.payload.length
-            void this.#answer(op, invocation.context, (error) => {
-              if (PASSING.has(error.code)) passing ??= error
-            })
+            void this.#answer(op, invocation.context, (error) => refused.push(error))
           },
         },
         this.#conduct.onProbation(plugin.id),
       )
       used.cpuMs = outcome.cpuMs
-      return this.#end(invocation, outcome, budget, passing)
+      return this.#end(invocation, outcome, budget, refused)
     } finally {
       const left = this.underWay(plugin.id) - places
       if (left > 0) this.#underWay.set(plugin.id, left)
@@ -142,9 +142,10 @@ export class Invoker {
     { context: { plugin, depth } }: Invocation,
     outcome: Outcome,
     budget: Budget,
-    passing: LyceumError | undefined,
+    refused: readonly LyceumError[],
   ): Ended {
     const { failure, cpuMs, result } = outcome
+    const passing = refused.find(({ code }) => PASSING.has(code))
     if (failure === undefined) return { cpuMs, result, failure: undefined }
     plugin.usage.failures += 1
     const waited = failure.code === 'over_wall' && cpuMs < budget.wallMs * BUSY_SHARE
@@ -159,7 +160,10 @@ export class Invoker {
       cpuMs,
       result: EMPTY,
       // Who broke a limit did so whatever else went wrong, or it could be tried again for ever.
-      failure: passing === undefined || struck ? endedFailure(failure) : passingFailure(passing),
+      failure:
+        passing === undefined || struck
+          ? { ...endedFailure(failure, refused), struck }
+          : passingFailure(passing),
     }
   }
 
@@ -195,11 +199,14 @@ function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
     )
 }
 
-/** What a sandbox reports. A code that the plugin's error claimed is kept where it changes nothing. */
-function endedFailure(failure: Failure): EndedFailure {
+/**
+ * What a sandbox reports. A code that the plugin's error claimed is kept where it changes nothing, or where
+ * the host itself refused something of this call with it.
+ */
+function endedFailure(failure: Failure, refused: readonly LyceumError[]): Omit<EndedFailure, 'struck'> {
   const claimed = failure.details?.thrown
-  const believed =
-    isErrorCode(claimed) && !PASSING.has(claimed) && !BUDGET_CODES.has(claimed) ? claimed : undefined
+  const plausible = !BUDGET_CODES.has(String(claimed)) || refused.some(({ code }) => code === claimed)
+  const believed = isErrorCode(claimed) && !PASSING.has(claimed) && plausible ? claimed : undefined
   const code = believed ?? (isErrorCode(failure.code) ? failure.code : 'plugin_failed')
   return {
     code,
@@ -211,7 +218,14 @@ function endedFailure(failure: Failure): EndedFailure {
 }
 
 function passingFailure(error: LyceumError): EndedFailure {
-  return { code: error.code, message: error.message, stack: undefined, details: error.details, passing: true }
+  return {
+    code: error.code,
+    message: error.message,
+    stack: undefined,
+    details: error.details,
+    passing: true,
+    struck: false,
+  }
 }
 
 function failed(code: ErrorCode, message: string): Ended {
@@ -225,6 +239,6 @@ function failedWith(error: unknown): Ended {
   return {
     cpuMs: 0,
     result: EMPTY,
-    failure: { code, message, details, stack: undefined, passing: PASSING.has(code) },
+    failure: { code, message, details, stack: undefined, passing: PASSING.has(code), struck: false },
   }
 }

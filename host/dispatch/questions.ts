@@ -31,6 +31,8 @@ export interface Answer {
 export interface QuestionsServices {
   readonly plugins: Plugins
   readonly invoker: Invoker
+  /** How many processes a plugin took down for certain. */
+  readonly lossesOf: (plugin: string) => number
   /** An error that is laid to the plugin, for its author. */
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
 }
@@ -92,13 +94,8 @@ export class Questions {
       depth: 0,
     }
     this.#brokenLimits.check(plugin, endpoint, caller)
-    try {
-      const result = await this.#run(context, named, true)
-      return { result, plugin: plugin.id, version: plugin.version, endpoint }
-    } catch (error) {
-      this.#brokenLimits.note(plugin, endpoint, caller, error)
-      throw error
-    }
+    const result = await this.#run(context, named, true)
+    return { result, plugin: plugin.id, version: plugin.version, endpoint }
   }
 
   /** Answers a plugin, as the same caller and on the budget of the same tree of calls. Resolves with EJSON. */
@@ -127,6 +124,7 @@ export class Questions {
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
   async #run(context: OpContext, named: Named, plainJson: boolean): Promise<Buffer> {
     const input = `{"named":${JSON.stringify(encode({ ...named }))},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
+    const lossesBefore = this.#services.lossesOf(context.plugin.id)
     let lost = 0
     for (let waitMs = FIRST_RETRY_MS; ; waitMs *= 2) {
       const { result, failure } = await this.#services.invoker.run({
@@ -138,17 +136,25 @@ export class Questions {
       })
       if (failure === undefined) return result
       if (failure.code === 'sandbox_lost') lost += 1
+      const tookDown = this.#services.lossesOf(context.plugin.id) > lossesBefore
+      if (failure.struck || tookDown) this.#blame(context)
       const again =
         failure.passing &&
         failure.code !== 'over_concurrency' &&
         failure.code !== 'disk_full' &&
-        lost <= LIMITS.lostSandboxRetries
+        // Whom others cost their sandbox asks again until the deadline; whoever ends it alone does not.
+        !(tookDown && lost > LIMITS.lostSandboxRetries)
       if (!again || performance.now() + waitMs > context.tree.deadlineMs) {
         if (!failure.passing) this.#services.onFailure(context.plugin, context.endpoint.name, failure)
         throw refusal(context, failure)
       }
       await sleep(waitMs)
     }
+  }
+
+  /** Remembers who asked for what broke a limit, or took its process down. */
+  #blame({ plugin, endpoint, caller, depth }: OpContext): void {
+    if (caller !== undefined && depth === 0) this.#brokenLimits.note(plugin, endpoint, caller)
   }
 }
 

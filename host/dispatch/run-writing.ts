@@ -49,7 +49,7 @@ async function commit(transaction: Transaction, result: Buffer): Promise<EndedFa
     const { code, message, details } = error instanceof LyceumError ? error : storeLost()
     const index = details?.index
     const stack = typeof index === 'number' ? traces[index] : undefined
-    return { code, message, details, stack, passing: isPassing(code) }
+    return { code, message, details, stack, passing: isPassing(code), struck: false }
   }
 }
 

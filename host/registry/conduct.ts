@@ -105,6 +105,11 @@ export class Conduct {
     }
   }
 
+  /** How many processes a plugin took down for certain, as far as is remembered. */
+  lossesOf(plugin: string): number {
+    return this.#entries.get(plugin)?.losses.length ?? 0
+  }
+
   /** Starts afresh: an admin resumed the plugin, or a new version came. */
   forgive(plugin: string): void {
     const entry = this.#entries.get(plugin)

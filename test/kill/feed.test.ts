@@ -155,7 +155,14 @@ async function handle({ context, input }: Invocation, fate: Fate, killStore: () 
 }
 
 function ended(code: ErrorCode): Ended {
-  const failure = { code, message: code, stack: undefined, details: undefined, passing: isPassing(code) }
+  const failure = {
+    code,
+    message: code,
+    stack: undefined,
+    details: undefined,
+    struck: false,
+    passing: isPassing(code),
+  }
   return { cpuMs: 0, result: Buffer.alloc(0), failure }
 }
 
