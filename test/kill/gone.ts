@@ -6,8 +6,9 @@ export async function gone(pids: readonly number[]): Promise<void> {
   while (pids.some(isRunning)) await sleep(10)
 }
 
-/** CPU time that a process has used so far: the clock of Linux ticks every 10 ms. */
+/** CPU time that a process has used so far, 0 where it has ended: the clock of Linux ticks every 10 ms. */
 export function cpuMs(pid: number): number {
+  if (!isRunning(pid)) return 0
   const fields = statOf(pid).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
