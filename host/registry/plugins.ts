@@ -12,7 +12,7 @@ import type { Checker } from './checker.ts'
 import type { Conduct } from './conduct.ts'
 import { didYouMean } from './manifest-names.ts'
 import type { ActivePlugin, PluginState } from './plugin.ts'
-import { checkVersion, ownerOf, type PublishBody } from './publish.ts'
+import { checkVersion, mayChange, ownerOf, type PublishBody } from './publish.ts'
 import { collectionsOf, endpointsOf, missingOf, needsOf } from './version.ts'
 
 /** What runs a plugin's handlers and jobs: told when a version starts or stops. */
@@ -116,7 +116,7 @@ export class Plugins {
     const row = this.#services.catalogue.plugin(id)
     if (row === undefined) throw this.#unknown(id)
     authorisePlugin(caller, id)
-    if (caller.role !== 'admin' && row.owner !== ownerOf(caller))
+    if (!mayChange(row.owner, caller))
       throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else.`)
     return row
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
 import { authorisePlugin } from '../auth/dimensions.ts'
-import type { Caller } from '../auth/tokens.ts'
+import { type Caller, ROLES } from '../auth/tokens.ts'
 import { isErrorCode, LyceumError } from '../errors.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
@@ -57,7 +57,7 @@ export async function checkVersion(
   const known = services.catalogue.plugin(id)
   const owner = known?.owner ?? ownerOf(caller)
   authorisePlugin(caller, id)
-  if (caller.role !== 'admin' && owner !== ownerOf(caller))
+  if (!mayChange(owner, caller))
     throw new LyceumError(
       'plugin_denied',
       `The plugin ${id} belongs to somebody else. Choose another name in package.json.`,
@@ -116,6 +116,16 @@ export async function checkVersion(
 /** Whom a plugin belongs to that this caller publishes. */
 export function ownerOf(caller: Caller): string {
   return caller.user ?? caller.role
+}
+
+/**
+ * Whether a plugin of this owner is the caller's to change. A token that names nobody owns as its role, so a
+ * person who is called like a role owns nothing: else a user named `admin` would own what admins published.
+ */
+export function mayChange(owner: string, caller: Caller): boolean {
+  if (caller.role === 'admin') return true
+  const namedLikeRole = ROLES.some((role) => role === caller.user)
+  return owner === ownerOf(caller) && !namedLikeRole
 }
 
 const LOOK = 'Look for a loop outside the handlers, at the top level of plugin.ts.'

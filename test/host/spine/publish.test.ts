@@ -125,6 +125,17 @@ describe('a plugin belongs to who published it first', () => {
     expect((await shown('shared')).owner).toBe('ann')
   })
 
+  test('a person who is called like a role owns nothing of those whose tokens name nobody', async () => {
+    await lyceum.publish('official', says('ours'))
+    expect((await shown('official')).owner).toBe('admin')
+    const impostor = await lyceum.token({ role: 'author', user: 'admin' })
+    const taken = await lyceum.publish('official', says('mine'), { version: '2.0.0', token: impostor })
+    expect([taken.status, taken.json.code]).toEqual([403, 'plugin_denied'])
+    const paused = await lyceum.call('POST', '/v1/plugins/official/pause', { token: impostor })
+    expect([paused.status, paused.json.code]).toEqual([403, 'plugin_denied'])
+    expect(await said('official')).toBe('ours')
+  })
+
   test('a token narrowed with --plugin publishes that plugin and no other', async () => {
     const narrow = await lyceum.token({ role: 'author', user: 'ann', plugins: ['onlyThis'] })
     expect((await lyceum.publish('onlyThis', says('yes'), { token: narrow })).status).toBe(201)
