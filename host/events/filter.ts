@@ -16,7 +16,10 @@ export interface CompiledFilter {
 
 type Test = (value: unknown) => boolean
 
-/** What plugin authors call `event_type` is the type that the host found, whichever way the LMS names it. */
+/**
+ * What plugin authors call `event_type` is the type that the host found, whichever way the LMS names it. Of an
+ * event that nothing names a type of it is empty, which to a filter is missing.
+ */
 const TYPE_FIELD = 'props.type'
 
 /**
@@ -58,18 +61,17 @@ function operator(
   if (name === '$ne') return not(operator(field, '$eq', operand))
   const typeOnly = field === TYPE_FIELD
   const path = field.split('.')
-  if (name === '$exists')
-    return { test: (event) => holds(event, path, 0, () => true) === operand, types: undefined, typeOnly }
+  const exists: Test = (event) => holds(event, path, 0, (value) => !typeOnly || value !== '')
+  if (name === '$exists') return { test: (event) => exists(event) === operand, types: undefined, typeOnly }
   if (name !== '$eq' && name !== '$in') {
     const compare = comparison(name, operand)
-    return { test: (event) => holds(event, path, 0, compare), types: undefined, typeOnly }
+    return { test: (event) => exists(event) && holds(event, path, 0, compare), types: undefined, typeOnly }
   }
   const wanted = new Set<unknown>(isList(operand) ? operand : [operand])
   const test: Test = (event) =>
-    holds(event, path, 0, (value) => wanted.has(value)) ||
-    (wanted.has(null) && !holds(event, path, 0, () => true))
-  const types = typeOnly ? new Set([...wanted].filter((type) => typeof type === 'string')) : undefined
-  return { test, types, typeOnly }
+    holds(event, path, 0, (value) => wanted.has(value)) || (wanted.has(null) && !exists(event))
+  const types = [...wanted].map((type) => type ?? '').filter((type) => typeof type === 'string')
+  return { test, types: typeOnly ? new Set(types) : undefined, typeOnly }
 }
 
 function comparison(name: string, bound: unknown): Test {

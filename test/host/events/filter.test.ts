@@ -44,6 +44,17 @@ describe('a filter', () => {
   test.each(others)('%j does not match', (filter) => expect(compileFilter(filter).test(event)).toBe(false))
 })
 
+test.each<EventFilter>([
+  { event_type: { $exists: false } },
+  { event_type: null },
+  { event_type: ['play_video', null] },
+  { event_type: '' },
+])('%j matches an event of which nothing names a type, and no other', (filter) => {
+  const { test: matches } = compileFilter(filter)
+  expect(matches({ props: { type: '' } })).toBe(true)
+  expect(matches({ props: { type: 'seq_goto' } })).toBe(false)
+})
+
 describe('the types of a filter', () => {
   const cases: [EventFilter, string[] | undefined, boolean][] = [
     [{}, undefined, true],
@@ -57,7 +68,9 @@ describe('the types of a filter', () => {
     [{ $not: { event_type: 'a' } }, undefined, true],
     [{ event_type: { $not: ['a'] } }, undefined, true],
     [{ event_type: { $gte: 'edx.', $lt: 'edx/' } }, undefined, true],
-    [{ event_type: null }, [], true],
+    [{ event_type: null }, [''], true],
+    [{ event_type: ['a', null] }, ['a', ''], true],
+    [{ event_type: { $exists: false } }, undefined, true],
   ]
   test.each(cases)('%j', (filter, types, typeOnly) => {
     const compiled = compileFilter(filter)
@@ -155,8 +168,16 @@ function plainly(asked: EventFilter, given: unknown): boolean {
     if (key === '$and') return (inner as EventFilter[]).every((each) => plainly(each, given))
     if (key === '$or') return (inner as EventFilter[]).some((each) => plainly(each, given))
     if (key === '$not') return !plainly(inner, given)
-    return asks(valuesAt(given, key === 'event_type' ? ['props', 'type'] : key.split('.')), value)
+    const field = key === 'event_type' ? 'props.type' : key
+    const values = valuesAt(given, field.split('.'))
+    return field === 'props.type' ? asks(values.filter(Boolean), emptyAsNull(value)) : asks(values, value)
   })
+}
+
+/** The type of an event that has none is kept as an empty text. */
+function emptyAsNull(asked: unknown): unknown {
+  const text = JSON.stringify(asked)
+  return JSON.parse(text, (_, value) => (value === '' ? null : value))
 }
 
 function asks(values: unknown[], asked: unknown): boolean {
