@@ -2,7 +2,7 @@ import { LyceumError } from '../errors.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { DeadLetter } from '../storage/store-protocol.ts'
 import { inputOf } from './batch.ts'
-import type { Invoker } from './invoker.ts'
+import type { EndedFailure, Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
 import { runWriting } from './run-writing.ts'
 
@@ -14,31 +14,103 @@ export interface Retried {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
+/** Which dead letters to retry: where nothing is said, all. */
+export interface RetryChoice {
+  readonly endpoint?: string | undefined
+  readonly ids?: readonly number[] | undefined
+}
+
+/** Dead letters that one request may retry. */
+const MOST_RETRIES = 1_000
+const EMPTY = Buffer.alloc(0)
+
 /**
- * Runs a handler on an event that was put aside. Its effects and the end of the dead letter are one
- * transaction, so it counts once, however often it is tried.
+ * Runs handlers on events that were put aside. The effects and the end of the dead letter are one transaction,
+ * so it counts once, however often it is tried.
  */
-export async function retryDeadLetter(
-  plugin: ActivePlugin,
-  letter: DeadLetter,
-  window: LogWindow,
-  invoker: Invoker,
-): Promise<Retried> {
-  const about = { id: letter.id, seq: letter.seq }
-  const endpoint = handlerOf(plugin, letter.endpoint)
-  const text = window.text(letter.seq)
-  if (text === undefined)
-    throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
-  const batch = { from: letter.seq - 1, to: letter.seq, rows: [{ seq: letter.seq, type: '', text }] }
-  const failure = await runWriting(invoker, {
-    plugin,
-    endpoint,
-    transaction: plugin.store.begin({ deadLetter: letter.id }),
-    input: inputOf(batch, endpoint.plugins),
-    traceWrites: true,
+export class DeadLetterRetries {
+  readonly #window: LogWindow
+  readonly #invoker: Pick<Invoker, 'run'>
+  /** Settles when the last request for a plugin has been served. */
+  readonly #last = new Map<string, Promise<unknown>>()
+
+  constructor(window: LogWindow, invoker: Pick<Invoker, 'run'>) {
+    this.#window = window
+    this.#invoker = invoker
+  }
+
+  /**
+   * Retries dead letters, oldest first. Who asks while others are retried waits for those, and is then told of
+   * what was left only.
+   *
+   * @param find the plugin as it is when its turn comes
+   * @throws {LyceumError} what `find` throws at first, store_lost
+   */
+  async retry(id: string, choice: RetryChoice, find: () => ActivePlugin): Promise<Retried[]> {
+    const before = this.#last.get(id) ?? Promise.resolve()
+    const served = before.then(() => this.#retryAll(find, choice))
+    const settled = served.catch(() => {})
+    this.#last.set(id, settled)
+    try {
+      return await served
+    } finally {
+      if (this.#last.get(id) === settled) this.#last.delete(id)
+    }
+  }
+
+  async #retryAll(find: () => ActivePlugin, { endpoint, ids }: RetryChoice): Promise<Retried[]> {
+    const { letters } = await find().store.deadLetters(endpoint, MOST_RETRIES)
+    const retried: Retried[] = []
+    for (const letter of letters) {
+      if (ids !== undefined && !ids.includes(letter.id)) continue
+      const { id, seq } = letter
+      const error = await this.#retryOne(find, letter)
+      retried.push(
+        error === undefined ? { id, seq, state: 'committed' } : { id, seq, state: 'failed', error },
+      )
+    }
+    return retried
+  }
+
+  /** Resolves with what kept a dead letter from coming to its end: that of one must not hide what became of others. */
+  async #retryOne(find: () => ActivePlugin, letter: DeadLetter): Promise<Retried['error']> {
+    try {
+      const plugin = find()
+      const endpoint = handlerOf(plugin, letter.endpoint)
+      const text = this.#window.text(letter.seq)
+      if (text === undefined)
+        throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
+      const batch = { from: letter.seq - 1, to: letter.seq, rows: [{ seq: letter.seq, type: '', text }] }
+      const failure = await runWriting(this.#invoker, {
+        plugin,
+        endpoint,
+        transaction: plugin.store.begin({ deadLetter: letter.id }),
+        input: inputOf(batch, endpoint.plugins),
+        traceWrites: true,
+      })
+      if (failure === undefined) return undefined
+      // What only kept it from being tried says nothing about the event: the error that put it aside stays.
+      if (!failure.passing) await keep(plugin, letter, failure)
+      return { code: failure.code, message: failure.message }
+    } catch (error) {
+      if (!(error instanceof LyceumError)) throw error
+      return { code: error.code, message: error.message }
+    }
+  }
+}
+
+/** Puts a dead letter in its own place again, with the error that it has now. */
+async function keep(plugin: ActivePlugin, letter: DeadLetter, failure: EndedFailure): Promise<void> {
+  const { stack: _, ...about } = letter
+  await plugin.store.begin({ deadLetter: letter.id }).commit(EMPTY, {
+    ...about,
+    version: plugin.version,
+    code: failure.code,
+    message: failure.message,
+    ...(failure.stack !== undefined && { stack: failure.stack }),
+    attempts: letter.attempts + 1,
+    atMs: Date.now(),
   })
-  if (failure === undefined) return { ...about, state: 'committed' }
-  return { ...about, state: 'failed', error: { code: failure.code, message: failure.message } }
 }
 
 function handlerOf(plugin: ActivePlugin, name: string): EventEndpoint {

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app.ts'
 import { callerOf } from '../auth/gate.ts'
-import { retryDeadLetter } from '../dispatch/dead-letters.ts'
+import { DeadLetterRetries } from '../dispatch/dead-letters.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { QUOTA_DEFAULTS, quotaSchema } from '../limits.ts'
@@ -112,12 +112,10 @@ const logs = createRoute({
 /** A line that a plugin logged with a stack in it. */
 const BUNDLE_FRAME = /\bplugin\.js:\d+:\d+/
 
-/** Dead letters that one request may retry. */
-const MOST_RETRIES = 1_000
-
 /** Publishing and administration of plugins. */
 export function addPlugins(app: App, host: Host): void {
   const { plugins, catalogue } = host
+  const retries = new DeadLetterRetries(host.window, host.invoker)
   const state = (id: string) => {
     const row = catalogue.plugin(id)
     return {
@@ -206,13 +204,7 @@ export function addPlugins(app: App, host: Host): void {
   app.openapi(retry, async (c) => {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
-    const plugin = plugins.get(id)
-    const { endpoint, ids } = c.req.valid('json') ?? {}
-    const { letters } = await plugin.store.deadLetters(endpoint, MOST_RETRIES)
-    const retried = []
-    for (const letter of letters)
-      if (ids === undefined || ids.includes(letter.id))
-        retried.push(await retryDeadLetter(plugin, letter, host.window, host.invoker))
+    const retried = await retries.retry(id, c.req.valid('json') ?? {}, () => plugins.get(id))
     return c.json({ retried }, 200)
   })
   app.openapi(logs, async (c) => {

@@ -113,7 +113,7 @@ export class PluginFile {
     })
   }
 
-  commit(transaction: bigint, deadLetter: NewDeadLetter | undefined): void {
+  commit(transaction: bigint, deadLetter: NewDeadLetter | DeadLetter | undefined): void {
     this.#guarded(transaction, () => {
       if (deadLetter !== undefined) this.#addDeadLetter(deadLetter)
       this.#writer.commit()
@@ -206,13 +206,14 @@ export class PluginFile {
       throw new LyceumError('cursor_lost', 'The cursor has another owner, or stands elsewhere.')
   }
 
-  #addDeadLetter(letter: NewDeadLetter): void {
+  #addDeadLetter(letter: NewDeadLetter | DeadLetter): void {
     this.#writer.sqlite
       .prepare(
-        `INSERT INTO lyceum_dead_letters (endpoint, version, seq, code, message, stack, attempts, at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO lyceum_dead_letters (id, endpoint, version, seq, code, message, stack, attempts, at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
+        'id' in letter ? letter.id : null,
         letter.endpoint,
         letter.version,
         letter.seq,

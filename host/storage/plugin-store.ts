@@ -213,7 +213,7 @@ export class Transaction {
   }
 
   /** Applies the last writes and commits. What was sent before and failed makes this fail too. */
-  async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter): Promise<void> {
+  async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter | DeadLetter): Promise<void> {
     try {
       const process = await this.#enter()
       const control = this.#store.control({

@@ -82,8 +82,8 @@ export interface CommitControl extends DbControl {
   readonly claim: Claim
   /** The plugin's quota: what would make the file larger is refused. */
   readonly maxBytes: number
-  /** Put aside in the same transaction. */
-  readonly deadLetter?: NewDeadLetter
+  /** Put aside in the same transaction; one that was put aside before keeps its id. */
+  readonly deadLetter?: NewDeadLetter | DeadLetter
 }
 
 export interface NewDeadLetter {

@@ -70,16 +70,44 @@ test('a retry that still fails keeps the letter', async () => {
   expect((await lyceum.call('GET', '/v1/plugins/careful/dead-letters')).json.total).toBe(5)
 })
 
+test('a retry that fails in another way tells its own error, under the same id', async () => {
+  const other = plugin(POISON.replace('no such course', 'no such person'))
+  await lyceum.publish('careful', other, { version: '1.0.0-b' })
+  const body = { ids: [1] }
+  const [{ error }] = (await lyceum.call('POST', '/v1/plugins/careful/dead-letters/retry', { body })).json
+    .retried
+  expect(error.message).toContain('no such person')
+  const { total, letters } = (await lyceum.call('GET', '/v1/plugins/careful/dead-letters')).json
+  expect(total).toBe(5)
+  expect(letters[0]).toMatchObject({ id: 1, version: '1.0.0-b', message: error.message, attempts: 5 })
+  expect(letters[1]).toMatchObject({ id: 2, version: '1.0.0', attempts: 3 })
+  await lyceum.call('POST', '/v1/plugins/careful/rollback', { body: { version: '1.0.0' } })
+})
+
+test('a letter whose handler is gone keeps no other from being retried', async () => {
+  const source = (names: readonly string[], body: string) => `import { onEvent } from '@lyceum/sdk'
+    ${names.map((name) => `export const ${name} = onEvent('gone', () => { ${body} })`).join('\n')}`
+  await lyceum.publish('shrinking', source(['first', 'second'], `throw new Error('no')`))
+  await lyceum.send([{ id: 'g1', event_type: 'gone' }])
+  await lyceum.publish('shrinking', source(['second'], ''), { version: '1.0.1' })
+  const { retried } = (await lyceum.call('POST', '/v1/plugins/shrinking/dead-letters/retry')).json
+  expect(
+    retried.map((each: { state: string; error?: { code: string } }) => each.error?.code ?? each.state).sort(),
+  ).toEqual(['committed', 'endpoint_unknown'])
+})
+
 test('retried after a fix, twice at the same time, each counts once and the list is empty', async () => {
   // Longer by a line above the loop, so that a stack read with the wrong map shows another line.
   await lyceum.publish('careful', `// mended\n${plugin('')}`, { version: '1.0.1' })
   const before = await lyceum.call('GET', '/v1/plugins/careful/dead-letters')
-  expect(before.json.letters[0]).toMatchObject({ version: '1.0.0' })
-  expect(before.json.letters[0].stack).toContain(`plugin.ts:${lineOf("'throw'")}:`)
+  expect(before.json.letters[1]).toMatchObject({ version: '1.0.0' })
+  expect(before.json.letters[1].stack).toContain(`plugin.ts:${lineOf("'throw'")}:`)
   const retry = () => lyceum.call('POST', '/v1/plugins/careful/dead-letters/retry')
   const answers = await Promise.all([retry(), retry()])
+  // Whoever came second waited, and found nothing left.
+  expect(answers.map(({ json }) => json.retried.length).sort()).toEqual([0, 5])
   const states = answers.flatMap(({ json }) => json.retried.map(({ state }: { state: string }) => state))
-  expect(states.filter((state) => state === 'committed')).toHaveLength(5)
+  expect(new Set(states)).toEqual(new Set(['committed']))
   const all = Object.fromEntries(events.map(({ id }) => [id, 1]))
   expect((await lyceum.call('GET', '/v1/queries/careful/seen')).json).toEqual(all)
   expect((await lyceum.call('GET', '/v1/plugins/careful/dead-letters')).json).toEqual({
