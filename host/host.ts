@@ -153,6 +153,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       await Promise.all([lane.remove(plugin), cron.remove(plugin)])
     },
     wake: (plugin) => lane.wake(plugin),
+    head: () => log.head(),
   })
 
   const logPosition = (plugin: string) =>

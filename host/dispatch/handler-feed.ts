@@ -100,9 +100,9 @@ export class HandlerFeed {
     return this.#state === 'idle'
   }
 
-  /** Starts working from the cursor on. @param head where a handler begins that wants only what is new */
-  start(head: number): void {
-    this.#running = this.#run(head)
+  /** Starts working from the cursor on. */
+  start(): void {
+    this.#running = this.#run()
   }
 
   /** Says that there is something to look at after `seq`, which an idle feed has not looked at yet. */
@@ -140,12 +140,11 @@ export class HandlerFeed {
     }
   }
 
-  async #run(head: number): Promise<void> {
+  async #run(): Promise<void> {
     let claimed = false
     while (!this.#stopping) {
       try {
-        // Even where it may not run yet: what is new for a handler is new from its activation on.
-        if (!claimed) await this.#claim(head)
+        if (!claimed) await this.#claim()
         claimed = true
         if (this.#mayRun) {
           claimed = await this.#work()
@@ -168,14 +167,14 @@ export class HandlerFeed {
     return this.#services.mayRun(this.plugin.id)
   }
 
-  async #claim(head: number): Promise<void> {
-    const { store, activation } = this.plugin
-    const from = this.endpoint.options.from === 'now' ? head : 0
+  async #claim(): Promise<void> {
+    const { store, activation, begins } = this.plugin
+    const { name, options } = this.endpoint
     const { epoch, seq } = await store.claim({
       cursor: this.#cursorName,
       version: activation,
       log: this.#services.logId,
-      from,
+      from: (options.from === 'now' ? begins.get(name) : undefined) ?? 0,
     })
     this.#epoch = epoch
     this.#cursor = seq

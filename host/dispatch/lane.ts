@@ -58,7 +58,7 @@ export class Lane {
         const interested = this.#byType.get(type) ?? new Set()
         this.#byType.set(type, interested.add(feed))
       }
-      feed.start(this.#log.head())
+      feed.start()
     }
     this.#feeds.set(plugin.id, feeds)
   }

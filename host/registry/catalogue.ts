@@ -4,10 +4,9 @@ import { LyceumError } from '../errors.ts'
 import { QUOTA_DEFAULTS, type Quota, quotaSchema } from '../limits.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
 
-/** Raised by one with every change of the tables; each step is a migration. */
-const SCHEMA_VERSION = 1
-const SCHEMA = `
-  CREATE TABLE plugins (
+/** The steps from one version of the file to the next. Steps are only ever added. */
+const MIGRATIONS = [
+  `CREATE TABLE plugins (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, active_version TEXT, activation INTEGER NOT NULL DEFAULT 0,
     quota TEXT NOT NULL DEFAULT '{}', granted TEXT NOT NULL DEFAULT '[]',
     paused INTEGER NOT NULL DEFAULT 0, quarantined TEXT
@@ -17,8 +16,12 @@ const SCHEMA = `
     title TEXT NOT NULL, description TEXT NOT NULL, endpoints TEXT NOT NULL,
     bundle BLOB NOT NULL, source_map TEXT NOT NULL, published_ms INTEGER NOT NULL, published_by TEXT NOT NULL,
     PRIMARY KEY (plugin, version)
-  ) STRICT;
-`
+  ) STRICT;`,
+  `CREATE TABLE beginnings (
+    plugin TEXT NOT NULL REFERENCES plugins (id), endpoint TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (plugin, endpoint)
+  ) STRICT, WITHOUT ROWID;`,
+]
 
 const StoredEndpoint = z.object({
   name: z.string(),
@@ -71,22 +74,18 @@ export class Catalogue {
   readonly #findPlugin: StatementSync
   readonly #findVersion: StatementSync
   readonly #findCode: StatementSync
+  readonly #findBeginnings: StatementSync
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;')
-    const found = Number(this.#db.prepare('PRAGMA user_version').get()?.user_version)
-    if (found > SCHEMA_VERSION)
-      throw new LyceumError(
-        'data_newer',
-        'registry.db was written by a newer Lyceum. Start that one, or use another data folder.',
-      )
-    if (found === 0) this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`)
+    migrate(this.#db, path)
     this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
     this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
     this.#findCode = this.#db.prepare(
       'SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?',
     )
+    this.#findBeginnings = this.#db.prepare('SELECT endpoint, seq FROM beginnings WHERE plugin = ?')
   }
 
   plugins(): PluginRow[] {
@@ -146,15 +145,28 @@ export class Catalogue {
     })
   }
 
-  /** Makes a version the active one. Returns the number of the activation. */
-  activate(plugin: string, version: string): number {
+  /**
+   * Makes a version the active one.
+   * @param begins handlers that want only what is new, with the head of the log; those that began before keep
+   * where they began
+   */
+  activate(plugin: string, version: string, begins: ReadonlyMap<string, number> = new Map()): void {
     this.#known.delete(plugin)
-    const row = this.#db
-      .prepare(
-        'UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ? RETURNING activation',
-      )
-      .get(version, plugin)
-    return Number(row?.activation)
+    this.#transaction(() => {
+      this.#db
+        .prepare('UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ?')
+        .run(version, plugin)
+      for (const [endpoint, seq] of begins)
+        this.#db
+          .prepare('INSERT INTO beginnings VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+          .run(plugin, endpoint, seq)
+    })
+  }
+
+  /** After which event of the log the handlers of a plugin began that wanted only what was new then. */
+  beginnings(plugin: string): Map<string, number> {
+    const rows = this.#findBeginnings.all(plugin)
+    return new Map(rows.map(({ endpoint, seq }) => [String(endpoint), Number(seq)]))
   }
 
   setPaused(plugin: string, paused: boolean): void {
@@ -196,6 +208,19 @@ export class Catalogue {
       throw error
     }
   }
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
+  if (version === MIGRATIONS.length) return
+  if (version > MIGRATIONS.length)
+    throw new LyceumError(
+      'data_newer',
+      'registry.db was written by a newer Lyceum. Start that one, or use another data folder.',
+    )
+  if (version > 0) db.prepare('VACUUM INTO ?').run(`${path}.v${version}-${Date.now()}`)
+  const steps = MIGRATIONS.slice(version).join('\n')
+  db.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`)
 }
 
 const VERSION_COLUMNS =

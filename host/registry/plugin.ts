@@ -55,6 +55,8 @@ export interface ActivePlugin {
   readonly activation: number
   readonly code: PluginCode
   readonly endpoints: ReadonlyMap<string, Endpoint>
+  /** After which event of the log handlers begin that want only what is new; the others begin at the first. */
+  readonly begins: ReadonlyMap<string, number>
   /** Other plugins that it may ask, as approved. */
   readonly granted: ReadonlySet<string>
   readonly store: PluginStore

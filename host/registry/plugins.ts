@@ -21,6 +21,8 @@ export interface Runner {
   /** Resolves when what was under way has ended. */
   remove(plugin: string): Promise<void>
   wake(plugin: string): void
+  /** The last event of the log. */
+  head(): number
 }
 
 export interface PluginsServices {
@@ -267,7 +269,13 @@ export class Plugins {
   async #activate(id: string, version: string): Promise<void> {
     const { catalogue, conduct } = this.#services
     conduct.forgive(id)
-    catalogue.activate(id, version)
+    const endpoints = endpointsOf(catalogue.version(id, version)?.endpoints ?? [])
+    const head = this.#runner?.head() ?? 0
+    const begins = new Map<string, number>()
+    for (const { name, kind, options } of endpoints.values())
+      if (kind === 'onEvent' && options.from === 'now') begins.set(name, head)
+    // Kept with the activation: a host that is killed now must not let them begin at a later event.
+    catalogue.activate(id, version, begins)
     await this.#run(id)
   }
 
@@ -295,6 +303,7 @@ export class Plugins {
         load: { memoryMb: row.quota.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 },
       },
       endpoints: endpointsOf(version.endpoints),
+      begins: catalogue.beginnings(id),
       granted: new Set(row.granted),
       store,
       quota: row.quota,

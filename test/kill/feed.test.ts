@@ -190,6 +190,7 @@ function activePlugin(id: string, activation: number, store: ActivePlugin['store
         },
       ],
     ]),
+    begins: new Map(),
     granted: new Set(),
     store,
     quota: QUOTA_DEFAULTS,
