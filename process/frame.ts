@@ -63,6 +63,11 @@ export type Payload = string | Buffer | readonly [control: string, bytes: Buffer
 
 const NEWLINE = 10
 
+export function payloadBytes(payload: Payload): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload)
+  return Buffer.isBuffer(payload) ? payload.length : Buffer.byteLength(payload[0]) + payload[1].length
+}
+
 /** Splits a payload made of a control line and forwarded bytes; without a newline all of it is control. */
 export function splitPayload(payload: Buffer): { control: string; bytes: Buffer } {
   const end = payload.indexOf(NEWLINE)

@@ -8,6 +8,8 @@ export class Meter {
   readonly budget: Budget
   readonly deadlineMs: number
   cpuMs = 0
+  /** CPU time of other plugins that this call asked: it is charged to who asks. */
+  askedCpuMs = 0
   ops = 0
   bytes = 0
 
@@ -28,7 +30,7 @@ export class Meter {
 
   /** Says which limit on time is broken, given the CPU time of the turn that is running. */
   overTime(turnCpuMs: number, nowMs: number): Exceeded | undefined {
-    if (this.cpuMs + turnCpuMs > this.budget.cpuMs) return 'over_cpu'
+    if (this.cpuMs + this.askedCpuMs + turnCpuMs > this.budget.cpuMs) return 'over_cpu'
     if (nowMs > this.deadlineMs) return 'over_wall'
     return undefined
   }
@@ -38,7 +40,7 @@ export class Meter {
 export function exceededMessage(exceeded: Exceeded, budget: Budget): string {
   switch (exceeded) {
     case 'over_cpu':
-      return `It used more than its ${budget.cpuMs} ms of CPU time. Look for a loop that does not end, or do less per call.`
+      return `It used more than its ${budget.cpuMs} ms of CPU time. Look for a loop that does not end, or do less per call; what it asks of other plugins counts too.`
     case 'over_wall':
       return `It did not finish within ${budget.wallMs} ms. Ask for less, or keep results up to date in an onEvent handler.`
     case 'over_ops':

@@ -14,6 +14,7 @@ import {
   type Failure,
   type InvokeRequest,
   type LoadRequest,
+  OPS,
 } from './protocol.ts'
 import { failure } from './reports.ts'
 
@@ -21,7 +22,8 @@ import { failure } from './reports.ts'
 export interface IsolateEvents {
   /** The isolate exists, and must be watched even while it loads. */
   created(isolate: GuestIsolate): void
-  op(scope: bigint, op: number, call: number, text: string): void
+  /** @param cpuMs what the call has used so far, where it asks another plugin */
+  op(scope: bigint, op: number, call: number, text: string, cpuMs: number): void
   done(scope: bigint, report: DoneReport, result: string): void
   /** The isolate did not stop when told to: the process cannot be trusted with anything any more. */
   poisoned(reason: string): void
@@ -37,6 +39,10 @@ interface Invocation {
   readonly startedMs: number
   /** Replies that have not come yet. */
   waiting: number
+  /** Calls to other plugins that are not answered. Until they are, none of its turns runs. */
+  readonly asked: Set<number>
+  /** Those of them that leave when the turn has ended. */
+  readonly questions: { readonly call: number; readonly text: string }[]
   done: { end: number; text: string } | undefined
 }
 
@@ -180,6 +186,7 @@ export class GuestIsolate {
     const guest = this.#guest
     if (id === undefined || invocation === undefined || guest === undefined) return
     invocation.waiting -= 1
+    invocation.asked.delete(call)
     const clockMs = invocation.nowMs + (performance.now() - invocation.startedMs)
     this.#turns.push({
       invocation,
@@ -187,6 +194,16 @@ export class GuestIsolate {
         guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)], { timeout }),
     })
     void this.#runTurns()
+  }
+
+  /** Told what other plugins have used in all for a call that asked them: it is charged to that call. */
+  spent(scope: bigint, cpuMs: number): void {
+    const id = this.#byScope.get(scope)
+    const invocation = id === undefined ? undefined : this.#open.get(id)
+    if (id === undefined || invocation === undefined) return
+    invocation.meter.askedCpuMs = Math.max(invocation.meter.askedCpuMs, cpuMs)
+    // It stands still, so it can end without the isolate.
+    if (invocation.meter.overTime(0, 0) !== undefined) this.#fail(id, invocation, 'over_cpu')
   }
 
   /** Looks after the limits; called every few milliseconds while anything is open. */
@@ -246,7 +263,17 @@ export class GuestIsolate {
 
   #invocation(scope: bigint, budget: Budget, nowMs: number): Invocation {
     const startedMs = performance.now()
-    return { scope, meter: new Meter(budget, startedMs), nowMs, startedMs, waiting: 0, done: undefined }
+    const meter = new Meter(budget, startedMs)
+    return {
+      scope,
+      meter,
+      nowMs,
+      startedMs,
+      waiting: 0,
+      asked: new Set(),
+      questions: [],
+      done: undefined,
+    }
   }
 
   #receive(id: number, op: number, call: number, text: string): void {
@@ -263,12 +290,13 @@ export class GuestIsolate {
       return
     }
     if (call !== 0) invocation.waiting += 1
-    this.#events.op(invocation.scope, op, call, text)
+    if (op === OPS.pluginQuery.code) invocation.questions.push({ call, text })
+    else this.#events.op(invocation.scope, op, call, text, 0)
   }
 
   async #runTurns(): Promise<void> {
     if (this.#running !== undefined) return
-    for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) {
+    for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) {
       const { meter } = turn.invocation
       const running = { turn, clock: new CpuClock(this.#isolate) }
       this.#running = running
@@ -296,12 +324,31 @@ export class GuestIsolate {
       this.#finishDone()
       // The watch sees only turns that are still running; many short ones add up here.
       const { invocation } = turn
-      if (invocation.scope !== 0n && invocation.done === undefined && meter.cpuMs > meter.budget.cpuMs) {
-        this.dispose('over_cpu', exceededMessage('over_cpu', meter.budget), invocation)
+      const over = invocation.scope !== 0n && invocation.done === undefined && meter.overTime(0, 0)
+      if (over) {
+        this.dispose(over, exceededMessage(over, meter.budget), invocation)
         return
       }
+      this.#ask()
     }
     this.#failStranded()
+  }
+
+  #nextTurn(): Turn | undefined {
+    const at = this.#turns.findIndex(({ invocation }) => invocation.asked.size === 0)
+    return at < 0 ? undefined : this.#turns.splice(at, 1)[0]
+  }
+
+  /**
+   * Sends what the turn asks of other plugins. Only now is known what it used, so that they get the rest; and
+   * who asks stands still until all of them have answered, or both could use that rest.
+   */
+  #ask(): void {
+    for (const { scope, meter, questions, asked } of this.#open.values())
+      for (const { call, text } of questions.splice(0)) {
+        asked.add(call)
+        this.#events.op(scope, OPS.pluginQuery.code, call, text, meter.cpuMs)
+      }
   }
 
   #turnFailed(turn: Turn, error: unknown): void {
@@ -351,6 +398,7 @@ export class GuestIsolate {
   #end(id: number, invocation: Invocation, report: DoneReport, result: string): void {
     this.#open.delete(id)
     this.#byScope.delete(invocation.scope)
+    invocation.asked.clear()
     // One that ended by itself has forgotten itself.
     if (this.#ended === undefined && invocation.done === undefined)
       this.#guest?.forget.applyIgnored(undefined, [id])

@@ -24,6 +24,8 @@ const WATCH_MS = 10
 const SUSPECT_CPU_MS = 50
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
 const BYTES_PER_MB = 1024 * 1024
+/** A frame's flags have sixteen bits, which is more than any quota of CPU time. */
+const MOST_FLAGS = 0xffff
 
 const isolates = new Map<number, Isolate>()
 const isolateOf = new Map<bigint, Isolate>()
@@ -48,6 +50,9 @@ function receive(frame: Frame): void {
     case Kind.invoke:
       invoke(frame)
       break
+    case Kind.spent:
+      isolateOf.get(frame.scope)?.spent(frame.scope, frame.call)
+      break
     case Kind.reply:
       isolateOf
         .get(frame.scope)
@@ -63,7 +68,8 @@ async function load(frame: Frame): Promise<void> {
   try {
     const isolate = await GuestIsolate.load(frame.call, request, bytes.toString(), {
       created: (created) => loading.add(created),
-      op: (scope, op, call, text) => port.send({ kind: Kind.op, op, call, scope }, text),
+      op: (scope, op, call, text, cpuMs) =>
+        port.send({ kind: Kind.op, op, flags: Math.min(Math.ceil(cpuMs), MOST_FLAGS), call, scope }, text),
       done: (scope, report, result) => {
         isolateOf.delete(scope)
         port.send({ kind: Kind.done, scope }, `${JSON.stringify(report)}\n${result}`)

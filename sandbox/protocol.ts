@@ -18,7 +18,10 @@ export const Kind = {
   unload: 10,
   /** host → process: `scope` is the invocation, `call` the isolate, payload `InvokeRequest \n input`. */
   invoke: 11,
-  /** process → host: `op` is the operation, `call` pairs its reply, payload is the guest's. */
+  /**
+   * process → host: `op` is the operation, `call` pairs its reply, payload is the guest's. Where it asks another
+   * plugin, `flags` is the CPU time in ms that the call has used so far.
+   */
   op: 12,
   /** host → process: the answer to an op; flag FAILED with a {@link Failure}. */
   reply: 13,
@@ -26,6 +29,8 @@ export const Kind = {
   done: 14,
   /** process → host: the last word before the process ends itself: which isolates could not be stopped. */
   poisoned: 15,
+  /** host → process, before the answer of another plugin: the CPU time in ms (`call`) that such have used in all. */
+  spent: 16,
 } as const
 
 /**

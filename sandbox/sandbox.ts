@@ -37,6 +37,10 @@ export interface Call {
 export interface GuestOp {
   readonly name: OpName
   readonly payload: Buffer
+  /** Where it asks another plugin: the CPU time that the call has used so far, as the process says. */
+  readonly cpuMs: number
+  /** Says, before the answer, how much CPU time all plugins have used that this call asked. */
+  spent(cpuMs: number): void
   /** Answers the op; what is sent after the call has ended is dropped. */
   reply(payload: Payload): void
   refuse(failure: Failure): void
@@ -257,8 +261,7 @@ export class Sandbox {
       )
       const underWay = new UnderWay(
         call,
-        (asked, flags, payload) =>
-          this.#child.send({ kind: Kind.reply, flags, call: asked.call, scope }, payload),
+        (header, payload) => this.#child.send({ ...header, scope }, payload),
         (outcome) => {
           clearTimeout(timer)
           this.#under.delete(scope)

@@ -1,6 +1,6 @@
-import { FAILED, type Frame, type Payload } from '../process/frame.ts'
+import { FAILED, type Frame, type FrameHeader, type Payload, payloadBytes } from '../process/frame.ts'
 import { exceededMessage } from './budget.ts'
-import { type Failure, OPS, type OpName } from './protocol.ts'
+import { type Failure, Kind, OPS, type OpName } from './protocol.ts'
 import { failure } from './reports.ts'
 import type { Call, Outcome } from './sandbox.ts'
 
@@ -16,7 +16,7 @@ const OPS_AT_ONCE = 64
  */
 export class UnderWay {
   readonly call: Call
-  readonly #send: (asked: Frame, flags: number, payload: Payload) => void
+  readonly #send: (header: FrameHeader, payload?: Payload) => void
   readonly #settle: (outcome: Outcome) => void
   readonly #queue: Frame[] = []
   #atOnce = 0
@@ -27,7 +27,7 @@ export class UnderWay {
 
   constructor(
     call: Call,
-    send: (asked: Frame, flags: number, payload: Payload) => void,
+    send: (header: FrameHeader, payload?: Payload) => void,
     settle: (outcome: Outcome) => void,
   ) {
     this.call = call
@@ -63,6 +63,10 @@ export class UnderWay {
       this.call.onOp({
         name,
         payload: frame.payload,
+        cpuMs: frame.flags,
+        spent: (cpuMs) => {
+          if (!this.#ended) this.#send({ kind: Kind.spent, call: Math.ceil(cpuMs) })
+        },
         reply: (payload) => this.#reply(frame, payload),
         refuse: (refusal) => this.#answer(frame, FAILED, JSON.stringify(refusal)),
       })
@@ -72,14 +76,14 @@ export class UnderWay {
   /** Answers count too: a short op may ask for a long answer. */
   #reply(frame: Frame, payload: Payload): void {
     const { budget } = this.call.request
-    this.#movedBytes += frame.call === 0 ? 0 : sizeOf(payload)
+    this.#movedBytes += frame.call === 0 ? 0 : payloadBytes(payload)
     if (this.#movedBytes <= budget.bytes) this.#answer(frame, 0, payload)
     else this.#answer(frame, FAILED, JSON.stringify(overBytes(budget)))
   }
 
   #answer(frame: Frame, flags: number, payload: Payload): void {
     if (this.#ended) return
-    if (frame.call !== 0) this.#send(frame, flags, payload)
+    if (frame.call !== 0) this.#send({ kind: Kind.reply, flags, call: frame.call }, payload)
     this.#atOnce -= 1
     this.#next()
   }
@@ -87,9 +91,4 @@ export class UnderWay {
 
 function overBytes(budget: Call['request']['budget']): Failure {
   return failure('over_bytes', exceededMessage('over_bytes', budget))
-}
-
-function sizeOf(payload: Payload): number {
-  if (typeof payload === 'string') return Buffer.byteLength(payload)
-  return Buffer.isBuffer(payload) ? payload.length : Buffer.byteLength(payload[0]) + payload[1].length
 }

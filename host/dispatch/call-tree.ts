@@ -2,16 +2,25 @@ import type { Budget } from '../../sandbox/protocol.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS, type Quota } from '../limits.ts'
 
+/** What one plugin has used in a tree, and whether it was struck for that. */
+interface Share {
+  cpuMs: number
+  struck: boolean
+}
+
 /**
  * What one call from outside, with all the calls that it makes to other plugins, may use together.
- * Each call is charged here when it ends, so no tree of calls costs more than its root may.
+ *
+ * A tree runs like one thread: a call stands still while others answer it, and what it has used until then is
+ * charged before they begin. So whatever the shape of the tree, it costs no more than its root may.
  */
 export class CallTree {
   readonly deadlineMs: number
-  readonly #outputBytes: number
-  #cpuLeftMs: number
-  #opsLeft: number
-  #bytesLeft: number
+  readonly #quota: Quota
+  readonly #shares = new Map<string, Share>()
+  #cpuMs = 0
+  #ops = 0
+  #bytes = 0
   #calls = 0
   /** The last call of each depth. */
   readonly #turns: Promise<unknown>[] = []
@@ -19,10 +28,12 @@ export class CallTree {
   /** @param nowMs monotonic clock */
   constructor(quota: Quota, nowMs = performance.now()) {
     this.deadlineMs = nowMs + quota.wallMs
-    this.#cpuLeftMs = quota.cpuMsPerCall
-    this.#opsLeft = quota.opsPerCall
-    this.#bytesLeft = quota.bytesPerCall
-    this.#outputBytes = quota.outputBytes
+    this.#quota = quota
+  }
+
+  /** CPU time that all its calls have used so far. */
+  get cpuMs(): number {
+    return this.#cpuMs
   }
 
   /**
@@ -32,14 +43,14 @@ export class CallTree {
   budget(quota: Quota): Budget {
     const wallMs = Math.min(Math.ceil(this.deadlineMs - performance.now()), quota.wallMs)
     if (wallMs <= 0) throw new LyceumError('over_wall', 'There was no time left for this call.')
-    const cpuMs = Math.min(Math.floor(this.#cpuLeftMs), quota.cpuMsPerCall)
+    const cpuMs = Math.min(Math.ceil(this.#quota.cpuMsPerCall - this.#cpuMs), quota.cpuMsPerCall)
     if (cpuMs <= 0) throw new LyceumError('over_cpu', 'There was no CPU time left for this call.')
     return {
       cpuMs,
       wallMs,
-      ops: Math.min(this.#opsLeft, quota.opsPerCall),
-      bytes: Math.min(this.#bytesLeft, quota.bytesPerCall),
-      outputBytes: Math.min(this.#outputBytes, quota.outputBytes),
+      ops: Math.max(0, Math.min(this.#quota.opsPerCall - this.#ops, quota.opsPerCall)),
+      bytes: Math.max(0, Math.min(this.#quota.bytesPerCall - this.#bytes, quota.bytesPerCall)),
+      outputBytes: Math.min(this.#quota.outputBytes, quota.outputBytes),
     }
   }
 
@@ -68,9 +79,87 @@ export class CallTree {
     return running
   }
 
-  charge(used: { readonly cpuMs: number; readonly ops: number; readonly bytes: number }): void {
-    this.#cpuLeftMs -= used.cpuMs
-    this.#opsLeft -= used.ops
-    this.#bytesLeft -= used.bytes
+  chargeCpu(plugin: string, cpuMs: number): void {
+    this.#cpuMs += cpuMs
+    this.#shareOf(plugin).cpuMs += cpuMs
+  }
+
+  /** @throws {LyceumError} `over_ops`, `over_bytes` where this was too much */
+  chargeOps(ops: number, bytes: number): void {
+    this.#ops += ops
+    this.#bytes += bytes
+    const { opsPerCall, bytesPerCall } = this.#quota
+    if (this.#ops > opsPerCall)
+      throw new LyceumError(
+        'over_ops',
+        `Together with the plugins that it asked, it made more than ${opsPerCall} calls to the host.`,
+      )
+    if (this.#bytes > bytesPerCall)
+      throw new LyceumError(
+        'over_bytes',
+        `Together with the plugins that it asked, it moved more than ${bytesPerCall} bytes over the bridge.`,
+      )
+  }
+
+  /**
+   * Whether CPU time that was used up is to be laid to a plugin: it used all of its quota itself, and was not
+   * struck for this tree before. What others left it may be too little for anyone.
+   */
+  blameFor(plugin: string, cpuMsPerCall: number): boolean {
+    const share = this.#shareOf(plugin)
+    if (share.struck || share.cpuMs < cpuMsPerCall) return false
+    share.struck = true
+    return true
+  }
+
+  #shareOf(plugin: string): Share {
+    let share = this.#shares.get(plugin)
+    if (share === undefined) {
+      share = { cpuMs: 0, struck: false }
+      this.#shares.set(plugin, share)
+    }
+    return share
+  }
+}
+
+/** What one call of a tree uses, charged to the tree as soon as it is known. */
+export class CallAccount {
+  readonly #tree: CallTree
+  readonly #plugin: string
+  readonly #treeCpuMsBefore: number
+  cpuMs = 0
+  ops = 0
+  bytes = 0
+  /** The limit that the tree broke while this call ran, be it by others. */
+  overdrawn: LyceumError | undefined
+
+  constructor(tree: CallTree, plugin: string) {
+    this.#tree = tree
+    this.#plugin = plugin
+    this.#treeCpuMsBefore = tree.cpuMs
+  }
+
+  /** CPU time that the calls below this one have used. */
+  get askedCpuMs(): number {
+    return this.#tree.cpuMs - this.#treeCpuMsBefore - this.cpuMs
+  }
+
+  /** Takes down how much CPU time the call has used from its start until now. */
+  usedCpu(cpuMs: number): void {
+    if (cpuMs <= this.cpuMs) return
+    this.#tree.chargeCpu(this.#plugin, cpuMs - this.cpuMs)
+    this.cpuMs = cpuMs
+  }
+
+  /** @throws {LyceumError} `over_ops`, `over_bytes`; the call then fails whatever it makes of that */
+  usedOps(ops: number, bytes: number): void {
+    this.ops += ops
+    this.bytes += bytes
+    try {
+      this.#tree.chargeOps(ops, bytes)
+    } catch (error) {
+      if (error instanceof LyceumError) this.overdrawn ??= error
+      throw error
+    }
   }
 }

@@ -1,9 +1,11 @@
+import { payloadBytes } from '../../process/frame.ts'
 import type { Budget, Failure } from '../../sandbox/protocol.ts'
 import { OPS } from '../../sandbox/protocol.ts'
 import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
 import type { OpContext, OpTable } from '../capabilities/capability.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
 import type { Conduct } from '../registry/conduct.ts'
+import { CallAccount } from './call-tree.ts'
 
 /** One call of one endpoint, ready to run. */
 export interface Invocation {
@@ -98,7 +100,7 @@ export class Invoker {
       return failedWith(error)
     }
     this.#underWay.set(plugin.id, underWay + places)
-    const used = { cpuMs: 0, ops: 0, bytes: 0 }
+    const account = new CallAccount(tree, plugin.id)
     // What the host refused explains what the guest makes of it.
     const refused: LyceumError[] = []
     try {
@@ -116,44 +118,44 @@ export class Invoker {
             traceWrites: invocation.traceWrites,
           },
           onOp: (op) => {
-            used.ops += 1
-            used.bytes += op.payload.length
-            void this.#answer(op, invocation.context, (error) => refused.push(error))
+            account.usedCpu(op.cpuMs)
+            void this.#answer(op, invocation.context, account, (error) => refused.push(error))
           },
         },
         this.#conduct.onProbation(plugin.id),
       )
-      used.cpuMs = outcome.cpuMs
-      return this.#end(invocation, outcome, budget, refused)
+      account.usedCpu(outcome.cpuMs)
+      return this.#end(invocation, outcome, budget, account, refused)
     } finally {
       const left = this.underWay(plugin.id) - places
       if (left > 0) this.#underWay.set(plugin.id, left)
       else this.#underWay.delete(plugin.id)
-      tree.charge(used)
       const { usage } = plugin
       usage.calls += 1
-      usage.cpuMs += used.cpuMs
-      usage.ops += used.ops
-      usage.bytes += used.bytes
+      usage.cpuMs += account.cpuMs
+      usage.ops += account.ops
+      usage.bytes += account.bytes
     }
   }
 
   #end(
-    { context: { plugin, depth } }: Invocation,
+    { context: { plugin, depth, tree } }: Invocation,
     outcome: Outcome,
     budget: Budget,
+    account: CallAccount,
     refused: readonly LyceumError[],
   ): Ended {
     const { failure, cpuMs, result } = outcome
     const passing = refused.find(({ code }) => PASSING.has(code))
-    if (failure === undefined) return { cpuMs, result, failure: undefined }
+    if (failure === undefined && account.overdrawn === undefined) return { cpuMs, result, failure: undefined }
     plugin.usage.failures += 1
+    // A write that nobody waited for may be among what was refused, so the whole call fails.
+    if (failure === undefined) return failedWith(account.overdrawn)
     const waited = failure.code === 'over_wall' && cpuMs < budget.wallMs * BUSY_SHARE
-    // What another plugin left of its budget may be too little for anyone.
     const leftover =
-      depth > 0 &&
-      (failure.code === 'over_wall' ||
-        (failure.code === 'over_cpu' && budget.cpuMs < plugin.quota.cpuMsPerCall))
+      failure.code === 'over_cpu'
+        ? !tree.blameFor(plugin.id, plugin.quota.cpuMsPerCall)
+        : failure.code === 'over_wall' && depth > 0
     const struck = BUDGET_CODES.has(failure.code) && !waited && !leftover
     if (struck) this.#conduct.strike(plugin.id, failure.code, failure.message)
     return {
@@ -167,11 +169,21 @@ export class Invoker {
     }
   }
 
-  async #answer(op: GuestOp, context: OpContext, onRefused: (error: LyceumError) => void): Promise<void> {
+  async #answer(
+    op: GuestOp,
+    context: OpContext,
+    account: CallAccount,
+    onRefused: (error: LyceumError) => void,
+  ): Promise<void> {
     try {
+      account.usedOps(1, op.payload.length)
       checkGrant(op, context)
-      op.reply(await this.#ops[op.name](op.payload, context))
+      const answer = await this.#ops[op.name](op.payload, context)
+      if (OPS[op.name].replies) account.usedOps(0, payloadBytes(answer))
+      if (account.askedCpuMs > 0) op.spent(account.askedCpuMs)
+      op.reply(answer)
     } catch (error) {
+      if (account.askedCpuMs > 0) op.spent(account.askedCpuMs)
       const refusal =
         error instanceof LyceumError ? error : new LyceumError('internal', 'The host failed at this.')
       if (!(error instanceof LyceumError)) this.#conduct.hostError(error)

@@ -55,6 +55,8 @@ describe('the host checks every op itself', () => {
       call.onOp({
         name,
         payload: Buffer.from(payload),
+        cpuMs: 0,
+        spent: () => {},
         reply: (reply) => answer.resolve(`replied ${reply}`),
         refuse: (failure) => answer.resolve(failure.code),
       })
@@ -148,9 +150,9 @@ test('a limit that a plugin broke is laid to it, whatever else went wrong', asyn
     supervisor.run = async (call) => {
       const refused = Promise.withResolvers<void>()
       const refuse = () => refused.resolve()
-      call.onOp({ name: 'dbRead', payload: Buffer.alloc(0), reply() {}, refuse })
+      call.onOp({ name: 'dbRead', payload: Buffer.alloc(0), cpuMs: 0, spent() {}, reply() {}, refuse })
       await refused.promise
-      return { cpuMs: 1_000, result: Buffer.alloc(0), failure: { code, message: 'x' } }
+      return { cpuMs: 2_000, result: Buffer.alloc(0), failure: { code, message: 'x' } }
     }
     const tree = new CallTree(plugin.quota)
     const context = { plugin, endpoint, caller: undefined, transaction: undefined, tree, depth: 0 }
