@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -71,9 +78,15 @@ function open(keys: Keys, ticket: string): z.infer<typeof sealedSchema> {
   }
 }
 
+const ticketKeys = new WeakMap<KeyObject, KeyObject>()
+
 /** A key of its own: what is good for one purpose must not decide about another. */
-function ticketKey(key: KeyObject): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', key, '', 'lyceum frame ticket', 32))
+function ticketKey(key: KeyObject): KeyObject {
+  const known = ticketKeys.get(key)
+  if (known !== undefined) return known
+  const made = createSecretKey(new Uint8Array(hkdfSync('sha256', key, '', 'lyceum frame ticket', 32)))
+  ticketKeys.set(key, made)
+  return made
 }
 
 function claimsOf({ role, user, courses, plugins }: Caller): Claims {

@@ -36,7 +36,7 @@ const END = Buffer.from('\n</body>\n</html>\n')
 
 /** The document of a frame: ours around the plugin's bytes, which the host never reads. */
 export function frameDocument(inside: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.concat([HEAD, inside, END]))
+  return Buffer.concat([HEAD, inside, END])
 }
 
 /** The inside of a frame that shows why there is no view. */
