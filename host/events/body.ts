@@ -39,13 +39,17 @@ export function decodeBody(body: Buffer, contentEncoding: string | undefined, bo
       'unsupported_encoding',
       `The body has Content-Encoding ${encoding.slice(0, 40)}. Send gzip, or leave it out.`,
     )
-  const isGzip = body[0] === 0x1f && body[1] === 0x8b
   const claimsGzip = encoding.endsWith('gzip')
-  if (claimsGzip && !isGzip)
+  if (claimsGzip && !isGzip(body))
     throw new LyceumError('body_unreadable', 'The body has Content-Encoding gzip but is no gzip data.')
-  if (isGzip) return gunzip(body, bodyBytes)
+  if (isGzip(body)) return gunzip(body, bodyBytes)
   if (body.length > bodyBytes) throw tooLarge(bodyBytes)
   return body
+}
+
+/** True for a body that begins like a gzip file. */
+export function isGzip(body: Uint8Array): boolean {
+  return body[0] === 0x1f && body[1] === 0x8b
 }
 
 function gunzip(body: Buffer, bodyBytes: number): Buffer {

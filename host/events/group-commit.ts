@@ -1,5 +1,5 @@
-interface Waiting<Row, Result> {
-  rows: readonly Row[]
+interface Waiting<Request, Result> {
+  request: Request
   resolve: (result: Result) => void
   reject: (error: unknown) => void
 }
@@ -8,24 +8,24 @@ interface Waiting<Row, Result> {
  * Collects what arrives together and commits it at once: a disk takes about as long for one event as for
  * a thousand. Nobody is answered before the commit; if it fails, it fails for everyone in the group.
  */
-export class GroupCommit<Row, Result> {
-  #commit: (requests: readonly (readonly Row[])[]) => readonly Result[]
+export class GroupCommit<Request extends { readonly count: number }, Result> {
+  #commit: (requests: readonly Request[]) => readonly Result[]
   #groupRows: number
-  #waiting: Waiting<Row, Result>[] = []
+  #waiting: Waiting<Request, Result>[] = []
   #rows = 0
 
   /** @param groupRows a group with so many rows is committed without waiting for more. */
-  constructor(commit: (requests: readonly (readonly Row[])[]) => readonly Result[], groupRows: number) {
+  constructor(commit: (requests: readonly Request[]) => readonly Result[], groupRows: number) {
     this.#commit = commit
     this.#groupRows = groupRows
   }
 
-  add(rows: readonly Row[]): Promise<Result> {
+  add(request: Request): Promise<Result> {
     return new Promise((resolve, reject) => {
       // Messages that wait at the thread's port are all delivered before an immediate runs.
       if (this.#waiting.length === 0) setImmediate(() => this.flush())
-      this.#waiting.push({ rows, resolve, reject })
-      this.#rows += rows.length
+      this.#waiting.push({ request, resolve, reject })
+      this.#rows += request.count
       if (this.#rows >= this.#groupRows) this.flush()
     })
   }
@@ -37,7 +37,7 @@ export class GroupCommit<Row, Result> {
     this.#waiting = []
     this.#rows = 0
     try {
-      const results = this.#commit(group.map(({ rows }) => rows))
+      const results = this.#commit(group.map(({ request }) => request))
       for (const [at, { resolve }] of group.entries()) resolve(results[at] as Result)
     } catch (error) {
       for (const { reject } of group) reject(error)

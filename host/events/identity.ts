@@ -63,7 +63,7 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (!isObject(value)) return value
   const copy: JsonObject = {}
-  for (const key of Object.keys(value).sort()) {
+  for (const key of sortedKeys(value)) {
     const member = value[key]
     const copied = typeof member === 'object' ? sorted(member) : member
     // Assigned, this one key would set the prototype and vanish.
@@ -71,4 +71,17 @@ function sorted(value: unknown): unknown {
     else copy[key] = copied
   }
   return copy
+}
+
+/** The last keys that were sorted, by their number: events of one sender have the same ones again and again. */
+const lastSorted = new Map<number, { keys: readonly string[]; sorted: readonly string[] }>()
+const REMEMBERED_KEYS = 64
+
+function sortedKeys(object: JsonObject): readonly string[] {
+  const keys = Object.keys(object)
+  const last = lastSorted.get(keys.length)
+  if (last?.keys.every((key, at) => key === keys[at])) return last.sorted
+  const sorted = keys.toSorted()
+  if (keys.length <= REMEMBERED_KEYS) lastSorted.set(keys.length, { keys, sorted })
+  return sorted
 }

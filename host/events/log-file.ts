@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
-import type { Row } from './accept.ts'
 import { COURSES_TABLE, CourseCounts } from './courses.ts'
 import type { SeqRange } from './log-protocol.ts'
+import { KEY_BYTES, type Rows } from './rows.ts'
 
 /** One script a version, in order; `user_version` says how many a file has seen. */
 const MIGRATIONS = [
@@ -35,6 +35,9 @@ export interface Appended {
   ranges: SeqRange[]
 }
 
+/** Of a request without events. */
+export const NOTHING_APPENDED: Appended = { accepted: 0, duplicates: 0, through: 0, ranges: [] }
+
 /** The one writing connection to the event log, synchronous: it lives in the log thread. */
 export class LogFile {
   readonly id: string
@@ -60,7 +63,7 @@ export class LogFile {
       )
       this.id = String(db.prepare(`SELECT value FROM meta WHERE name = 'log'`).get()?.value)
       this.#insert = db.prepare(
-        'INSERT INTO events (seq, key, type, received, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING',
+        'INSERT INTO events (seq, key, type, received, text) VALUES (?, ?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (key) DO NOTHING',
       )
       this.#last = db.prepare('SELECT max(seq) AS seq FROM events')
       this.#find = db.prepare('SELECT seq FROM events WHERE key = ?')
@@ -82,7 +85,7 @@ export class LogFile {
    *
    * @throws LyceumError disk_full, data_damaged, internal: then nothing of any of them was stored.
    */
-  append(requests: readonly (readonly Row[])[]): Appended[] {
+  append(requests: readonly Rows[]): Appended[] {
     try {
       this.#db.exec('BEGIN IMMEDIATE')
       const appended = this.#insertAll(requests)
@@ -95,18 +98,26 @@ export class LogFile {
     }
   }
 
-  #insertAll(requests: readonly (readonly Row[])[]): Appended[] {
+  #insertAll(requests: readonly Rows[]): Appended[] {
     // Seqs of our own: SQLite's would leave a gap for every duplicate.
     let head = this.head
     const courses = new Map<string, { events: number; last: number }>()
     const results = requests.map((rows) => {
+      const { receivedMs, count, keys, texts, ends } = rows
       const result = { accepted: 0, duplicates: 0, through: 0 }
       const ranges: [first: number, last: number][] = []
-      for (const { key, type, receivedMs, course, text } of rows) {
+      let start = 0
+      for (let at = 0; at < count; at++) {
+        const key = keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES)
+        const end = ends[at] ?? start
+        const type = rows.types[rows.typeAt[at] ?? 0] ?? ''
+        const text = texts.subarray(start, end)
+        start = end
         const isNew = this.#insert.run(head + 1, key, type, receivedMs, text).changes === 1
         if (isNew) {
           head++
           result.accepted++
+          const course = rows.courses[rows.courseAt[at] ?? -1]
           if (course !== undefined)
             courses.set(course, { events: (courses.get(course)?.events ?? 0) + 1, last: head })
         } else result.duplicates++

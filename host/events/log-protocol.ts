@@ -1,9 +1,15 @@
-import type { ErrorCode } from '../errors.ts'
 import type { About, IntakeLimits, Rejected } from './accept.ts'
+import type { Appended } from './log-file.ts'
+import type { Rows } from './rows.ts'
 
 /** What the log thread is started with. */
 export interface LogThreadData {
   path: string
+  limits: IntakeLimits
+}
+
+/** What a reading thread is started with. */
+export interface ReadThreadData {
   limits: IntakeLimits
 }
 
@@ -14,7 +20,7 @@ export interface Opened {
   head: number
 }
 
-/** One request for the log thread; `body` is moved there. */
+/** One request; `body` is moved to the thread that reads it. */
 export interface AppendTask {
   body: Uint8Array
   about: About
@@ -23,28 +29,27 @@ export interface AppendTask {
 /** A stretch of the log, both ends included. */
 export type SeqRange = readonly [first: number, last: number]
 
-/** What became of one request's events. */
-export interface AppendAnswer {
-  accepted: number
-  duplicates: number
+/** What a body holds; the rows are moved. */
+export interface ReadAnswer {
+  rows: Rows
   rejected: Rejected[]
-  /** The highest seq among its events and those that they duplicate; 0 if it had none. */
-  through: number
-  /** Where its events stand in the log, and those that they duplicate. */
-  ranges: SeqRange[]
 }
 
-/** The tasks of the log thread by name: what each takes and answers. */
+/** What became of one request's events. */
+export interface AppendAnswer extends Appended {
+  rejected: Rejected[]
+}
+
+/** The tasks of the threads by name: what each takes and answers. */
 export interface LogTasks {
   /** Creates, migrates or recovers the log. */
   open: { task: undefined; answer: Opened }
-  append: { task: AppendTask; answer: AppendAnswer }
+  /** Reads a body and appends its events. */
+  take: { task: AppendTask; answer: AppendAnswer }
+  /** Reads a body: the one task of the reading threads. */
+  read: { task: AppendTask; answer: ReadAnswer }
+  /** Appends what a reading thread has read. */
+  append: { task: Rows; answer: Appended }
   /** Folds the write-ahead log into the file. */
   close: { task: undefined; answer: null }
 }
-
-/** Answers cross the thread boundary as data: a thrown error would carry the host's paths in its stack. */
-export type Outcome<T> =
-  | { ok: true; value: T }
-  /** `cause` is a stack, for the host's own log only. */
-  | { ok: false; code: ErrorCode; message: string; cause: string | undefined }

@@ -1,17 +1,10 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { fileURLToPath } from 'node:url'
-import { isMarkedAsUntransferable } from 'node:worker_threads'
-import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina'
-import { type ErrorCode, LyceumError } from '../errors.ts'
+import { LyceumError } from '../errors.ts'
 import type { About, IntakeLimits } from './accept.ts'
 import type { CourseSeen } from './courses.ts'
-import type { AppendAnswer, LogTasks, LogThreadData, Opened, Outcome } from './log-protocol.ts'
-
-const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
-
-/** Requests that the thread has at the same time: the most that one fsync can serve. */
-const REQUESTS_IN_THREAD = 256
+import type { AppendAnswer, Opened } from './log-protocol.ts'
+import { LogThreads } from './log-threads.ts'
 
 /** One event of the log. */
 export interface LogRow {
@@ -23,14 +16,14 @@ export interface LogRow {
 }
 
 /**
- * The durable, ordered record of all events. One thread reads bodies and writes; this face of it lives in
+ * The durable, ordered record of all events. Threads of its own read bodies and write; this face of it lives in
  * the main thread, which never parses an event, and reads rows back synchronously.
  */
 export class EventLog {
   /** Names this log among all: cursors carry it, so that they cannot be used on another. */
   readonly id: string
   #path: string
-  #thread: Piscina
+  #threads: LogThreads
   #reader: DatabaseSync
   #readRows: StatementSync
   #readCourses: StatementSync
@@ -45,33 +38,19 @@ export class EventLog {
    * @throws LyceumError data_newer, data_damaged, internal (no such folder, no permission).
    */
   static async open({ path, limits }: { path: string; limits: IntakeLimits }): Promise<EventLog> {
-    const { unpackedBodyBytes, eventBytes, eventDepth, eventsPerRequest } = limits
-    const data: LogThreadData = {
-      path,
-      limits: { unpackedBodyBytes, eventBytes, eventDepth, eventsPerRequest },
-    }
-    const thread = new Piscina({
-      filename: LOG_THREAD,
-      minThreads: 1,
-      maxThreads: 1,
-      concurrentTasksPerWorker: REQUESTS_IN_THREAD,
-      workerData: data,
-      env: {},
-      execArgv: [],
-    })
+    const threads = new LogThreads(path, limits)
     try {
-      const opened = await run(thread, 'open', undefined)
-      return new EventLog(path, thread, opened)
+      return new EventLog(path, threads, await threads.open())
     } catch (error) {
-      await thread.destroy()
+      await threads.destroy()
       throw error
     }
   }
 
-  private constructor(path: string, thread: Piscina, { id, head }: Opened) {
+  private constructor(path: string, threads: LogThreads, { id, head }: Opened) {
     this.id = id
     this.#path = path
-    this.#thread = thread
+    this.#threads = threads
     this.#head = head
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
     this.#readRows = this.#reader.prepare(
@@ -91,7 +70,7 @@ export class EventLog {
    * Appends a request's events; resolves once they are on the disk. What it resolves with is the whole
    * answer of the request, except `through`: the seq that handlers must have passed to have seen them all.
    *
-   * **Common mistake:** using `body` afterwards. Its memory moves to the log thread.
+   * **Common mistake:** using `body` afterwards. Its memory moves to another thread.
    *
    * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, shutting_down:
    * then nothing of the body was stored.
@@ -105,8 +84,7 @@ export class EventLog {
   }
 
   async #append(body: Uint8Array, about: About): Promise<AppendAnswer> {
-    const task = { body: ownsMemory(body) ? body : new Uint8Array(body), about }
-    const answer = await run(this.#thread, 'append', task, task.body.buffer)
+    const answer = await this.#threads.append(body, about)
     if (answer.through > this.#head) {
       this.#head = answer.through
       for (const listener of this.#listeners) listener(this.#head)
@@ -166,44 +144,6 @@ export class EventLog {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#appending)
     this.#reader.close()
-    try {
-      await run(this.#thread, 'close', undefined)
-    } finally {
-      await this.#thread.destroy()
-    }
+    await this.#threads.close()
   }
-}
-
-/** Memory that several views share, like that of small Buffers, cannot move; a slice of one is a view again. */
-function ownsMemory(body: Uint8Array): boolean {
-  return body.byteLength === body.buffer.byteLength && !isMarkedAsUntransferable(body.buffer)
-}
-
-/** Has the log thread do a task; `moved` is memory that goes with it. */
-async function run<Name extends keyof LogTasks>(
-  thread: Piscina,
-  name: Name,
-  task: LogTasks[Name]['task'],
-  moved?: ArrayBufferLike,
-): Promise<LogTasks[Name]['answer']> {
-  let outcome: Outcome<LogTasks[Name]['answer']>
-  try {
-    outcome = await thread.run(
-      moved ? move({ [transferableSymbol]: moved, [valueSymbol]: { ...task } }) : task,
-      {
-        name,
-      },
-    )
-  } catch (error) {
-    // The thread died. Piscina starts another, which opens the file again.
-    throw refusal('internal', 'The event log failed before it could answer. Send the events again.', error)
-  }
-  if (outcome.ok) return outcome.value
-  throw refusal(outcome.code, outcome.message, outcome.cause)
-}
-
-function refusal(code: ErrorCode, message: string, cause: unknown): LyceumError {
-  const error = new LyceumError(code, message)
-  error.cause = cause
-  return error
 }

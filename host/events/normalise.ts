@@ -87,6 +87,7 @@ function caliperActor(actor: unknown): string | undefined {
 /**
  * The text that the log keeps and isolates get: the event with `props` as its last key.
  *
+ * @param event is not to be used afterwards.
  * @param json the event as it was sent, if it was not changed since: then it is not serialised again.
  */
 export function textWithProps(event: JsonObject, json: string | undefined, props: EventProps): string {
@@ -94,8 +95,11 @@ export function textWithProps(event: JsonObject, json: string | undefined, props
     const { props: raw, ...rest } = event
     return JSON.stringify({ ...rest, props: { ...props, raw } })
   }
-  const text = json ?? JSON.stringify(event)
-  const body = text.slice(0, text.lastIndexOf('}'))
+  if (json === undefined) {
+    event.props = props
+    return JSON.stringify(event)
+  }
+  const body = json.slice(0, json.lastIndexOf('}'))
   const comma = isEmpty(event) ? '' : ','
   return `${body}${comma}"props":${JSON.stringify(props)}}`
 }

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { accept, type Row } from '../../host/events/accept.ts'
+import { accept } from '../../host/events/accept.ts'
 import { LogFile } from '../../host/events/log-file.ts'
+import type { Rows } from '../../host/events/rows.ts'
 import { LIMITS } from '../../host/limits.ts'
 import { perSecond } from './harness.ts'
 
@@ -25,11 +26,15 @@ export class RawLog {
 
   /** Events a second. The bodies are read before the clock starts. */
   append(bodies: readonly Buffer[]): Promise<number> {
-    const rows = bodies.flatMap((body) => accept(body, { receivedMs: Date.now() }, LIMITS).rows)
-    const groups: Row[][] = []
-    for (let at = 0; at < rows.length; at += GROUP_ROWS) groups.push(rows.slice(at, at + GROUP_ROWS))
-    return perSecond(rows.length, () => {
-      for (const group of groups) this.#file.append([group])
+    const read = bodies.map((body) => accept(body, { receivedMs: Date.now() }, LIMITS).rows)
+    const groups: Rows[][] = []
+    for (const rows of read) {
+      const group = groups.at(-1)
+      if (group === undefined || total([...group, rows]) > GROUP_ROWS) groups.push([rows])
+      else group.push(rows)
+    }
+    return perSecond(total(read), () => {
+      for (const group of groups) this.#file.append(group)
     })
   }
 
@@ -47,4 +52,8 @@ export async function withRawLog<Result>(work: (raw: RawLog) => Promise<Result>)
   } finally {
     await raw.close()
   }
+}
+
+function total(requests: readonly Rows[]): number {
+  return requests.reduce((sum, { count }) => sum + count, 0)
 }

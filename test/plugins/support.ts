@@ -15,6 +15,7 @@ import { DocumentDatabase } from '../../host/storage/documents/database.ts'
 import type { Declaration } from '../../host/storage/documents/operations.ts'
 import type { EndpointKind } from '../../sandbox/protocol.ts'
 import { type GuestOp, type PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
+import { unpacked } from '../support/rows.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12)
 
@@ -37,7 +38,7 @@ export interface Logged {
 export function logged(lines: Iterable<string>): Logged[] {
   const about = { receivedMs: NOW_MS, contentType: 'application/x-ndjson' }
   const { rows } = accept(Buffer.from([...lines].join('\n')), about, LIMITS)
-  const unique = new Map(rows.map((row) => [row.key.toString('hex'), row.text]))
+  const unique = new Map(unpacked(rows).map(({ key, text }) => [key, text]))
   return [...unique.values()].map((text) => ({ text, props: JSON.parse(text).props }))
 }
 

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { type About, accept, type IntakeLimits, type Rejected } from '../../../host/events/accept.ts'
 import type { JsonObject } from '../../../host/events/json.ts'
+import { unpacked } from '../../support/rows.ts'
 
 export const RECEIVED = Date.UTC(2026, 10, 22, 12)
 
@@ -21,9 +22,10 @@ export interface Read {
 /** Reads a body as the log thread does, and parses back what would be stored. */
 export function intake(body: string | Uint8Array, about: Partial<About> = {}): Read {
   const { rows, rejected } = accept(bytes(body), { receivedMs: RECEIVED, ...about }, SMALL_LIMITS)
+  const read = unpacked(rows)
   return {
-    events: rows.map(({ text }) => JSON.parse(text)),
-    ids: rows.map(({ key }) => key.toString('hex')),
+    events: read.map(({ text }) => JSON.parse(text)),
+    ids: read.map(({ key }) => key),
     rejected,
   }
 }
