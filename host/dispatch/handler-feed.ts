@@ -16,6 +16,8 @@ export interface FeedServices {
   readonly window: LogWindow
   readonly invoker: Pick<Invoker, 'run'>
   readonly logger: Logger
+  /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
+  readonly logIsBehind: (seq: number) => LyceumError
   /** False while the plugin may not run: paused, or quarantined. */
   readonly mayRun: (plugin: string) => boolean
   /** An error that is laid to the plugin, for its author. */
@@ -176,6 +178,7 @@ export class HandlerFeed {
       log: this.#services.logId,
       from: (options.from === 'now' ? begins.get(name) : undefined) ?? 0,
     })
+    if (seq > this.#services.window.head) throw this.#services.logIsBehind(seq)
     this.#epoch = epoch
     this.#cursor = seq
     this.#position = seq

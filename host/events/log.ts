@@ -6,6 +6,7 @@ import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina'
 import { type ErrorCode, LyceumError } from '../errors.ts'
 import type { About, IntakeLimits } from './accept.ts'
 import type { CourseSeen } from './courses.ts'
+import { explained } from './log-failure.ts'
 import type { AppendAnswer, LogTasks, LogThreadData, Opened, Outcome } from './log-protocol.ts'
 
 const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
@@ -38,6 +39,8 @@ export class EventLog {
   #listeners = new Set<(head: number) => void>()
   #appending = new Set<Promise<unknown>>()
   #closed: Promise<void> | undefined
+  /** Why nothing is taken any more. */
+  #refusal: LyceumError | undefined
 
   /**
    * Opens the log at `path`, creates it if there is none, and recovers what a killed host left.
@@ -93,12 +96,13 @@ export class EventLog {
    *
    * **Common mistake:** using `body` afterwards. Its memory moves to the log thread.
    *
-   * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, shutting_down:
-   * then nothing of the body was stored.
+   * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, data_damaged,
+   * shutting_down: then nothing of the body was stored.
    */
   append(body: Uint8Array, about: About): Promise<AppendAnswer> {
     if (this.#closed)
       return Promise.reject(new LyceumError('shutting_down', 'The host is stopping. Send it again.'))
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     const answer = this.#append(body, about)
     this.#appending.add(answer)
     return answer.finally(() => this.#appending.delete(answer))
@@ -115,6 +119,20 @@ export class EventLog {
   }
 
   /**
+   * Tells that a handler has seen events which the log does not hold any more. From then on nothing is
+   * appended: the numbers of what was lost would be given again, and handlers would take them for seen.
+   *
+   * @returns the refusal that says so.
+   */
+  refuseBehind(seq: number): LyceumError {
+    this.#refusal ??= new LyceumError(
+      'data_damaged',
+      `The event log ends at event ${this.#head}, but handlers have seen event ${seq}: its newest part was lost. Stop the host and put back the newest events.db with its events.db-wal; or, if there are none, delete the databases of the plugins: they are counted anew from the events that are left.`,
+    )
+    return this.#refusal
+  }
+
+  /**
    * Tells a listener how far the log goes whenever that grows, before the senders are answered: it must
    * not throw.
    *
@@ -128,15 +146,21 @@ export class EventLog {
   /**
    * The events after a seq, in order, up to `maxRows`, or fewer once their texts have `maxBytes` together
    * (counted in characters). There is one at least if the log has one, however large.
+   *
+   * @throws LyceumError data_damaged, internal
    */
   read(after: number, maxRows: number, maxBytes: number): LogRow[] {
     const rows: LogRow[] = []
     let bytes = 0
-    for (const row of this.#readRows.iterate(after, maxRows)) {
-      const text = String(row.text)
-      rows.push({ seq: Number(row.seq), type: String(row.type), text })
-      bytes += text.length
-      if (bytes >= maxBytes) break
+    try {
+      for (const row of this.#readRows.iterate(after, maxRows)) {
+        const text = String(row.text)
+        rows.push({ seq: Number(row.seq), type: String(row.type), text })
+        bytes += text.length
+        if (bytes >= maxBytes) break
+      }
+    } catch (error) {
+      throw explained(error, 'The event log cannot be read. The log of the host says why.')
     }
     return rows
   }
