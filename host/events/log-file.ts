@@ -6,6 +6,7 @@ import type { Row } from './accept.ts'
 import { COURSES_TABLE, CourseCounts } from './courses.ts'
 import { damagedLog, explained } from './log-failure.ts'
 import type { SeqRange } from './log-protocol.ts'
+import { TYPE_BLOCKS_TABLE, TypeBlocks } from './type-blocks.ts'
 
 /** One script a version, in order; `user_version` says how many a file has seen. */
 const MIGRATIONS = [
@@ -18,6 +19,7 @@ const MIGRATIONS = [
    ) STRICT;
    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
   COURSES_TABLE,
+  TYPE_BLOCKS_TABLE,
 ]
 
 /** Rows at the end of a log that are read when it is opened: its last pages are those that a crash damages. */
@@ -41,6 +43,7 @@ export class LogFile {
   #last: StatementSync
   #find: StatementSync
   #courses: CourseCounts
+  #types: TypeBlocks
 
   /** @throws LyceumError data_newer, data_damaged, internal. */
   constructor(path: string) {
@@ -65,6 +68,7 @@ export class LogFile {
       this.#find = db.prepare('SELECT seq FROM events WHERE key = ?')
       refuseDamagedEnd(db)
       this.#courses = new CourseCounts(db)
+      this.#types = new TypeBlocks(db)
       this.#db = db
     } catch (error) {
       db?.close()
@@ -89,6 +93,7 @@ export class LogFile {
       this.#db.exec('COMMIT')
       return appended
     } catch (error) {
+      this.#types.forget()
       // A full disk has rolled the transaction back already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       const refusal = explained(error, 'The event log failed: nothing of this request was stored.')
@@ -118,6 +123,7 @@ export class LogFile {
         if (isNew) {
           head++
           result.accepted++
+          this.#types.add(head, type)
           if (course !== undefined)
             courses.set(course, { events: (courses.get(course)?.events ?? 0) + 1, last: head })
         } else result.duplicates++

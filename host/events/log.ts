@@ -8,6 +8,7 @@ import type { About, IntakeLimits } from './accept.ts'
 import type { CourseSeen } from './courses.ts'
 import { explained } from './log-failure.ts'
 import type { AppendAnswer, LogTasks, LogThreadData, Opened, Outcome } from './log-protocol.ts'
+import { TypeBlocksReader } from './type-blocks.ts'
 
 const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
 
@@ -35,6 +36,7 @@ export class EventLog {
   #reader: DatabaseSync
   #readRows: StatementSync
   #readCourses: StatementSync
+  #types: TypeBlocksReader
   #head: number
   #listeners = new Set<(head: number) => void>()
   #appending = new Set<Promise<unknown>>()
@@ -80,6 +82,7 @@ export class EventLog {
     this.#readRows = this.#reader.prepare(
       'SELECT seq, type, text FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
     )
+    this.#types = new TypeBlocksReader(this.#reader)
     this.#readCourses = this.#reader.prepare(
       'SELECT course, events, last FROM courses ORDER BY last DESC LIMIT ?',
     )
@@ -163,6 +166,16 @@ export class EventLog {
       throw explained(error, 'The event log cannot be read. The log of the host says why.')
     }
     return rows
+  }
+
+  /**
+   * Leaps over events that are of other types: none between `after` and what is returned is of one of these.
+   * It is the head where nothing of them follows.
+   */
+  skip(after: number, types: Iterable<string>): number {
+    // Asked first: what is committed between the two may be of these types.
+    const head = this.#head
+    return this.#types.before(types, after) ?? Math.max(after, head)
   }
 
   /** The courses that events named, those with the newest events first. */
