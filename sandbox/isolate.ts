@@ -305,6 +305,7 @@ export class GuestIsolate {
       try {
         sent = await turn.run(leftMs)
       } catch (error) {
+        if (this.#ended === undefined) meter.cpuMs += running.clock.usedMs()
         this.#running = undefined
         this.#turnFailed(turn, error)
         turn.failed?.(error)
