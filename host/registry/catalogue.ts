@@ -146,8 +146,7 @@ export class Catalogue {
 
   /**
    * Makes a version the active one.
-   * @param begins handlers that want only what is new, with the head of the log; those that began before keep
-   * where they began
+   * @param begins after which event of the log each handler begins; those that began before keep where they did
    */
   activate(plugin: string, version: string, begins: ReadonlyMap<string, number> = new Map()): void {
     this.#known.delete(plugin)
@@ -162,7 +161,7 @@ export class Catalogue {
     })
   }
 
-  /** After which event of the log the handlers of a plugin began that wanted only what was new then. */
+  /** After which event of the log each handler of a plugin began. */
   beginnings(plugin: string): Map<string, number> {
     const rows = this.#findBeginnings.all(plugin)
     return new Map(rows.map(({ endpoint, seq }) => [String(endpoint), Number(seq)]))
