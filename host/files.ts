@@ -1,13 +1,16 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { DiskRoom } from './disk.ts'
 import { LyceumError } from './errors.ts'
+import { dataFailure } from './storage/data-failure.ts'
 
 /** Where everything lies in a data folder. */
 export interface DataFolder {
   readonly log: string
   readonly registry: string
   readonly plugins: string
+  readonly disk: DiskRoom
   /** Lets another host have the folder. */
   release(): void
 }
@@ -15,15 +18,23 @@ export interface DataFolder {
 /**
  * Makes a data folder ready and locks it, so that a second host refuses to start on it. The lock is
  * SQLite's own, which the system lets go of when the process ends, however it ends.
- * @throws {LyceumError} data_locked
+ * @throws {LyceumError} data_locked, data_damaged, disk_full
  */
 export function openDataFolder(folder: string): DataFolder {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const disk = new DiskRoom(folder)
+  disk.requireSome()
   const lock = new DatabaseSync(join(folder, 'lock.db'))
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT;')
-  } catch {
+  } catch (error) {
     lock.close()
+    if (dataFailure(error) === 'damaged')
+      throw new LyceumError(
+        'data_damaged',
+        'lock.db in the data folder is damaged. It holds nothing: delete it.',
+      )
+    if (dataFailure(error) !== 'busy') throw error
     throw new LyceumError(
       'data_locked',
       'Another Lyceum runs on this data folder. Stop it, or start this one with another --data.',
@@ -33,6 +44,7 @@ export function openDataFolder(folder: string): DataFolder {
     log: join(folder, 'events.db'),
     registry: join(folder, 'registry.db'),
     plugins: join(folder, 'plugins'),
+    disk,
     release: () => lock.close(),
   }
 }

@@ -7,6 +7,7 @@ import { dbOps } from './capabilities/db.ts'
 import { PluginLogs } from './capabilities/log.ts'
 import { pluginQueryOp } from './capabilities/plugins.ts'
 import type { Config } from './config.ts'
+import type { DiskRoom } from './disk.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
 import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
 import { Lane } from './dispatch/lane.ts'
@@ -29,6 +30,7 @@ export interface Host {
   readonly config: Config
   readonly keys: Keys
   readonly logger: Logger
+  readonly disk: DiskRoom
   readonly log: EventLog
   readonly window: LogWindow
   readonly catalogue: Catalogue
@@ -72,7 +74,13 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     quarantined: new Map(
       catalogue.plugins().flatMap(({ id, quarantined }) => (quarantined ? [[id, quarantined]] : [])),
     ),
-    onQuarantine: (plugin, reason) => catalogue.setQuarantined(plugin, reason),
+    onQuarantine: (plugin, reason) => {
+      try {
+        catalogue.setQuarantined(plugin, reason)
+      } catch (error) {
+        logger.error({ err: error, plugin }, 'a quarantine could not be kept: it holds until the next start')
+      }
+    },
   })
   const onOutput = (text: string) =>
     logger.warn({ output: withoutControls(text.slice(0, LIMITS.errorChars)) }, 'child process')
@@ -140,7 +148,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   })
   const window = new LogWindow(log)
   const mayRun = (plugin: string) => plugins.mayRun(plugin)
-  const feeding = { logId: log.id, window, invoker, logger, mayRun, onFailure }
+  const logIsBehind = (seq: number) => {
+    const refusal = log.refuseBehind(seq)
+    logger.error({ code: refusal.code }, refusal.message)
+    return refusal
+  }
+  const feeding = { logId: log.id, window, invoker, logger, logIsBehind, mayRun, onFailure }
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
 
@@ -180,6 +193,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     config,
     keys,
     logger,
+    disk: folder.disk,
     log,
     window,
     catalogue,

@@ -24,6 +24,12 @@ export const LIMITS = Object.freeze({
   /** Events in one request: a body of millions of `{}` that costs far more than its bytes. */
   eventsPerRequest: 50_000,
 
+  // the disk
+  /** Below it, or below a tenth of a small disk, events are refused: a log that leaves plugins no room to write. */
+  diskReserveMb: 64,
+  /** A disk with less room than this is taken for full. */
+  diskLeastMb: 1,
+
   // publishing
   /** One plugin's bundle: parsers of JavaScript that die on huge input. */
   bundleBytes: 2 * 1024 * 1024,

@@ -6,6 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import type { AppEnv } from './auth/gate.ts'
 import { ERRORS, LyceumError } from './errors.ts'
+import { dataFailure } from './storage/data-failure.ts'
 
 /** An error as `application/problem+json` (RFC 9457) carries it. */
 export interface Problem {
@@ -43,6 +44,8 @@ export function answerError(c: Context<AppEnv>, thrown: Error, logger: Logger): 
 /** What was thrown as a refusal that may leave the host; anything unforeseen is logged and becomes `internal`. */
 export function toRefusal(c: Context<AppEnv>, thrown: unknown, logger: Logger): LyceumError {
   if (thrown instanceof LyceumError && thrown.code !== 'internal') return thrown
+  if (dataFailure(thrown) === 'full')
+    return new LyceumError('disk_full', 'The disk of the host is full: nothing was changed. Try again later.')
   // The framework's own refusals: a body that its validators could not read.
   if (thrown instanceof HTTPException && thrown.status < 500)
     return new LyceumError('body_unreadable', 'The body cannot be parsed. Check its JSON and Content-Type.')

@@ -48,8 +48,11 @@ interface Invocation {
 
 interface Turn {
   readonly invocation: Invocation
-  /** Enters the isolate; resolves with how many messages have left it so far. */
-  readonly run: (timeoutMs: number) => Promise<number>
+  /**
+   * Enters the isolate; resolves with how many messages have left it so far. V8's own timeout is not used:
+   * isolated-vm keeps each until it would have fired, and ends the process where too many are due at once.
+   */
+  readonly run: () => Promise<number>
   /** Told of an error of the turn, or at once when the isolate is disposed, since the turn may never end. */
   readonly failed?: (error: unknown) => void
 }
@@ -99,8 +102,8 @@ export class GuestIsolate {
     const loading = new Promise<void>((resolve, reject) => {
       self.#turns.push({
         invocation,
-        run: async (timeoutMs) => {
-          await self.#boot(bundle, timeoutMs)
+        run: async () => {
+          await self.#boot(bundle, request.wallMs)
           resolve()
           return 0
         },
@@ -174,7 +177,7 @@ export class GuestIsolate {
     this.#byScope.set(scope, id)
     this.#turns.push({
       invocation,
-      run: (timeout) => guest.start.apply(undefined, [id, requestText, input, request.nowMs], { timeout }),
+      run: () => guest.start.apply(undefined, [id, requestText, input, request.nowMs]),
     })
     void this.#runTurns()
   }
@@ -190,8 +193,7 @@ export class GuestIsolate {
     const clockMs = invocation.nowMs + (performance.now() - invocation.startedMs)
     this.#turns.push({
       invocation,
-      run: (timeout) =>
-        guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)], { timeout }),
+      run: () => guest.settle.apply(undefined, [id, call, failed, text, Math.floor(clockMs)]),
     })
     void this.#runTurns()
   }
@@ -300,11 +302,11 @@ export class GuestIsolate {
       const { meter } = turn.invocation
       const running = { turn, clock: new CpuClock(this.#isolate) }
       this.#running = running
-      const leftMs = Math.max(1, Math.ceil(meter.deadlineMs - performance.now()))
       let sent = 0
       try {
-        sent = await turn.run(leftMs)
+        sent = await turn.run()
       } catch (error) {
+        if (this.#ended === undefined) meter.cpuMs += running.clock.usedMs()
         this.#running = undefined
         this.#turnFailed(turn, error)
         turn.failed?.(error)

@@ -22,6 +22,10 @@ const { LoadError } = await import('./endings.ts')
 const WATCH_MS = 10
 /** A turn that has run for less cannot have filled a process. */
 const SUSPECT_CPU_MS = 50
+/** What this process may hold without work after an isolate broke its limits, as a share of what it may hold at work. */
+const IDLE_SHARE = 0.4
+/** How long the system may take to get the memory of what was disposed back. */
+const RELEASE_MS = 500
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
 const BYTES_PER_MB = 1024 * 1024
 /** A frame's flags have sixteen bits, which is more than any quota of CPU time. */
@@ -30,6 +34,14 @@ const MOST_FLAGS = 0xffff
 const isolates = new Map<number, Isolate>()
 const isolateOf = new Map<bigint, Isolate>()
 const loading = new Set<Isolate>()
+/** By how much this process grew while each isolate ran: isolates cannot tell of memory that V8 does not count. */
+const grownMb = new Map<number, number>()
+let lastRssMb = 0
+/** Since when there is too much memory here; and whether somebody who runs was blamed for it. */
+let shortSinceMs: number | undefined
+let hasBlamed = false
+/** Whether an isolate here was ended for a limit, and may have left memory that nobody can free. */
+let hasEnded = false
 let watching: NodeJS.Timeout | undefined
 
 const port = Port.ofChild(MAX_FRAME_BYTES, receive, () => process.kill(process.pid, 'SIGKILL'))
@@ -110,15 +122,39 @@ function watch(): void {
     let busy = false
     for (const isolate of [...loading, ...isolates.values()]) {
       isolate.watch(nowMs)
-      if (isolate.disposed) isolates.delete(isolate.number)
+      if (isolate.disposed) {
+        isolates.delete(isolate.number)
+        hasEnded = true
+      }
       busy ||= !isolate.idle || isolate.turnCpuMs !== undefined
     }
-    if (process.memoryUsage.rss() / BYTES_PER_MB > softRssMb) makeRoom()
-    if (!busy && loading.size === 0) {
+    busy ||= loading.size > 0
+    weigh(nowMs, busy)
+    if (!busy && shortSinceMs === undefined) {
       clearInterval(watching)
       watching = undefined
     }
   }, WATCH_MS)
+}
+
+/** Looks at the memory of this process, and lays its growth to those that run. */
+function weigh(nowMs: number, busy: boolean): void {
+  const rssMb = process.memoryUsage.rss() / BYTES_PER_MB
+  for (const { number, turnCpuMs } of [...loading, ...isolates.values()])
+    if (turnCpuMs !== undefined)
+      grownMb.set(number, (grownMb.get(number) ?? 0) + Math.max(0, rssMb - lastRssMb))
+  lastRssMb = rssMb
+  if (rssMb <= softRssMb * (hasEnded && !busy ? IDLE_SHARE : 1)) {
+    shortSinceMs = undefined
+    hasBlamed = false
+    return
+  }
+  shortSinceMs ??= nowMs
+  if (nowMs > shortSinceMs + RELEASE_MS) {
+    // No isolate holds it any more, but the system did not get it back: who runs next must not be blamed.
+    const [most] = [...grownMb].sort(([, a], [, b]) => b - a)
+    endProcess({ isolates: most === undefined ? [] : [most[0]], reason: 'its memory did not come back' })
+  } else if (!hasBlamed) makeRoom()
 }
 
 /**
@@ -138,9 +174,10 @@ function makeRoom(): void {
     ({ turnCpuMs = 0, disposed }) => !disposed && turnCpuMs > SUSPECT_CPU_MS,
   )
   if (suspect === undefined) return
-  if (others.length === 0)
+  if (others.length === 0) {
+    hasBlamed = true
     suspect.disposeRunning('over_memory', 'It used more memory than a sandbox has. Keep less in variables.')
-  else endProcess({ isolates: [suspect, ...others].map(({ number }) => number), reason: 'out of memory' })
+  } else endProcess({ isolates: [suspect, ...others].map(({ number }) => number), reason: 'out of memory' })
 }
 
 /** The last word: names the culprits, then ends this process in the one way that always works. */

@@ -110,7 +110,10 @@ export class Sandbox {
   readonly #child: Child
   readonly #rooms = new Map<string, Room>()
   readonly #roomByNumber = new Map<number, Room>()
-  readonly #under = new Map<bigint, { readonly call: UnderWay; readonly room: Room }>()
+  readonly #under = new Map<
+    bigint,
+    { readonly call: UnderWay; readonly room: Room; readonly timer: NodeJS.Timeout }
+  >()
   /** Every isolate that this process ever had: what it says about them is held against this. */
   readonly #isolates = new Map<number, { readonly plugin: string; state: 'loading' | 'ready' | 'gone' }>()
   #calls = 0
@@ -262,13 +265,9 @@ export class Sandbox {
       const underWay = new UnderWay(
         call,
         (header, payload) => this.#child.send({ ...header, scope }, payload),
-        (outcome) => {
-          clearTimeout(timer)
-          this.#under.delete(scope)
-          resolve(outcome)
-        },
+        resolve,
       )
-      this.#under.set(scope, { call: underWay, room })
+      this.#under.set(scope, { call: underWay, room, timer })
       const input = typeof call.input === 'string' ? Buffer.from(call.input) : call.input
       this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [JSON.stringify(call.request), input])
     })
@@ -320,8 +319,16 @@ export class Sandbox {
     if (report.isolateLost === true) this.#drop(under.room, true)
     // One thread uses no more CPU time than time passes.
     const cpuMs = Math.min(report.cpuMs, budget.wallMs + this.#options.graceMs)
-    under.call.finish({ cpuMs, result: bytes, failure: report.failure })
+    this.#finish(frame.scope, { cpuMs, result: bytes, failure: report.failure })
     return undefined
+  }
+
+  /** From here on the process may say no more about a call. */
+  #finish(scope: bigint, outcome: Outcome): void {
+    const under = this.#under.get(scope)
+    clearTimeout(under?.timer)
+    this.#under.delete(scope)
+    under?.call.finish(outcome)
   }
 
   #gone(exit: ChildExit): void {
@@ -338,7 +345,8 @@ export class Sandbox {
         suspects.length === 1 && held.size === 1 && (this.#poisoned !== undefined || !exit.fromOutside),
     }
     this.#options.onGone(this, this.#ended ? undefined : loss)
-    for (const { call } of [...this.#under.values()]) call.finish({ cpuMs: 0, result: EMPTY, failure: LOST })
+    for (const scope of [...this.#under.keys()])
+      this.#finish(scope, { cpuMs: 0, result: EMPTY, failure: LOST })
     for (const room of this.#rooms.values()) room.finishLoad(LOST)
     this.#rooms.clear()
     this.#roomByNumber.clear()

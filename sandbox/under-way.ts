@@ -1,5 +1,5 @@
 import { FAILED, type Frame, type FrameHeader, type Payload, payloadBytes } from '../process/frame.ts'
-import { exceededMessage } from './budget.ts'
+import { type Exceeded, exceededMessage } from './budget.ts'
 import { type Failure, Kind, OPS, type OpName } from './protocol.ts'
 import { failure } from './reports.ts'
 import type { Call, Outcome } from './sandbox.ts'
@@ -7,7 +7,7 @@ import type { Call, Outcome } from './sandbox.ts'
 const OP_BY_CODE = new Map<number, OpName>(
   (Object.keys(OPS) as OpName[]).map((name) => [OPS[name].code, name] as const),
 )
-/** Ops of one call that are carried out at the same time. The rest wait, and go with the call when it ends. */
+/** Ops of one call that are carried out at the same time. The rest wait. */
 const OPS_AT_ONCE = 64
 
 /**
@@ -18,12 +18,14 @@ export class UnderWay {
   readonly call: Call
   readonly #send: (header: FrameHeader, payload?: Payload) => void
   readonly #settle: (outcome: Outcome) => void
-  readonly #queue: Frame[] = []
+  readonly #deadlineMs: number
+  #queue: Frame[] = []
   #atOnce = 0
   #ops = 0
   #sentBytes = 0
   #movedBytes = 0
-  #ended = false
+  #outcome: Outcome | undefined
+  #isSettled = false
 
   constructor(
     call: Call,
@@ -33,10 +35,12 @@ export class UnderWay {
     this.call = call
     this.#send = send
     this.#settle = settle
+    this.#deadlineMs = performance.now() + call.request.budget.wallMs
   }
 
   /** Takes an op. Returns false for one that no honest process sends. */
   take(frame: Frame): boolean {
+    if (this.#outcome !== undefined) return false
     const { budget } = this.call.request
     this.#ops += 1
     this.#sentBytes += frame.payload.length
@@ -47,30 +51,44 @@ export class UnderWay {
     return true
   }
 
-  /** The call ends here; what it still asks for is dropped. */
+  /**
+   * The call ends here. What it still asks for is dropped, but what it told without waiting for an answer is
+   * part of what it did: of a call that succeeded all of that is carried out before it counts as ended.
+   */
   finish(outcome: Outcome): void {
-    this.#ended = true
-    this.#queue.length = 0
-    this.#settle(outcome)
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
+    this.#queue = outcome.failure === undefined ? this.#queue.filter(({ call }) => call === 0) : []
+    this.#next()
   }
 
   #next(): void {
     while (this.#atOnce < OPS_AT_ONCE) {
       const frame = this.#queue.shift()
       const name = frame && OP_BY_CODE.get(frame.op)
-      if (frame === undefined || name === undefined) return
+      if (frame === undefined || name === undefined) break
       this.#atOnce += 1
       this.call.onOp({
         name,
         payload: frame.payload,
         cpuMs: frame.flags,
         spent: (cpuMs) => {
-          if (!this.#ended) this.#send({ kind: Kind.spent, call: Math.ceil(cpuMs) })
+          if (this.#outcome === undefined) this.#send({ kind: Kind.spent, call: Math.ceil(cpuMs) })
         },
         reply: (payload) => this.#reply(frame, payload),
         refuse: (refusal) => this.#answer(frame, FAILED, JSON.stringify(refusal)),
       })
     }
+    this.#settleOnceSent()
+  }
+
+  #settleOnceSent(): void {
+    if (this.#outcome === undefined || this.#isSettled) return
+    const isLate = this.#queue.length > 0 && performance.now() > this.#deadlineMs
+    if (this.#queue.length > 0 && !isLate) return
+    this.#isSettled = true
+    this.#queue = []
+    this.#settle(isLate ? { ...this.#outcome, failure: exceeded('over_wall', this.call) } : this.#outcome)
   }
 
   /** Answers count too: a short op may ask for a long answer. */
@@ -78,17 +96,17 @@ export class UnderWay {
     const { budget } = this.call.request
     this.#movedBytes += frame.call === 0 ? 0 : payloadBytes(payload)
     if (this.#movedBytes <= budget.bytes) this.#answer(frame, 0, payload)
-    else this.#answer(frame, FAILED, JSON.stringify(overBytes(budget)))
+    else this.#answer(frame, FAILED, JSON.stringify(exceeded('over_bytes', this.call)))
   }
 
   #answer(frame: Frame, flags: number, payload: Payload): void {
-    if (this.#ended) return
-    if (frame.call !== 0) this.#send({ kind: Kind.reply, flags, call: frame.call }, payload)
+    if (frame.call !== 0 && this.#outcome === undefined)
+      this.#send({ kind: Kind.reply, flags, call: frame.call }, payload)
     this.#atOnce -= 1
     this.#next()
   }
 }
 
-function overBytes(budget: Call['request']['budget']): Failure {
-  return failure('over_bytes', exceededMessage('over_bytes', budget))
+function exceeded(limit: Exceeded, { request: { budget } }: Call): Failure {
+  return failure(limit, exceededMessage(limit, budget))
 }

@@ -3,12 +3,15 @@ import type { Logger } from 'pino'
 import { LyceumError } from '../errors.ts'
 import { type CompiledFilter, compileFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
+import { LIMITS } from '../limits.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { NewDeadLetter } from '../storage/store-protocol.ts'
-import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.ts'
+import { type Batch, inputOf, matches, nextBatch } from './batch.ts'
+import { Failures, leavesCursor } from './failures.ts'
 import type { EndedFailure, Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
 import { runWriting } from './run-writing.ts'
+import { Sleeper } from './sleeper.ts'
 
 /** What a feed needs of the host. */
 export interface FeedServices {
@@ -16,6 +19,8 @@ export interface FeedServices {
   readonly window: LogWindow
   readonly invoker: Pick<Invoker, 'run'>
   readonly logger: Logger
+  /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
+  readonly logIsBehind: (seq: number) => LyceumError
   /** False while the plugin may not run: paused, or quarantined. */
   readonly mayRun: (plugin: string) => boolean
   /** An error that is laid to the plugin, for its author. */
@@ -28,23 +33,16 @@ export interface FeedStatus {
   readonly endpoint: string
   readonly mode: string
   readonly cursor: number
-  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'stopped'
+  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'stopped' | 'halted'
   readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | undefined
 }
 
 /** Batches under way at once: one runs in the isolate while the one before is committed. */
 const DEPTH = 2
-/** Times that an event may fail alone before it becomes a dead letter. */
-const MOST_ATTEMPTS = 3
-/** A used-up budget is a strike: the event that does it is found in fewer steps than by halves. */
-const BUDGET_PARTS = 8
-/** Failures before anything was committed: the cursor is where it was. */
-const STILL_CERTAIN: ReadonlySet<string> = new Set(['over_concurrency', 'over_wall', 'sandbox_lost'])
-/** Between them; short, because a handler that fails on every event goes through the whole log like this. */
-const ATTEMPT_PAUSE_MS = 10
-const FIRST_RETRY_MS = 50
-const LAST_RETRY_MS = 5_000
-/** Rows passed without a match after which the cursor is moved all the same: a restart reads at most these again. */
+/**
+ * Rows passed without a match after which the cursor of a handler is moved all the same that looks into events:
+ * a restart reads at most these again. One that asks for types alone leaps over them instead.
+ */
 export const IDLE_MOVE_ROWS = 20_000
 const EMPTY = Buffer.alloc(0)
 
@@ -62,26 +60,28 @@ export class HandlerFeed {
   readonly #services: FeedServices
   readonly #cursorName: string
   readonly #waiters = new Set<() => void>()
+  readonly #passed: number
   #epoch = 0
   /** Committed. */
   #cursor = 0
   /** Handed out in batches; never behind the cursor. */
   #position = 0
-  #maxEvents = BATCH_EVENTS
-  #attempts = 0
-  #failuresInARow = 0
+  readonly #failures = new Failures()
+  readonly #sleeper = new Sleeper()
   #state: FeedStatus['state'] = 'starting'
   #lastError: FeedStatus['lastError']
-  #wake: (() => void) | undefined
-  #woken = false
   #stopping = false
+  /** It failed on event after event, and stands still until somebody wants it to try again. */
+  #halted = false
   #running: Promise<void> | undefined
 
-  constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices) {
+  /** @param passed how far the handler had seen to everything in the version before, as far as is known */
+  constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices, passed: number) {
     this.plugin = plugin
     this.endpoint = endpoint
     this.filter = compileFilter(endpoint.options.where ?? {})
     this.#services = services
+    this.#passed = passed
     this.#cursorName = `${endpoint.name}/0`
   }
 
@@ -90,7 +90,7 @@ export class HandlerFeed {
       plugin: this.plugin.id,
       endpoint: this.endpoint.name,
       mode: this.endpoint.options.mode,
-      cursor: this.#cursor,
+      cursor: this.idle ? this.#position : this.#cursor,
       state: this.#state,
       lastError: this.#lastError,
     }
@@ -98,6 +98,11 @@ export class HandlerFeed {
 
   get idle(): boolean {
     return this.#state === 'idle'
+  }
+
+  /** Whether it has nothing to do, or may not. */
+  get rests(): boolean {
+    return this.#state === 'idle' || this.#state === 'stopped' || this.#state === 'halted'
   }
 
   /** Starts working from the cursor on. */
@@ -111,14 +116,36 @@ export class HandlerFeed {
       if (seq !== undefined && seq > this.#position) this.#position = seq
       this.#state = 'running'
     }
-    this.#woken = true
-    this.#wake?.()
+    this.#sleeper.wake()
+  }
+
+  /** Lets it look again whether it may run; where it stood still, it tries again. */
+  resume(): void {
+    this.#halted = false
+    this.#failures.forget()
+    this.wake()
+  }
+
+  /** Whether it has to keep how far it is even where nothing was for it: a restart cannot leap to there. */
+  get keepsPlace(): boolean {
+    return !this.filter.typeOnly || this.filter.types === undefined
+  }
+
+  /** How far everything has been seen to; undefined where that is not certain. */
+  get settled(): number | undefined {
+    return this.idle ? this.#position : undefined
+  }
+
+  /** Says that an idle feed wanted none of the rows up to `seq`. */
+  moveOn(seq: number): void {
+    if (this.idle && seq > this.#position) this.#position = seq
   }
 
   /** Takes no more batches, and waits for those under way. */
   async stop(): Promise<void> {
     this.#stopping = true
     this.wake()
+    this.#sleeper.stop()
     await this.#running
     this.#state = 'stopped'
     this.#tellWaiters()
@@ -135,7 +162,7 @@ export class HandlerFeed {
   async passed(seq: number): Promise<boolean> {
     for (;;) {
       if (this.#cursor >= seq || (this.idle && this.#position >= seq)) return true
-      if (this.#state === 'stopped') return false
+      if (this.#state === 'stopped' || this.#state === 'halted') return false
       await new Promise<void>((resolve) => this.#waiters.add(resolve))
     }
   }
@@ -149,9 +176,9 @@ export class HandlerFeed {
         if (this.#mayRun) {
           claimed = await this.#work()
         } else {
-          this.#state = 'stopped'
+          this.#state = this.#halted ? 'halted' : 'stopped'
           this.#tellWaiters()
-          await this.#sleep()
+          await this.#sleeper.sleep()
         }
       } catch (error) {
         claimed = false
@@ -160,26 +187,27 @@ export class HandlerFeed {
         await this.#pause(error)
       }
     }
-    await this.#saveIdlePosition(1)
+    if (this.keepsPlace) await this.#saveIdlePosition()
   }
 
   get #mayRun(): boolean {
-    return this.#services.mayRun(this.plugin.id)
+    return !this.#halted && this.#services.mayRun(this.plugin.id)
   }
 
   async #claim(): Promise<void> {
     const { store, activation, begins } = this.plugin
-    const { name, options } = this.endpoint
     const { epoch, seq } = await store.claim({
       cursor: this.#cursorName,
       version: activation,
       log: this.#services.logId,
-      from: (options.from === 'now' ? begins.get(name) : undefined) ?? 0,
+      from: begins.get(this.endpoint.name) ?? 0,
+      passed: this.#passed,
     })
+    if (seq > this.#services.window.head) throw this.#services.logIsBehind(seq)
     this.#epoch = epoch
     this.#cursor = seq
     this.#position = seq
-    this.#failuresInARow = 0
+    this.#failures.claimed()
   }
 
   /**
@@ -192,9 +220,9 @@ export class HandlerFeed {
     // Not idle any more: an idle feed lets itself be moved ahead of rows that it has not read.
     this.#state = 'running'
     for (;;) {
-      const depth = this.#maxEvents < BATCH_EVENTS ? 1 : DEPTH
+      const depth = this.#failures.searching ? 1 : DEPTH
       while (underWay.length < depth && !this.#stopping && this.#mayRun) {
-        const batch = nextBatch(window, this.#position, this.filter, this.#maxEvents)
+        const batch = nextBatch(window, this.#position, this.filter, this.#failures.maxEvents)
         if (batch === undefined) break
         this.#position = batch.to
         if (batch.rows.length === 0) {
@@ -210,6 +238,7 @@ export class HandlerFeed {
       if (first === undefined) break
       const { failure } = await first.end
       if (failure === undefined) {
+        this.#failures.committed()
         this.#committed(first.batch)
         continue
       }
@@ -219,10 +248,14 @@ export class HandlerFeed {
       return this.#failed(first.batch, failure)
     }
     if (this.#stopping || !this.#mayRun) return true
-    if (!(await this.#saveIdlePosition(IDLE_MOVE_ROWS))) return false
-    this.#state = 'idle'
-    this.#tellWaiters()
-    await this.#sleep()
+    const passed = this.#position - this.#cursor
+    if (this.keepsPlace && passed >= IDLE_MOVE_ROWS && !(await this.#saveIdlePosition())) return false
+    // Idle means that nothing behind it is left to do, so not where something may have come meanwhile.
+    if (!this.#sleeper.woken) {
+      this.#state = 'idle'
+      this.#tellWaiters()
+    }
+    await this.#sleeper.sleep()
     return true
   }
 
@@ -253,36 +286,25 @@ export class HandlerFeed {
 
   #committed(batch: Batch): void {
     this.#cursor = batch.to
-    this.#attempts = 0
-    this.#failuresInARow = 0
-    this.#maxEvents = Math.min(BATCH_EVENTS, this.#maxEvents * 2)
     this.plugin.usage.events += batch.rows.length
     this.#tellWaiters()
   }
 
-  /** Decides what to do about a batch that failed. Returns whether the cursor is still certain. */
+  /** Does something about a batch that failed. Returns whether the cursor is still certain. */
   async #failed(batch: Batch, failure: EndedFailure): Promise<boolean> {
     if (this.#stopping) return false
     if (failure.passing) {
-      // A lost process says nothing about the batch, but a smaller one may be what gets through.
       if (failure.code === 'sandbox_lost' || failure.code === 'store_lost')
-        this.#maxEvents = Math.max(1, Math.ceil(batch.rows.length / 2))
+        this.#failures.lost(batch.rows.length)
       await this.#pause(failure)
-      return STILL_CERTAIN.has(failure.code)
+      return leavesCursor(failure.code)
     }
     this.#note(failure)
+    const waitMs = this.#failures.failed(failure.code, batch.rows.length)
     const [row] = batch.rows
-    if (row === undefined || batch.rows.length > 1) {
-      this.#maxEvents = Math.ceil(batch.rows.length / (failure.code.startsWith('over_') ? BUDGET_PARTS : 2))
-      return true
-    }
-    this.#attempts += 1
-    if (this.#attempts < MOST_ATTEMPTS) {
-      await this.#sleep(ATTEMPT_PAUSE_MS * this.#attempts)
-      return true
-    }
-    this.#services.onFailure(this.plugin, this.endpoint.name, failure)
-    return this.#putAside(batch, row, failure)
+    if (waitMs === undefined && row !== undefined) return this.#putAside(batch, row, failure)
+    if (waitMs !== undefined && waitMs > 0) await this.#sleeper.sleep(waitMs)
+    return true
   }
 
   /** Moves the cursor over an event that fails alone, and keeps the event in the same transaction. */
@@ -294,7 +316,7 @@ export class HandlerFeed {
       code: failure.code,
       message: failure.message,
       ...(failure.stack !== undefined && { stack: failure.stack }),
-      attempts: this.#attempts,
+      attempts: this.#failures.attempts,
       atMs: Date.now(),
     }
     try {
@@ -303,13 +325,25 @@ export class HandlerFeed {
       await this.#pause(error)
       return false
     }
+    this.#services.onFailure(this.plugin, this.endpoint.name, failure)
     this.#committed(batch)
+    if (this.#failures.putAside()) this.#halt(failure)
     return true
   }
 
-  /** Moves the cursor over rows that were not for this handler, once there are enough of them. */
-  async #saveIdlePosition(rows: number): Promise<boolean> {
-    if (this.#position - this.#cursor < rows || this.#epoch === 0) return true
+  /** Takes no more events: with each of them the handler would only lose its place in time. */
+  #halt(last: EndedFailure): void {
+    this.#halted = true
+    const message = `${this.endpoint.name} stands still: it failed on ${LIMITS.failuresInARow} events one after the other, the last time with ${last.code}: ${last.message} Those are kept as dead letters; all that follow wait in the log. Publish a version that handles them, or resume the plugin; then retry the dead letters.`
+    const halted = { ...last, code: 'handler_halted' as const, message, stack: undefined }
+    this.#note(halted)
+    this.#services.onFailure(this.plugin, this.endpoint.name, halted)
+    this.#services.logger.warn({ plugin: this.plugin.id, endpoint: this.endpoint.name }, 'handler halted')
+  }
+
+  /** Moves the cursor over rows that were not for this handler. */
+  async #saveIdlePosition(): Promise<boolean> {
+    if (this.#position <= this.#cursor || this.#epoch === 0) return true
     const batch: Batch = { from: this.#cursor, to: this.#position, rows: [] }
     try {
       await this.plugin.store.begin({ move: this.#move(batch) }).commit(EMPTY)
@@ -324,9 +358,7 @@ export class HandlerFeed {
   async #pause(error: unknown): Promise<void> {
     this.#note(error)
     this.#state = 'retrying'
-    const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failuresInARow)
-    this.#failuresInARow += 1
-    await this.#sleep(waitMs)
+    await this.#sleeper.sleep(this.#failures.passingMs())
   }
 
   #note(error: unknown): void {
@@ -336,25 +368,6 @@ export class HandlerFeed {
       { plugin: this.plugin.id, endpoint: this.endpoint.name, code, message },
       'batch failed',
     )
-  }
-
-  /** Until woken, or for a time; a feed that stops does not wait. */
-  #sleep(ms?: number): Promise<void> {
-    if (this.#stopping || (ms === undefined && this.#woken)) {
-      this.#woken = false
-      return Promise.resolve()
-    }
-    return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(done, ms)
-      const self = this
-      function done() {
-        clearTimeout(timer)
-        self.#wake = undefined
-        self.#woken = false
-        resolve()
-      }
-      this.#wake = ms === undefined ? done : () => this.#stopping && done()
-    })
   }
 
   #tellWaiters(): void {

@@ -48,6 +48,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'shutting_down',
   'disk_full',
   'database_full',
+  'data_damaged',
   'over_concurrency',
   'internal',
 ])

@@ -150,6 +150,9 @@ export class Lane {
         }
         await yieldTurn()
       }
+    } catch (error) {
+      // What cannot be read is looked at again when more comes; handlers that need it tell so themselves.
+      this.#services.logger.error({ err: error }, 'the event log cannot be read')
     } finally {
       this.#looking = false
     }

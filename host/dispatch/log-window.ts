@@ -18,6 +18,11 @@ export class LogWindow {
     this.#log = log
   }
 
+  /** The last event of the log. */
+  get head(): number {
+    return this.#log.head()
+  }
+
   /** The next rows after `seq`, in order; some, not all, and `most` of them. Empty at the head. */
   after(seq: number, most = READ_ROWS): readonly LogRow[] {
     const limit = Math.min(most, READ_ROWS)

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
+import { isCut } from '../storage/data-failure.ts'
 import { COURSES_TABLE, CourseCounts } from './courses.ts'
+import { damagedLog, explained } from './log-failure.ts'
 import type { SeqRange } from './log-protocol.ts'
 import { KEY_BYTES, type Rows } from './rows.ts'
+import { TYPE_BLOCKS_TABLE, TypeBlocks } from './type-blocks.ts'
 
 /** One script a version, in order; `user_version` says how many a file has seen. */
 const MIGRATIONS = [
@@ -17,13 +19,11 @@ const MIGRATIONS = [
    ) STRICT;
    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
   COURSES_TABLE,
+  TYPE_BLOCKS_TABLE,
 ]
 
-const SQLITE_FULL = 13
-/** What SQLite says of a full quota, too: the sender should try again later. */
-const SQLITE_IOERR_WRITE = 778
-const SQLITE_CORRUPT = 11
-const SQLITE_NOT_A_DATABASE = 26
+/** Rows at the end of a log that are read when it is opened: its last pages are those that a crash damages. */
+const CHECKED_ROWS = 64
 
 /** What became of one request's rows. */
 export interface Appended {
@@ -46,6 +46,7 @@ export class LogFile {
   #last: StatementSync
   #find: StatementSync
   #courses: CourseCounts
+  #types: TypeBlocks
 
   /** @throws LyceumError data_newer, data_damaged, internal. */
   constructor(path: string) {
@@ -56,7 +57,8 @@ export class LogFile {
       db.exec(`
         PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
         PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096;`)
-      refuseCutFile(db, path)
+      // SQLite notices missing pages only when it comes to them; by then more would have been acknowledged.
+      if (isCut(db, path)) throw damagedLog()
       migrate(db, version)
       db.prepare(`INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING`).run(
         randomBytes(8).toString('hex'),
@@ -67,7 +69,9 @@ export class LogFile {
       )
       this.#last = db.prepare('SELECT max(seq) AS seq FROM events')
       this.#find = db.prepare('SELECT seq FROM events WHERE key = ?')
+      refuseDamagedEnd(db)
       this.#courses = new CourseCounts(db)
+      this.#types = new TypeBlocks(db)
       this.#db = db
     } catch (error) {
       db?.close()
@@ -92,9 +96,21 @@ export class LogFile {
       this.#db.exec('COMMIT')
       return appended
     } catch (error) {
+      this.#types.forget()
       // A full disk has rolled the transaction back already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw explained(error, 'The event log failed: nothing of this request was stored.')
+      const refusal = explained(error, 'The event log failed: nothing of this request was stored.')
+      if (refusal.code === 'disk_full') this.#foldWal()
+      throw refusal
+    }
+  }
+
+  /** What was not committed lies in the write-ahead log still: plugins can use that room. */
+  #foldWal(): void {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // There is no room for that either.
     }
   }
 
@@ -118,6 +134,7 @@ export class LogFile {
           head++
           result.accepted++
           const course = rows.courses[rows.courseAt[at] ?? -1]
+          this.#types.add(head, type)
           if (course !== undefined)
             courses.set(course, { events: (courses.get(course)?.events ?? 0) + 1, last: head })
         } else result.duplicates++
@@ -154,34 +171,11 @@ function migrate(db: DatabaseSync, version: number): void {
   db.exec(`BEGIN IMMEDIATE; ${scripts} PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`)
 }
 
-/** SQLite notices missing pages only when it comes to them; by then the host would have acknowledged more. */
-function refuseCutFile(db: DatabaseSync, path: string): void {
-  // Pages that are in the write-ahead log only are not missing: they enter the file first.
-  const checkpoint = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
-  if (checkpoint?.busy !== 0) return
-  const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
-  const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size)
-  if (statSync(path).size < pages * pageBytes) throw damaged()
-}
-
-function damaged(): LyceumError {
-  return new LyceumError(
-    'data_damaged',
-    'The event log is damaged: its file was cut or overwritten by something else. Restore events.db from a backup.',
-  )
-}
-
-/** Turns what SQLite throws into a refusal that may leave the host; the cause is for the host's own log. */
-function explained(error: unknown, otherwise: string): LyceumError {
-  if (error instanceof LyceumError) return error
-  const extended = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
-  const errcode = extended & 0xff
-  const refusal =
-    errcode === SQLITE_FULL || extended === SQLITE_IOERR_WRITE
-      ? new LyceumError('disk_full', 'The disk of the event log is full: nothing of this request was stored.')
-      : errcode === SQLITE_CORRUPT || errcode === SQLITE_NOT_A_DATABASE
-        ? damaged()
-        : new LyceumError('internal', otherwise)
-  refusal.cause = error
-  return refusal
+/** Reads the newest events and finds each by its key, so that pages that were not written whole are found now. */
+function refuseDamagedEnd(db: DatabaseSync): void {
+  const find = db.prepare('SELECT seq FROM events WHERE key = ?')
+  for (const { seq, key } of db
+    .prepare('SELECT seq, key, type, text FROM events ORDER BY seq DESC LIMIT ?')
+    .all(CHECKED_ROWS))
+    if (!(key instanceof Uint8Array) || find.get(key)?.seq !== seq) throw damagedLog()
 }

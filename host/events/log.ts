@@ -3,8 +3,10 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
 import type { About, IntakeLimits } from './accept.ts'
 import type { CourseSeen } from './courses.ts'
+import { explained } from './log-failure.ts'
 import type { AppendAnswer, Opened } from './log-protocol.ts'
 import { LogThreads } from './log-threads.ts'
+import { TypeBlocksReader } from './type-blocks.ts'
 
 /** One event of the log. */
 export interface LogRow {
@@ -27,10 +29,13 @@ export class EventLog {
   #reader: DatabaseSync
   #readRows: StatementSync
   #readCourses: StatementSync
+  #types: TypeBlocksReader
   #head: number
   #listeners = new Set<(head: number) => void>()
   #appending = new Set<Promise<unknown>>()
   #closed: Promise<void> | undefined
+  /** Why nothing is taken any more. */
+  #refusal: LyceumError | undefined
 
   /**
    * Opens the log at `path`, creates it if there is none, and recovers what a killed host left.
@@ -56,6 +61,7 @@ export class EventLog {
     this.#readRows = this.#reader.prepare(
       'SELECT seq, type, text FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
     )
+    this.#types = new TypeBlocksReader(this.#reader)
     this.#readCourses = this.#reader.prepare(
       'SELECT course, events, last FROM courses ORDER BY last DESC LIMIT ?',
     )
@@ -72,12 +78,13 @@ export class EventLog {
    *
    * **Common mistake:** using `body` afterwards. Its memory moves to another thread.
    *
-   * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, shutting_down:
-   * then nothing of the body was stored.
+   * @throws LyceumError unsupported_encoding, body_unreadable, body_too_large, disk_full, data_damaged,
+   * shutting_down: then nothing of the body was stored.
    */
   append(body: Uint8Array, about: About): Promise<AppendAnswer> {
     if (this.#closed)
       return Promise.reject(new LyceumError('shutting_down', 'The host is stopping. Send it again.'))
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     const answer = this.#append(body, about)
     this.#appending.add(answer)
     return answer.finally(() => this.#appending.delete(answer))
@@ -90,6 +97,20 @@ export class EventLog {
       for (const listener of this.#listeners) listener(this.#head)
     }
     return answer
+  }
+
+  /**
+   * Tells that a handler has seen events which the log does not hold any more. From then on nothing is
+   * appended: the numbers of what was lost would be given again, and handlers would take them for seen.
+   *
+   * @returns the refusal that says so.
+   */
+  refuseBehind(seq: number): LyceumError {
+    this.#refusal ??= new LyceumError(
+      'data_damaged',
+      `The event log ends at event ${this.#head}, but handlers have seen event ${seq}: its newest part was lost. Stop the host and put back the newest events.db with its events.db-wal; or, if there are none, delete the databases of the plugins: they are counted anew from the events that are left.`,
+    )
+    return this.#refusal
   }
 
   /**
@@ -106,17 +127,33 @@ export class EventLog {
   /**
    * The events after a seq, in order, up to `maxRows`, or fewer once their texts have `maxBytes` together
    * (counted in characters). There is one at least if the log has one, however large.
+   *
+   * @throws LyceumError data_damaged, internal
    */
   read(after: number, maxRows: number, maxBytes: number): LogRow[] {
     const rows: LogRow[] = []
     let bytes = 0
-    for (const row of this.#readRows.iterate(after, maxRows)) {
-      const text = String(row.text)
-      rows.push({ seq: Number(row.seq), type: String(row.type), text })
-      bytes += text.length
-      if (bytes >= maxBytes) break
+    try {
+      for (const row of this.#readRows.iterate(after, maxRows)) {
+        const text = String(row.text)
+        rows.push({ seq: Number(row.seq), type: String(row.type), text })
+        bytes += text.length
+        if (bytes >= maxBytes) break
+      }
+    } catch (error) {
+      throw explained(error, 'The event log cannot be read. The log of the host says why.')
     }
     return rows
+  }
+
+  /**
+   * Leaps over events that are of other types: none between `after` and what is returned is of one of these.
+   * It is the head where nothing of them follows.
+   */
+  skip(after: number, types: Iterable<string>): number {
+    // Asked first: what is committed between the two may be of these types.
+    const head = this.#head
+    return this.#types.before(types, after) ?? Math.max(after, head)
   }
 
   /** The courses that events named, those with the newest events first. */

@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { QUOTA_DEFAULTS, type Quota, quotaSchema } from '../limits.ts'
+import { dataFailure, isCut } from '../storage/data-failure.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
 
 /** The steps from one version of the file to the next. Steps are only ever added. */
@@ -77,9 +78,7 @@ export class Catalogue {
   readonly #findBeginnings: StatementSync
 
   constructor(path: string) {
-    this.#db = new DatabaseSync(path)
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;')
-    migrate(this.#db, path)
+    this.#db = open(path)
     this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
     this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
     this.#findCode = this.#db.prepare(
@@ -147,8 +146,7 @@ export class Catalogue {
 
   /**
    * Makes a version the active one.
-   * @param begins handlers that want only what is new, with the head of the log; those that began before keep
-   * where they began
+   * @param begins after which event of the log each handler begins; those that began before keep where they did
    */
   activate(plugin: string, version: string, begins: ReadonlyMap<string, number> = new Map()): void {
     this.#known.delete(plugin)
@@ -163,7 +161,7 @@ export class Catalogue {
     })
   }
 
-  /** After which event of the log the handlers of a plugin began that wanted only what was new then. */
+  /** After which event of the log each handler of a plugin began. */
   beginnings(plugin: string): Map<string, number> {
     const rows = this.#findBeginnings.all(plugin)
     return new Map(rows.map(({ endpoint, seq }) => [String(endpoint), Number(seq)]))
@@ -208,6 +206,27 @@ export class Catalogue {
       throw error
     }
   }
+}
+
+/** @throws {LyceumError} data_damaged, data_newer */
+function open(path: string): DatabaseSync {
+  const db = new DatabaseSync(path)
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;')
+    if (isCut(db, path)) throw damaged()
+    migrate(db, path)
+    return db
+  } catch (error) {
+    db.close()
+    throw dataFailure(error) === 'damaged' ? damaged() : error
+  }
+}
+
+function damaged(): LyceumError {
+  return new LyceumError(
+    'data_damaged',
+    'registry.db, which holds the plugins and their versions, is damaged. Restore it from a backup, or delete it and publish the plugins again: their data stay.',
+  )
 }
 
 function migrate(db: DatabaseSync, path: string): void {

@@ -55,7 +55,7 @@ export interface ActivePlugin {
   readonly activation: number
   readonly code: PluginCode
   readonly endpoints: ReadonlyMap<string, Endpoint>
-  /** After which event of the log handlers begin that want only what is new; the others begin at the first. */
+  /** After which event of the log each handler began, as its first version wanted it. */
   readonly begins: ReadonlyMap<string, number>
   /** Other plugins that it may ask, as approved. */
   readonly granted: ReadonlySet<string>

@@ -273,8 +273,8 @@ export class Plugins {
     const head = this.#runner?.head() ?? 0
     const begins = new Map<string, number>()
     for (const { name, kind, options } of endpoints.values())
-      if (kind === 'onEvent' && options.from === 'now') begins.set(name, head)
-    // Kept with the activation: a host that is killed now must not let them begin at a later event.
+      if (kind === 'onEvent') begins.set(name, options.from === 'now' ? head : 0)
+    // Kept with the activation: a host that is killed now must not let them begin at another event.
     catalogue.activate(id, version, begins)
     await this.#run(id)
   }

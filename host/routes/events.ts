@@ -67,6 +67,7 @@ export function addEvents(app: App, host: Host): void {
         parameter: 'Idempotency-Key',
       })
     const body = new Uint8Array(await c.req.arrayBuffer())
+    host.disk.admit(body.byteLength)
     const { accepted, duplicates, rejected, ranges } = await host.log.append(body, {
       contentType: c.req.header('content-type'),
       contentEncoding: c.req.header('content-encoding'),

@@ -236,7 +236,13 @@ async function detailsOf(host: Host, id: string) {
   const { catalogue, lane, cron, log, plugins } = host
   const row = catalogue.plugin(id)
   const deadLetters = plugins.active().has(id)
-    ? (await plugins.storeOf(id).deadLetters(undefined, 0)).total
+    ? await plugins
+        .storeOf(id)
+        .deadLetters(undefined, 0)
+        .then(
+          ({ total }) => total,
+          () => null, // its database is lost, or damaged: what its handlers fail with says more
+        )
     : 0
   return {
     id,

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
+import { LIMITS } from '../limits.ts'
 import { DocumentDatabase } from './documents/database.ts'
 import type { DocumentLimits } from './documents/limits.ts'
 import type {
@@ -26,8 +27,7 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS lyceum_dead_letters_at ON lyceum_dead_letters (endpoint, seq);
 `
 
-/** A disk with less room than this is taken for full. */
-const LEAST_ROOM_BYTES = 1024 * 1024
+const MB = 1024 * 1024
 
 /**
  * One plugin's database file: its documents, and beside them its cursors and dead letters, so that
@@ -176,7 +176,7 @@ export class PluginFile {
   #quotaOrDisk(error: unknown): unknown {
     if (!(error instanceof LyceumError) || error.code !== 'disk_full') return error
     const { bavail, bsize } = statfsSync(dirname(this.#path))
-    if (bavail * bsize < LEAST_ROOM_BYTES) return error
+    if (bavail * bsize < LIMITS.diskLeastMb * MB) return error
     return new LyceumError(
       'database_full',
       'The database of the plugin has the size that its quota allows. Delete documents, or ask an admin to raise databaseMb.',

@@ -7,7 +7,9 @@ import { type Frame, splitPayload } from '../../process/frame.ts'
 import { serve } from '../../process/serve.ts'
 import { failureFrom, LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { dataFailure } from './data-failure.ts'
 import { DEFAULT_DOCUMENT_LIMITS } from './documents/limits.ts'
+import { damagedDatabase } from './documents/refusal.ts'
 import { PluginFile } from './plugin-file.ts'
 import {
   type ClaimControl,
@@ -102,11 +104,10 @@ function guestWrites(bytes: Buffer): readonly unknown[] {
   return writes
 }
 
-/** SQLite's result codes for a full disk and a full database. */
-const SQLITE_FULL = 13
-
 function failureOf(error: unknown): object {
-  if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL)
+  const failure = dataFailure(error)
+  if (failure === 'full')
     return { code: 'disk_full', message: 'The disk of the host is full. Nothing was written.' }
+  if (failure === 'damaged') return failureOf(damagedDatabase())
   return failureFrom(error, (stack) => process.stderr.write(`${stack}\n`))
 }

@@ -39,8 +39,9 @@ export function boot(
   const open: Record<number, Invocation> = Object.create(null)
   let sent = 0
   const out: Out = (invocation, op, call, text) => {
-    sent += 1
     send(invocation, op, call, text)
+    // Only now: on a stack that overflows nothing has left, and whoever waits for it would wait for ever.
+    sent += 1
   }
 
   const run = async (invocation: number, request: InvokeRequest, input: string) => {

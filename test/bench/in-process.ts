@@ -82,6 +82,7 @@ export function inProcessLane(
     window: host.window,
     invoker: new InProcessInvoker(host, module),
     logger: host.logger,
+    logIsBehind: (seq) => host.log.refuseBehind(seq),
     mayRun: () => true,
     onFailure: (plugin, name, { message }) => {
       throw new Error(`${plugin.id}.${name}: ${message}`)

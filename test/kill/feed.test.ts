@@ -91,6 +91,7 @@ async function play(steps: readonly Step[], fates: readonly Fate[]) {
     logId: log.id,
     window,
     logger: pino({ level: 'silent' }),
+    logIsBehind: (seq) => log.refuseBehind(seq),
     mayRun: () => true,
     onFailure: () => {},
     invoker: { run: (invocation) => handle(invocation, left.shift() ?? 'ends', killStore) },

@@ -133,6 +133,22 @@ describe('the host checks every op itself', () => {
   })
 })
 
+test('of a handler that tells more than is carried out at once, nothing is lost', async () => {
+  const lyceum = await startHost()
+  await lyceum.publish(
+    'many',
+    `import { onEvent, query } from '@lyceum/sdk'
+     export const fill = onEvent('fill', async ({ db }) => {
+       for (let n = 0; n < 90_000; n++) await db.collection('a').insertOne({ _id: n })
+     })
+     export const count = query(({ db }) => db.collection('a').countDocuments())`,
+  )
+  await lyceum.call('PATCH', '/v1/plugins/many/quota', { body: { cpuMsPerCall: 20_000, wallMs: 60_000 } })
+  await lyceum.send([{ event_type: 'fill' }])
+  expect((await lyceum.call('GET', '/v1/queries/many/count')).json).toBe(90_000)
+  await lyceum.dispose()
+})
+
 test('a limit that a plugin broke is laid to it, whatever else went wrong', async () => {
   const lyceum = await startHost()
   const source = `import { query } from '@lyceum/sdk'; export const reads = query(({ db }) => db.collection('a').find().toArray())`

@@ -128,6 +128,31 @@ test('isolates that are idle go when memory gets short, and come back when asked
   expect(lab.losses).toEqual([])
 })
 
+test('memory that is left behind is laid to nobody who runs later, and its process goes', async () => {
+  const formats =
+    'const a = []; for (;;) a.push(new Intl.DateTimeFormat("ar-u-ca-islamic", { dateStyle: "full" }))'
+  const { code } = await lab.handler('hoarder', formats, { budget: { cpuMs: 5_000, wallMs: 20_000 } })
+  expect(code).toBe('over_memory')
+  const busy =
+    'export const run = { handler: () => { let x = 0; for (let n = 0; n < 2e8; n++) x = (x + n) % 7; return 42 } }'
+  const ask = { budget: { cpuMs: 5_000, wallMs: 20_000 } }
+  let told = await lab.run('innocent', busy, ask)
+  while (told.code === 'sandbox_lost') told = await lab.run('innocent', busy, ask)
+  expect(told).toMatchObject({ code: 'ok', result: 42 })
+  while (lab.losses.length === 0) await lab.run('innocent', 'export const run = { handler: () => 1 }')
+  expect(lab.losses[0]).toMatchObject({ reason: 'its memory did not come back', suspects: ['hoarder'] })
+})
+
+test('what a call used before it left a promise rejected is charged', async () => {
+  const { code, cpuMs } = await lab.handler(
+    'a',
+    'let x = 0; for (let n = 0; n < 3e7; n++) x = (x + n) % 7; Promise.reject(new Error("x")); return x',
+    { budget: { cpuMs: 2_000 } },
+  )
+  expect(code).toBe('plugin_failed')
+  expect(cpuMs).toBeGreaterThan(10)
+})
+
 /** The priority of each thread of a process. */
 function niceOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).map((thread) => {

@@ -1,4 +1,5 @@
 import { type ErrorCode, LyceumError } from '../../errors.ts'
+import { dataFailure } from '../data-failure.ts'
 
 /** MongoDB's own error numbers, by their names there. */
 export const MONGO = {
@@ -56,8 +57,9 @@ export function asRefusal(error: unknown): LyceumError {
       'The operation makes a value that is too large.',
     )
   if (error instanceof Error && 'errcode' in error) {
-    const disk = error.errcode === 13 || error.errcode === 10
-    return disk
+    const failure = dataFailure(error)
+    if (failure === 'damaged') return damagedDatabase()
+    return failure === 'full'
       ? new LyceumError('disk_full', 'The disk that holds the documents is full.')
       : new LyceumError('internal', 'The document store failed.', { sqlite: error.errcode })
   }
@@ -69,4 +71,12 @@ export function asRefusal(error: unknown): LyceumError {
     )
   const message = error instanceof Error ? error.message.replace(/^mingo: /, '').slice(0, 300) : 'unknown'
   return refusal('query_invalid', MONGO.BadValue, `The operation cannot be computed: ${message}`)
+}
+
+/** The refusal of everything that needs a database file which is not what was written to it. */
+export function damagedDatabase(): LyceumError {
+  return new LyceumError(
+    'data_damaged',
+    'The database of the plugin is damaged. An admin can put it back from a backup, or delete it: then its handlers run again over all events.',
+  )
 }

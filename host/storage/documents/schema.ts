@@ -1,5 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { LyceumError } from '../../errors.ts'
+import { isCut } from '../data-failure.ts'
+import { damagedDatabase } from './refusal.ts'
 
 /**
  * The steps from one version of the file to the next; the length is the version that this code writes. Steps are
@@ -29,6 +31,7 @@ export function openFile(path: string): DatabaseSync {
     sqlite.exec(
       'PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000',
     )
+    if (isCut(sqlite, path)) throw damagedDatabase()
     migrate(sqlite, path)
     return sqlite
   } catch (error) {

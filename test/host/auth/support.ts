@@ -8,6 +8,7 @@ import { createShell } from '../../../host/app.ts'
 import { type Keys, loadKeys } from '../../../host/auth/keys.ts'
 import { type Claims, issueToken, type Role } from '../../../host/auth/tokens.ts'
 import { type ConfigFlags, loadConfig } from '../../../host/config.ts'
+import { DiskRoom } from '../../../host/disk.ts'
 import { addHealth } from '../../../host/routes/health.ts'
 import { addSignIn } from '../../../host/routes/sign-in.ts'
 
@@ -33,6 +34,7 @@ export async function parts(flags: ConfigFlags = {}) {
     keys,
     log,
     logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
+    disk: new DiskRoom(dataDir),
     ready: () => true,
   }
 }

@@ -66,7 +66,7 @@ describe('the courses of the log', () => {
     await send(['a', 'b', 'a'])
     await log.close()
     const db = new DatabaseSync(join(folder, 'events.db'))
-    db.exec('DROP TABLE courses; PRAGMA user_version = 1')
+    db.exec('DROP TABLE courses; DROP TABLE type_blocks; PRAGMA user_version = 1')
     db.close()
     log = await open()
     expect(log.courses(10)).toEqual([

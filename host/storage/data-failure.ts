@@ -1,0 +1,40 @@
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_NOT_A_DATABASE = 26
+/** What SQLite says of a full quota, and of a full disk when it maps its shared memory. */
+const SQLITE_IOERR_WRITE = 778
+const SQLITE_IOERR_SHMSIZE = 4874
+
+/** What is wrong with a disk or a file on it, as far as an error of SQLite or the system tells. */
+export type DataFailure = 'full' | 'damaged' | 'busy' | undefined
+
+/** Reads an error of SQLite or of the file system. */
+export function dataFailure(error: unknown): DataFailure {
+  if (!(error instanceof Error)) return undefined
+  if ('errcode' in error) {
+    const extended = Number(error.errcode)
+    const errcode = extended & 0xff
+    if (errcode === SQLITE_FULL || extended === SQLITE_IOERR_WRITE || extended === SQLITE_IOERR_SHMSIZE)
+      return 'full'
+    if (errcode === SQLITE_CORRUPT || errcode === SQLITE_NOT_A_DATABASE) return 'damaged'
+    return errcode === SQLITE_BUSY ? 'busy' : undefined
+  }
+  return 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT') ? 'full' : undefined
+}
+
+/**
+ * Whether pages are missing at the end of a database file in WAL mode. SQLite fills the missing part of a page
+ * with zeros and goes on, so it has to be asked before anything is read.
+ */
+export function isCut(db: DatabaseSync, path: string): boolean {
+  // Pages that are in the write-ahead log only are not missing: they enter the file first.
+  const checkpoint = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+  if (checkpoint?.busy !== 0) return false
+  const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
+  const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size)
+  return statSync(path).size < pages * pageBytes
+}
