@@ -10,6 +10,8 @@ import { type Claims, issueToken, verifyPayload } from './tokens.ts'
 const AGAIN =
   'Ask for a new one: npx lyceum sign-in ROLE prints it, and each start of the host prints one for the admin.'
 const LINK_SECONDS = LIMITS.signInLinkMinutes * 60
+/** Much longer than a link is good: a clock that was wrong for a while must not bring a used one back. */
+const MARK_MS = 30 * 24 * 3_600_000
 
 /** The cookie that holds a browser's session: a token, out of reach for scripts. */
 export const SESSION_COOKIE = 'lyceum_session'
@@ -52,7 +54,7 @@ export async function redeemSignIn(keys: Keys, dataDir: string, token: string): 
 
 /**
  * One empty file per used link, made exclusively: of two requests at once exactly one wins, and a restart
- * forgets nothing. A file is needed for as long as its link could still be good.
+ * forgets nothing.
  */
 async function use(folder: string, id: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -67,6 +69,6 @@ async function use(folder: string, id: string): Promise<void> {
     const path = join(folder, old)
     // Another request may be sweeping, too.
     const used = await stat(path).catch(() => undefined)
-    if (used && Date.now() - used.mtimeMs > 2 * LINK_SECONDS * 1000) await rm(path, { force: true })
+    if (used && Date.now() - used.mtimeMs > MARK_MS) await rm(path, { force: true })
   }
 }

@@ -42,7 +42,7 @@ export interface Ticket {
  */
 export function issueTicket(keys: Keys, { caller, plugin, view, asked }: Ticket): string {
   const { id, key } = keys.signing
-  const expiresMs = Date.now() + LIMITS.frameTicketSeconds * 1_000
+  const expiresMs = steadyMs() + LIMITS.frameTicketSeconds * 1_000
   const text = JSON.stringify({ expiresMs, claims: claimsOf(caller), plugin, view, asked })
   const iv = randomBytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, ticketKey(key), iv, { authTagLength: TAG_BYTES })
@@ -50,10 +50,15 @@ export function issueTicket(keys: Keys, { caller, plugin, view, asked }: Ticket)
   return `${Buffer.from(id).toString('base64url')}.${sealed.toString('base64url')}`
 }
 
+/** Time that goes on evenly whoever sets the clock: a minute stays a minute. */
+function steadyMs(): number {
+  return performance.timeOrigin + performance.now()
+}
+
 /** Reads a ticket. @throws LyceumError `token_expired`, `token_invalid` */
 export function readTicket(keys: Keys, ticket: string): Ticket {
   const { expiresMs, claims, ...shown } = open(keys, ticket)
-  if (Date.now() >= expiresMs)
+  if (steadyMs() >= expiresMs)
     throw new LyceumError('token_expired', 'This frame has been open for too long. Reload the page.')
   return { caller: toCaller(claims), ...shown }
 }

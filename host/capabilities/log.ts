@@ -21,6 +21,7 @@ type Source = Pick<LogLine, 'version' | 'endpoint'>
 
 interface PluginLog {
   lines: LogLine[]
+  /** When the second began in which lines are counted; a clock that is set must not make it an hour. */
   secondMs: number
   inSecond: number
   dropped: number
@@ -35,8 +36,9 @@ export class PluginLogs {
 
   add(plugin: string, source: Source, level: LogLine['level'], text: string): void {
     const atMs = Date.now()
+    const nowMs = performance.now()
     const log = this.#of(plugin)
-    if (atMs - log.secondMs >= 1_000) {
+    if (nowMs - log.secondMs >= 1_000) {
       if (log.dropped > 0)
         push(log, {
           ...source,
@@ -44,7 +46,7 @@ export class PluginLogs {
           level: 'warn',
           line: `${log.dropped} more lines in a second were dropped`,
         })
-      Object.assign(log, { secondMs: atMs, inSecond: 0, dropped: 0 })
+      Object.assign(log, { secondMs: nowMs, inSecond: 0, dropped: 0 })
     }
     if (++log.inSecond > LIMITS.logLinesPerSecond) {
       log.dropped += 1
@@ -72,7 +74,7 @@ export class PluginLogs {
   #of(plugin: string): PluginLog {
     let log = this.#logs.get(plugin)
     if (log === undefined) {
-      log = { lines: [], secondMs: 0, inSecond: 0, dropped: 0 }
+      log = { lines: [], secondMs: Number.NEGATIVE_INFINITY, inSecond: 0, dropped: 0 }
       this.#logs.set(plugin, log)
     }
     return log

@@ -10,7 +10,7 @@ export interface Record {
 }
 
 interface Entry {
-  /** When each strike fell, in ms since the epoch. */
+  /** When each strike fell, in ms of a clock that nobody sets. */
   strikes: number[]
   /** When it took a process down, for certain. */
   losses: number[]
@@ -52,7 +52,7 @@ export class Conduct {
 
   constructor(options: ConductOptions) {
     this.#options = options
-    this.#nowMs = options.nowMs ?? Date.now
+    this.#nowMs = options.nowMs ?? (() => performance.now())
     for (const [plugin, reason] of options.quarantined) this.#entry(plugin).quarantined = reason
   }
 
