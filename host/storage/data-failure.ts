@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 
 const SQLITE_BUSY = 5
@@ -26,15 +26,39 @@ export function dataFailure(error: unknown): DataFailure {
   return 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT') ? 'full' : undefined
 }
 
+/** Pages at the end of a file that are looked at: those that a crash of the machine leaves unwritten. */
+const LAST_PAGES = 8
+/** SQLite leaves the page that holds this byte empty. */
+const LOCK_BYTE = 2 ** 30
+
 /**
- * Whether pages are missing at the end of a database file in WAL mode. SQLite fills the missing part of a page
- * with zeros and goes on, so it has to be asked before anything is read.
+ * Whether pages at the end of a database file in WAL mode are missing, or hold nothing. SQLite fills the missing
+ * part of a page with zeros and goes on, so it has to be asked before anything is read.
  */
 export function isCut(db: DatabaseSync, path: string): boolean {
   // Pages that are in the write-ahead log only are not missing: they enter the file first.
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
   if (checkpoint?.busy !== 0) return false
-  const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
-  const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size)
-  return statSync(path).size < pages * pageBytes
+  const pragma = (name: string) => Number(db.prepare(`PRAGMA ${name}`).get()?.[name])
+  const pages = pragma('page_count')
+  const pageBytes = pragma('page_size')
+  if (statSync(path).size < pages * pageBytes) return true
+  // A page that is free may hold anything.
+  return pragma('freelist_count') === 0 && hasEmptyPage(path, pages, pageBytes)
+}
+
+function hasEmptyPage(path: string, pages: number, pageBytes: number): boolean {
+  const file = openSync(path, 'r')
+  try {
+    const page = Buffer.alloc(pageBytes)
+    const empty = Buffer.alloc(pageBytes)
+    for (let at = Math.max(0, pages - LAST_PAGES); at < pages; at++) {
+      if (at === Math.floor(LOCK_BYTE / pageBytes)) continue
+      readSync(file, page, 0, pageBytes, at * pageBytes)
+      if (page.equals(empty)) return true
+    }
+    return false
+  } finally {
+    closeSync(file)
+  }
 }
