@@ -7,8 +7,8 @@ import type { OpContext, OpTable } from './capability.ts'
  * it. Handlers and jobs read and write inside their transaction, views and queries read what is committed.
  */
 export const dbOps: Pick<OpTable, 'dbRead' | 'dbWrite' | 'dbWriteCounted'> = {
-  dbRead: (payload, { plugin, transaction }) =>
-    transaction === undefined ? plugin.store.read(payload) : transaction.read(payload),
+  dbRead: (payload, { plugin, transaction, tree }) =>
+    (transaction ?? plugin.store).read(payload, tree.deadlineMs),
   dbWrite: (payload, context) => transactionOf(context).write(payload, false),
   dbWriteCounted: (payload, context) => transactionOf(context).write(payload, true),
 }

@@ -1,5 +1,7 @@
 import type { Payload } from '../../process/frame.ts'
+import { Places } from '../../process/places.ts'
 import type { SerialProcess } from '../../process/serial-process.ts'
+import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import { storeLost } from './store.ts'
@@ -17,6 +19,11 @@ import type { Stores } from './stores.ts'
 
 const EMPTY = Buffer.alloc(0)
 const MB = 1024 * 1024
+/**
+ * Requests of one plugin, or of one transaction, that a store has at the same time; the rest wait in the host.
+ * A store works on one after the other, so whoever sent it many slow ones would keep all others waiting.
+ */
+const AT_ONCE = 2
 let lastTransaction = 0n
 
 /** One plugin's database, wherever the process is that has it open. */
@@ -28,8 +35,10 @@ export class PluginStore {
   readonly #db: string
   readonly #path: string
   #collections: readonly CollectionDeclaration[] = []
+  readonly #reads = new Places(AT_ONCE, Number.POSITIVE_INFINITY)
   #opened: SerialProcess | undefined
   #aside = false
+  #holders = 0
   /** Settles when the transaction that holds the database has ended; the next one waits for it. */
   #lastHolder: Promise<void> = Promise.resolve()
 
@@ -67,9 +76,30 @@ export class PluginStore {
     )
   }
 
-  /** Runs a guest's read op on committed data. Returns EJSON. */
-  read(op: Buffer): Promise<Buffer> {
-    return this.#request(StoreKind.read, 0n, [this.#readControl(), op])
+  /**
+   * Runs a guest's read op on committed data. Returns EJSON.
+   * @param deadlineMs when nobody waits for it any more, a time of `performance.now()`
+   */
+  async read(op: Buffer, deadlineMs: number): Promise<Buffer> {
+    const rows = await this.#reads.within(() => this.#readIn(op, deadlineMs))
+    return rows ?? EMPTY
+  }
+
+  /** In the store of all it gets little time. Who needs more moves to the one for the slow. */
+  async #readIn(op: Buffer, deadlineMs: number): Promise<Buffer> {
+    if (!this.#aside)
+      try {
+        return await this.#readFor(op, deadlineMs, LIMITS.slowStoreOpMs)
+      } catch (error) {
+        if (!isTimeLimit(error)) throw error
+        this.moveAside()
+      }
+    return this.#readFor(op, deadlineMs, LIMITS.storeReadMs)
+  }
+
+  #readFor(op: Buffer, deadlineMs: number, mostMs: number): Promise<Buffer> {
+    const control = this.control({ timeMs: timeLeft(deadlineMs, mostMs) })
+    return this.#request(StoreKind.read, 0n, [control, op])
   }
 
   /**
@@ -91,18 +121,24 @@ export class PluginStore {
     return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
   }
 
-  /** From its next transaction on, this database is served by the store for the slow. */
+  /** How long a read may keep waiting whoever shares its store, in ms. */
+  get mostReadMs(): number {
+    return this.#aside ? LIMITS.storeReadMs : LIMITS.slowStoreOpMs
+  }
+
+  /** From now or from its next transaction on, this database is served by the store for the slow. */
   moveAside(): void {
     if (this.#aside) return
-    void this.exclusively(async () => {
-      this.#aside = true
-      const opened = this.#opened
-      this.#opened = undefined
-      if (opened?.alive)
-        await opened
-          .request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db }))
-          .catch(() => EMPTY)
-    })
+    if (this.#holders === 0) this.#moveNow()
+    else void this.exclusively(async () => this.#moveNow())
+  }
+
+  #moveNow(): void {
+    this.#aside = true
+    const opened = this.#opened
+    this.#opened = undefined
+    if (opened?.alive)
+      opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db })).catch(() => {})
   }
 
   async close(): Promise<void> {
@@ -126,8 +162,12 @@ export class PluginStore {
   async hold(): Promise<() => void> {
     const before = this.#lastHolder
     let release: () => void = () => {}
+    this.#holders += 1
     this.#lastHolder = new Promise((resolve) => {
-      release = resolve
+      release = () => {
+        this.#holders -= 1
+        resolve()
+      }
     })
     await before
     return release
@@ -152,10 +192,6 @@ export class PluginStore {
     return JSON.stringify({ db: this.#db, ...fields })
   }
 
-  #readControl(): string {
-    return this.control({ timeMs: LIMITS.storeReadMs })
-  }
-
   #request(kind: number, scope: bigint, payload: Payload): Promise<Buffer> {
     return this.connect().request(this.plugin, { kind, scope }, payload)
   }
@@ -174,6 +210,8 @@ export class Transaction {
   #waitedMs = 0
   #held: Promise<SerialProcess> | undefined
   #release: (() => void) | undefined
+  readonly #turns = new Places(AT_ONCE, Number.POSITIVE_INFINITY)
+  #aborted = false
   #ended = false
 
   constructor(store: PluginStore, claim: Claim, after: Promise<unknown>) {
@@ -188,40 +226,51 @@ export class Transaction {
   }
 
   /** Applies a guest's writes. With `counted` resolves with the outcome of each, as EJSON. */
-  async write(writes: Buffer, counted: boolean): Promise<Buffer> {
-    const process = await this.#enter()
-    return this.#send(process, StoreKind.write, [
-      this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted }),
-      writes,
-    ])
+  write(writes: Buffer, counted: boolean): Promise<Buffer> {
+    return this.#inTurn((process) =>
+      this.#send(process, StoreKind.write, [
+        this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted }),
+        writes,
+      ]),
+    )
   }
 
-  /** Reads what is committed and what this transaction has written. */
-  async read(op: Buffer): Promise<Buffer> {
-    const process = await this.#enter()
-    // Opens it, so that nothing that is read can change before the commit.
-    const opened = this.#send(process, StoreKind.write, [
-      this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
-      EMPTY,
-    ])
-    const read = this.#send(process, StoreKind.read, [
-      this.#store.control({ timeMs: LIMITS.storeReadMs }),
-      op,
-    ])
-    const [rows] = await Promise.all([read, opened])
-    return rows
+  /**
+   * Reads what is committed and what this transaction has written. Where that takes longer than the store of
+   * all has for it, the transaction is over, and runs again in the one for the slow.
+   * @param deadlineMs when nobody waits for it any more, a time of `performance.now()`
+   */
+  read(op: Buffer, deadlineMs: number): Promise<Buffer> {
+    return this.#inTurn(async (process) => {
+      const { mostReadMs } = this.#store
+      const timeMs = timeLeft(deadlineMs, mostReadMs)
+      // Opens it, so that nothing that is read can change before the commit.
+      const opened = this.#send(process, StoreKind.write, [
+        this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
+        EMPTY,
+      ])
+      const read = this.#send(process, StoreKind.read, [this.#store.control({ timeMs }), op])
+      try {
+        const [rows] = await Promise.all([read, opened])
+        return rows
+      } catch (error) {
+        if (!isTimeLimit(error) || mostReadMs === LIMITS.storeReadMs) throw error
+        this.#aborted = true
+        this.#store.moveAside()
+        throw storeLost()
+      }
+    })
   }
 
   /** Applies the last writes and commits. What was sent before and failed makes this fail too. */
   async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter | DeadLetter): Promise<void> {
     try {
-      const process = await this.#enter()
       const control = this.#store.control({
         claim: this.#claim,
         maxBytes: this.#store.maxBytes,
         ...(deadLetter && { deadLetter }),
       })
-      await this.#send(process, StoreKind.commit, [control, lastWrites])
+      await this.#inTurn((process) => this.#send(process, StoreKind.commit, [control, lastWrites]))
     } catch (error) {
       await this.abort()
       throw error
@@ -232,6 +281,7 @@ export class Transaction {
 
   /** Undoes everything. Safe to call at any time. */
   async abort(): Promise<void> {
+    this.#aborted = true
     if (this.#ended || this.#held === undefined) {
       this.#ended = true
       return
@@ -244,6 +294,16 @@ export class Transaction {
     } finally {
       this.#end()
     }
+  }
+
+  /** In the order in which they were asked for: a read sees what was written before it, and a commit all of it. */
+  async #inTurn(work: (process: SerialProcess) => Promise<Buffer>): Promise<Buffer> {
+    const process = await this.#enter()
+    const done = await this.#turns.within(async () => {
+      if (this.#aborted) throw storeLost()
+      return work(process)
+    })
+    return done ?? EMPTY
   }
 
   #enter(): Promise<SerialProcess> {
@@ -270,4 +330,15 @@ export class Transaction {
     this.#release?.()
     this.#release = undefined
   }
+}
+
+function isTimeLimit(error: unknown): boolean {
+  return error instanceof LyceumError && error.code === 'time_limit'
+}
+
+/** The time that a read may take. @throws {LyceumError} `time_limit` where nobody waits for it any more */
+function timeLeft(deadlineMs: number, mostMs: number): number {
+  const leftMs = deadlineMs - performance.now()
+  if (leftMs > 0) return Math.min(leftMs, mostMs)
+  throw new LyceumError('time_limit', 'There was no time left for this read.')
 }

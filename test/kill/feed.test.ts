@@ -122,7 +122,9 @@ async function play(steps: readonly Step[], fates: readonly Fate[]) {
   }
   await settled()
   await lane.close()
-  const read = await again(() => store.read(Buffer.from('{"op":"find","collection":"seen","filter":{}}')))
+  const read = await again(() =>
+    store.read(Buffer.from('{"op":"find","collection":"seen","filter":{}}'), Number.POSITIVE_INFINITY),
+  )
   const seen = (decode(read.toString()) as { _id: string }[]).map(({ _id }) => _id)
   const { letters } = await again(() => store.deadLetters(undefined, 1_000))
   return { sent, seen, aside: letters.map(({ seq }) => JSON.parse(window.text(seq) ?? '{}').id) }
