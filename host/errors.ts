@@ -48,6 +48,7 @@ export const ERRORS = {
   plugin_pending: { status: 409, title: 'The plugin waits for approval' },
   plugin_paused: { status: 409, title: 'The plugin is paused' },
   plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
+  handler_halted: { status: 409, title: 'The handler failed on event after event and stands still' },
   plugin_failed: { status: 502, title: 'The plugin threw an error' },
   over_cpu: { status: 502, title: 'The plugin used up its CPU time' },
   over_wall: { status: 504, title: 'The plugin did not answer in time' },

@@ -76,6 +76,9 @@ export const LIMITS = Object.freeze({
   /** Calls that one invocation makes to other plugins: a tree that grows exponentially. */
   callFanOut: 32,
 
+  /** Events put aside one after the other before a handler stands still: one that fails on all of them. */
+  failuresInARow: 100,
+
   // what authors see
   /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */
   logLinesPerPlugin: 1_000,

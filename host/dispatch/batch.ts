@@ -30,6 +30,7 @@ export function nextBatch(
   let chars = 0
   let scanned = 0
   while (scanned < SCAN_ROWS) {
+    if (filter.types !== undefined) to = window.skip(to, filter.types)
     const rows = window.after(to)
     if (rows.length === 0) break
     for (const row of rows) {
@@ -48,10 +49,14 @@ export function nextBatch(
 }
 
 /** Whether a handler wants an event. Only a filter that looks past the type has the event parsed. */
-export function matches(filter: CompiledFilter, row: LogRow): boolean {
+export function matches(
+  filter: CompiledFilter,
+  row: LogRow,
+  parse: () => unknown = () => JSON.parse(row.text),
+): boolean {
   if (filter.types !== undefined && !filter.types.has(row.type)) return false
   if (filter.typeOnly) return filter.types !== undefined || filter.test({ props: { type: row.type } })
-  return filter.test(JSON.parse(row.text))
+  return filter.test(parse())
 }
 
 /** The batch as the input of a guest: the texts of the log, joined. */

@@ -17,6 +17,12 @@ export interface CronServices {
 /** A run that lost its process or store is tried again after this long. */
 const RETRY_MS = 5_000
 const MOST_RETRIES = 5
+/**
+ * A last run that lies further ahead was made by a clock that was wrong. One that is put back by less has the job
+ * wait until it is where it was, so that no time comes twice.
+ */
+const CLOCK_PUT_BACK_MS = 24 * 3_600_000
+const EMPTY = Buffer.alloc(0)
 /** Timers may fire a little early. */
 const EARLY_MS = 500
 
@@ -94,7 +100,15 @@ export class CronJobs {
         version: plugin.activation,
         log: logId,
         from: nowMs,
+        passed: 0,
       })
+      if (seq > nowMs + CLOCK_PUT_BACK_MS) {
+        logger.warn({ plugin: plugin.id, endpoint: endpoint.name }, 'the clock was put back: the job begins anew')
+        const { generation } = plugin.store
+        const about = { cursor, generation, version: plugin.activation, epoch, log: logId }
+        await plugin.store.begin({ move: { ...about, from: seq, to: nowMs } }).commit(EMPTY)
+        return
+      }
       const due = job.nextRun(new Date(seq))
       if (due === null || due.getTime() > nowMs + EARLY_MS) return
       const { generation } = plugin.store

@@ -1,5 +1,5 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises'
-import type { EventLog } from '../events/log.ts'
+import type { EventLog, LogRow } from '../events/log.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import { matches } from './batch.ts'
@@ -28,12 +28,16 @@ export class Lane {
   readonly #feeds = new Map<string, HandlerFeed[]>()
   readonly #byType = new Map<string, Set<HandlerFeed>>()
   readonly #anyType = new Set<HandlerFeed>()
+  /** Those whose place has to be kept now and then, though nothing was for them. */
+  readonly #placeKeepers = new Set<HandlerFeed>()
+  /** How far handlers were that stopped, for those that take their place: another version may want other events. */
+  readonly #passed = new Map<string, number>()
   readonly #queuedTimers = new Map<HandlerFeed, NodeJS.Timeout>()
   readonly #unsubscribe: () => void
   /** Every row up to here has woken whom it concerns. */
   #seen: number
-  /** Feeds without anything to do were moved on to here. */
-  #moved: number
+  /** Where places were kept last. */
+  #kept: number
   #looking = false
   #closed = false
 
@@ -42,7 +46,7 @@ export class Lane {
     this.#window = window
     this.#services = services
     this.#seen = log.head()
-    this.#moved = this.#seen
+    this.#kept = this.#seen
     this.#unsubscribe = log.onAppend(() => void this.#look())
   }
 
@@ -51,8 +55,11 @@ export class Lane {
     const feeds: HandlerFeed[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'onEvent') continue
-      const feed = new HandlerFeed(plugin, endpoint, this.#services)
+      const name = `${plugin.id}/${endpoint.name}`
+      const feed = new HandlerFeed(plugin, endpoint, this.#services, this.#passed.get(name) ?? 0)
+      this.#passed.delete(name)
       feeds.push(feed)
+      if (feed.keepsPlace) this.#placeKeepers.add(feed)
       if (feed.filter.types === undefined) this.#anyType.add(feed)
       for (const type of feed.filter.types ?? []) {
         const interested = this.#byType.get(type) ?? new Set()
@@ -69,6 +76,8 @@ export class Lane {
     this.#feeds.delete(plugin)
     for (const feed of feeds) {
       this.#moveOn(feed)
+      if (feed.settled !== undefined) this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled)
+      this.#placeKeepers.delete(feed)
       clearTimeout(this.#queuedTimers.get(feed))
       this.#queuedTimers.delete(feed)
       this.#anyType.delete(feed)
@@ -81,21 +90,23 @@ export class Lane {
     await Promise.all(feeds.map((feed) => feed.stop()))
   }
 
-  /** Lets the handlers of a plugin look again whether they may run. */
+  /** Lets the handlers of a plugin look again whether they may run; those that stand still try again. */
   wake(plugin: string): void {
-    for (const feed of this.#feeds.get(plugin) ?? []) feed.wake()
+    for (const feed of this.#feeds.get(plugin) ?? []) feed.resume()
   }
 
   status(plugin: string): FeedStatus[] {
-    return (this.#feeds.get(plugin) ?? []).map((feed) => feed.status)
+    return (this.#feeds.get(plugin) ?? []).map((feed) => {
+      this.#moveOn(feed)
+      return feed.status
+    })
   }
 
   /** Whether every event of the log has been handled, put aside, or waits for a plugin that may not run. */
   get quiet(): boolean {
     if (this.#seen < this.#log.head() || this.#queuedTimers.size > 0) return false
-    return [...this.#feeds.values()]
-      .flat()
-      .every(({ status: { state } }) => state === 'idle' || state === 'stopped')
+    for (const feeds of this.#feeds.values()) if (!feeds.every((feed) => feed.rests)) return false
+    return true
   }
 
   /**
@@ -140,13 +151,15 @@ export class Lane {
         const rows = this.#window.after(this.#seen)
         if (rows.length === 0) return
         for (const row of rows) {
-          for (const feed of this.#byType.get(row.type) ?? []) this.#wakeFor(feed, row)
-          for (const feed of this.#anyType) this.#wakeFor(feed, row)
+          let event: unknown
+          const parse = () => (event ??= JSON.parse(row.text))
+          for (const feed of this.#byType.get(row.type) ?? []) this.#wakeFor(feed, row, parse)
+          for (const feed of this.#anyType) this.#wakeFor(feed, row, parse)
           this.#seen = row.seq
         }
-        if (this.#seen - this.#moved >= IDLE_MOVE_ROWS) {
-          this.#moved = this.#seen
-          for (const feed of [...this.#feeds.values()].flat()) this.#moveOn(feed)
+        if (this.#seen - this.#kept >= IDLE_MOVE_ROWS) {
+          this.#kept = this.#seen
+          for (const feed of this.#placeKeepers) if (this.#moveOn(feed)) feed.wake()
         }
         await yieldTurn()
       }
@@ -159,14 +172,16 @@ export class Lane {
   }
 
   /** An idle feed wanted none of the rows since it stands where it stands, unless a timer is to wake it. */
-  #moveOn(feed: HandlerFeed): void {
-    if (feed.idle && !this.#queuedTimers.has(feed)) feed.wake(this.#seen)
+  #moveOn(feed: HandlerFeed): boolean {
+    if (!feed.idle || this.#queuedTimers.has(feed)) return false
+    feed.moveOn(this.#seen)
+    return true
   }
 
   /** One row at a time, since only the first that a handler wants tells it where to begin. */
-  #wakeFor(feed: HandlerFeed, row: Parameters<typeof matches>[1]): void {
+  #wakeFor(feed: HandlerFeed, row: LogRow, parse: () => unknown): void {
     if (!feed.idle) feed.wake()
-    else if (this.#queuedTimers.has(feed) || !matches(feed.filter, row)) return
+    else if (this.#queuedTimers.has(feed) || !matches(feed.filter, row, parse)) return
     else if (feed.endpoint.options.mode !== 'queued') feed.wake(row.seq - 1)
     else {
       const timer = setTimeout(() => {

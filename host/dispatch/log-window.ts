@@ -41,6 +41,14 @@ export class LogWindow {
     return rows
   }
 
+  /** Leaps from `seq` over rows that are of none of these types, where nobody has them in memory. */
+  skip(seq: number, types: Iterable<string>): number {
+    const first = this.#rows[0]
+    const last = this.#rows.at(-1)
+    const held = first !== undefined && last !== undefined && seq >= first.seq - 1 && seq <= last.seq
+    return held ? seq : this.#log.skip(seq, types)
+  }
+
   /** The text of one event; undefined where the log does not have it. */
   text(seq: number): string | undefined {
     const [row] = this.#log.read(seq - 1, 1, READ_BYTES)

@@ -59,11 +59,11 @@ export class PluginFile {
     const row = this.#writer.sqlite
       .prepare(
         `INSERT INTO lyceum_cursors (id, generation, version, epoch, log, seq) VALUES (?, ?, ?, 1, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, version = excluded.version
-         RETURNING epoch, seq, log`,
+         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, version = excluded.version, seq = max(seq, ?)
+         WHERE log = excluded.log RETURNING epoch, seq`,
       )
-      .get(about.cursor, about.generation, about.version, about.log, about.from)
-    if (row === undefined || row.log !== about.log)
+      .get(about.cursor, about.generation, about.version, about.log, about.from, about.passed)
+    if (row === undefined)
       throw new LyceumError(
         'cursor_lost',
         `The cursor "${about.cursor}" belongs to another event log. Put that log back, or rebuild the plugin.`,

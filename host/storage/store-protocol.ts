@@ -45,6 +45,8 @@ export interface ClaimControl extends DbControl {
   readonly log: string
   /** Where a cursor that does not exist yet begins. */
   readonly from: number
+  /** How far whoever held it before had seen to everything; the cursor is moved on to there. */
+  readonly passed: number
 }
 
 export interface Claimed {
