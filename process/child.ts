@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { type Confinement, confined } from './confine.ts'
 import { type Frame, FrameError, type FrameHeader, type Payload } from './frame.ts'
 import { Life } from './life.ts'
 import { PIPE_FD, Port } from './port.ts'
@@ -14,8 +15,7 @@ export interface ChildOptions {
   readonly args: readonly string[]
   /** Node's flags: permissions, V8 options. */
   readonly nodeFlags: readonly string[]
-  readonly uid: number | undefined
-  readonly gid: number | undefined
+  readonly confinement: Confinement
   /** A child whose resident memory passes this is killed. */
   readonly rssCapMb: number
   /** A child that leaves a ping unanswered for this long is killed. */
@@ -67,12 +67,14 @@ export class Child {
 
   constructor(options: ChildOptions) {
     this.#options = options
-    this.#process = spawn(process.execPath, [...options.nodeFlags, options.script, ...options.args], {
+    const own = [...options.nodeFlags, options.script, ...options.args]
+    const { program, args, uid, gid } = confined(process.execPath, own, options.confinement)
+    this.#process = spawn(program, args, {
       env: {},
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      uid: options.uid,
-      gid: options.gid,
+      uid,
+      gid,
     })
     this.ready = new Promise((resolve) => {
       this.#settleReady = resolve

@@ -1,4 +1,5 @@
 import { Child, type ChildExit } from './child.ts'
+import type { Confinement } from './confine.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
 import { REPLY } from './serve.ts'
 
@@ -7,6 +8,7 @@ export interface SerialOptions {
   readonly name: string
   readonly script: string
   readonly nodeFlags: readonly string[]
+  readonly confinement: Confinement
   readonly rssCapMb: number
   readonly maxFrameBytes: number
   /** A request that takes longer ends the process. */
@@ -53,8 +55,7 @@ export class SerialProcess {
       script: options.script,
       args: [],
       nodeFlags: options.nodeFlags,
-      uid: undefined,
-      gid: undefined,
+      confinement: options.confinement,
       rssCapMb: options.rssCapMb,
       // It answers no ping while it works; how long a request may take is watched here instead.
       heartbeatMs: options.requestMs * 2,

@@ -1,7 +1,6 @@
-import { randomInt } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { ownUser } from '../process/confine.ts'
 import { Places } from '../process/places.ts'
 import type { Failure } from './protocol.ts'
 import { failure } from './reports.ts'
@@ -35,12 +34,6 @@ const SCRATCH_PLACES = 2
 /** It must not disturb those at work, but somebody waits for it, and its time is short. */
 const SCRATCH_NICE = 10
 const MOST_SCRATCH_WAITING = 16
-/**
- * Used where the host runs as root: user ids that own no file. Each process gets another one, so that
- * one that falls to a plugin can signal none of its like.
- */
-const FIRST_UID = 64_000
-const UIDS = 1_000
 const SCRIPT = join(import.meta.dirname, 'process.ts')
 const EMPTY = Buffer.alloc(0)
 
@@ -58,9 +51,6 @@ interface Waiter {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #ownUids = mayGiveUids()
-  /** Chosen at random, for there may be other hosts on this machine. */
-  readonly #uidOffset = randomInt(UIDS)
   readonly #shared = new Set<Sandbox>()
   readonly #probation = new Map<string, Sandbox>()
   readonly #homes = new Map<string, Sandbox>()
@@ -201,7 +191,7 @@ export class Supervisor {
       name: `${name}#${this.#started}`,
       script: SCRIPT,
       nice,
-      uid: this.#ownUids ? FIRST_UID + ((this.#uidOffset + this.#started) % UIDS) : undefined,
+      uid: ownUser(),
       rssCapMb,
       heartbeatMs: heartbeatMs * patience,
       graceMs: GRACE_MS * patience,
@@ -250,13 +240,4 @@ const TOO_MANY = failure('over_concurrency', 'Too many plugins are being publish
 
 function failed(failure: Failure): Outcome {
   return { cpuMs: 0, result: EMPTY, failure }
-}
-
-/** Whether sandboxes get user ids of their own: this process may give them, and they can read the code. */
-function mayGiveUids(): boolean {
-  if (process.getuid?.() !== 0) return false
-  const OTHERS_MAY_ENTER = 0o001
-  for (let folder = import.meta.dirname; folder !== '/'; folder = dirname(folder))
-    if ((statSync(folder).mode & OTHERS_MAY_ENTER) === 0) return false
-  return true
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { ownUser } from '../../process/confine.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { Places } from '../../process/places.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
@@ -86,6 +87,7 @@ export class Checker {
       name: 'checker',
       script: join(ROOT, 'host/registry/checker-process.ts'),
       nodeFlags: [...CODE_ONLY, '--allow-worker'],
+      confinement: { uid: ownUser(), writesFiles: false },
       rssCapMb: LIMITS.checkerRssMb,
       maxFrameBytes: LIMITS.frameBytes,
       requestMs: LIMITS.checkMs,

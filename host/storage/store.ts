@@ -27,6 +27,7 @@ export function startStore(options: StoreOptions): SerialProcess {
       `--allow-fs-write=${options.folder}`,
       '--enable-experimental-regexp-engine-on-excessive-backtracks',
     ],
+    confinement: { uid: undefined, writesFiles: true },
     rssCapMb: LIMITS.storeRssMb,
     maxFrameBytes: LIMITS.frameBytes,
     requestMs: LIMITS.storeOpMs,

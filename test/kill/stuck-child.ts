@@ -12,6 +12,7 @@ if (process.argv[2] === 'host') {
     name: 'stuck',
     script: import.meta.filename,
     nodeFlags: [],
+    confinement: { uid: undefined, writesFiles: false },
     rssCapMb: 1_024,
     maxFrameBytes: 1_024,
     requestMs: 600_000,

@@ -10,6 +10,7 @@ test('an answer does not wait for the next request, so that the one that hangs i
     name: 'echo',
     script: join(import.meta.dirname, 'echo-child.ts'),
     nodeFlags: [],
+    confinement: { uid: undefined, writesFiles: false },
     rssCapMb: 1_024,
     maxFrameBytes: 1_000,
     requestMs: 1_000,

@@ -1,0 +1,99 @@
+import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** What a child may do beside what Node's flags say, held by the kernel: for the day on which V8 does not hold. */
+export interface Confinement {
+  /** A user of its own; undefined for that of the host. */
+  readonly uid: number | undefined
+  /** False where it has no file to write. */
+  readonly writesFiles: boolean
+}
+
+/** A command to start, and as whom. */
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+}
+
+/** Open files and sockets: a process that has fallen to a plugin must not use up those of the machine. */
+const MOST_FILES = 256
+/** Threads and processes of one user: Node and isolated-vm start about thirty. */
+const MOST_THREADS = 256
+
+/**
+ * Wraps a command so that the kernel gives the process no network, no more rights by any program that it runs,
+ * and few files: with unshare, prlimit and setpriv of util-linux, which replace themselves by the next, so that
+ * it costs five milliseconds and no process. Where the machine has them not, or forbids it, the command starts
+ * as it is.
+ */
+export function confined(
+  program: string,
+  args: readonly string[],
+  { uid, writesFiles }: Confinement,
+): Command {
+  if (!kernelConfines()) return { program, args, uid, gid: uid }
+  const [unshare = '', ...more] = [
+    ...namespaces(),
+    ...['prlimit', '--core=0', `--nofile=${MOST_FILES}`],
+    ...(writesFiles ? [] : ['--fsize=0']),
+    // Others that share a user would count too.
+    ...(uid === undefined ? [] : [`--nproc=${MOST_THREADS}`]),
+    ...['--', 'setpriv', '--no-new-privs'],
+    ...(uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']),
+    ...['--', program, ...args],
+  ]
+  return { program: unshare, args: more }
+}
+
+let confines: boolean | undefined
+
+/** Whether this machine takes {@link confined}; tried out once, with a program that does nothing. */
+export function kernelConfines(): boolean {
+  if (confines === undefined) {
+    confines = false
+    if (process.platform === 'linux') {
+      const tried = [...namespaces(), 'prlimit', '--core=0', '--', 'setpriv', '--no-new-privs', '--', 'true']
+      confines = spawnSync(tried[0] ?? '', tried.slice(1), { env: {}, stdio: 'ignore' }).status === 0
+    }
+  }
+  return confines
+}
+
+/** Only root makes a network of its own as it is; anybody else as the root of a user namespace. */
+function namespaces(): readonly string[] {
+  return ['unshare', ...(isRoot() ? [] : ['--user']), '--net', '--ipc', '--']
+}
+
+/** User ids that own no file. */
+const FIRST_UID = 64_000
+const UIDS = 1_000
+/** Chosen at random, for there may be other hosts on this machine. */
+let lastUid = randomInt(UIDS)
+
+/**
+ * A user for one child that needs no file but our code: each has another one, so that one that falls to a plugin
+ * can signal none of its like. Undefined where this process may not give users, or they could not read the code.
+ */
+export function ownUser(): number | undefined {
+  mayGiveUsers ??= isRoot() && othersMayEnter(import.meta.dirname)
+  if (!mayGiveUsers) return undefined
+  lastUid = (lastUid + 1) % UIDS
+  return FIRST_UID + lastUid
+}
+
+let mayGiveUsers: boolean | undefined
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+function othersMayEnter(inner: string): boolean {
+  const OTHERS_MAY_ENTER = 0o001
+  for (let folder = inner; folder !== '/'; folder = dirname(folder))
+    if ((statSync(folder).mode & OTHERS_MAY_ENTER) === 0) return false
+  return true
+}
