@@ -97,8 +97,10 @@ export class PluginFile {
     this.#guarded(transaction, () => this.#take(claim))
   }
 
-  write(transaction: bigint, ops: readonly unknown[]): unknown[] {
+  /** @param readOps reads what the guest sent: writes that cannot be read fail their transaction like any others */
+  write(transaction: bigint, readOps: () => readonly unknown[]): unknown[] {
     return this.#guarded(transaction, () => {
+      const ops = readOps()
       try {
         const outcomes = this.#writer.write(ops)
         this.#written += ops.length

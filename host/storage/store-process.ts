@@ -49,14 +49,14 @@ function answer(frame: Frame): string {
       const control = JSON.parse(text) as WriteControl
       const file = fileOf(control)
       file.enter(frame.scope, control.claim, control.maxBytes)
-      const outcomes = bytes.length > 0 ? file.write(frame.scope, guestWrites(bytes)) : []
+      const outcomes = bytes.length > 0 ? file.write(frame.scope, () => guestWrites(bytes)) : []
       return control.counted ? encode(outcomes) : ''
     }
     case StoreKind.commit: {
       const control = JSON.parse(text) as CommitControl
       const file = fileOf(control)
       file.enter(frame.scope, control.claim, control.maxBytes)
-      if (bytes.length > 0) file.write(frame.scope, guestWrites(bytes))
+      if (bytes.length > 0) file.write(frame.scope, () => guestWrites(bytes))
       file.commit(frame.scope, control.deadLetter)
       return ''
     }
