@@ -81,7 +81,7 @@ export class Child {
     })
     const pipe = this.#process.stdio[PIPE_FD]
     if (!(pipe instanceof Socket)) throw new Error('the child has no pipe')
-    this.#port = new Port(
+    this.#port = Port.ofHost(
       pipe,
       options.maxFrameBytes,
       (frame) => this.#receive(frame),

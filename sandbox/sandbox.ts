@@ -267,8 +267,10 @@ export class Sandbox {
         resolve,
       )
       this.#under.set(scope, { call: underWay, room, timer })
-      const input = typeof call.input === 'string' ? Buffer.from(call.input) : call.input
-      this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [JSON.stringify(call.request), input])
+      this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [
+        JSON.stringify(call.request),
+        call.input,
+      ])
     })
   }
 
