@@ -173,11 +173,14 @@ export class GuestIsolate {
     }
     const id = ++this.#lastInvocation
     const invocation = this.#invocation(scope, request.budget, request.nowMs)
+    // Copied while the turn before runs, so that the isolate does not wait for it.
+    const copied = new ivm.ExternalCopy(input)
     this.#open.set(id, invocation)
     this.#byScope.set(scope, id)
     this.#turns.push({
       invocation,
-      run: () => guest.start.apply(undefined, [id, requestText, input, request.nowMs]),
+      run: () =>
+        guest.start.apply(undefined, [id, requestText, copied.copyInto({ release: true }), request.nowMs]),
     })
     void this.#runTurns()
   }

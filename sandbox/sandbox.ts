@@ -102,6 +102,8 @@ const NODE_FLAGS = [
   '--allow-addons',
   '--allow-fs-read=/etc/alpine-release', // the addon loader looks at it
   '--no-node-snapshot',
+  // By default a batch of events fills a young generation, and all of it is copied once more.
+  '--max-semi-space-size=4',
 ]
 
 /** The host's side of one sandbox process: its isolates, and the calls under way in them. */
