@@ -4,6 +4,8 @@ export interface Figure {
   readonly unit: 'ratio' | 'ms' | 'MB'
   readonly goal: number
   readonly better: 'higher' | 'lower'
+  /** The command that installs what the figure needs and does not find; then it is left out. */
+  readonly missing?: () => string | undefined
   measure(): Promise<number>
 }
 

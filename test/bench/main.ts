@@ -8,6 +8,11 @@ async function main(args: readonly string[]): Promise<void> {
   const chosen = figures.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
   if (!asJson) console.log(line('figure', 'value', 'goal', ''))
   for (const figure of chosen) {
+    const command = figure.missing?.()
+    if (command !== undefined) {
+      console.error(`${figure.name}: left out; ${command} installs what it needs`)
+      continue
+    }
     const found = await measured(figure)
     const sign = figure.better === 'higher' ? '≥' : '≤'
     console.log(asJson ? JSON.stringify(found) : row(found, sign))

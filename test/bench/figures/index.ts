@@ -7,6 +7,7 @@ import { pipelineOverAppend } from './pipeline-over-append.ts'
 import { realtimeMedian, realtimeP99 } from './realtime.ts'
 import { start } from './start.ts'
 import { view } from './view.ts'
+import { peer } from './workerd.ts'
 
 /** All figures, in the order in which they are shown. */
 export const figures: readonly Figure[] = [
@@ -14,6 +15,7 @@ export const figures: readonly Figure[] = [
   pipelineOverAppend,
   naturalLoop,
   ingest,
+  peer,
   view,
   realtimeMedian,
   realtimeP99,
