@@ -37,14 +37,24 @@ const LOCK_BYTE = 2 ** 30
  */
 export function isCut(db: DatabaseSync, path: string): boolean {
   // Pages that are in the write-ahead log only are not missing: they enter the file first.
-  const checkpoint = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
-  if (checkpoint?.busy !== 0) return false
+  if (isBusy(db)) return false
   const pragma = (name: string) => Number(db.prepare(`PRAGMA ${name}`).get()?.[name])
   const pages = pragma('page_count')
   const pageBytes = pragma('page_size')
   if (statSync(path).size < pages * pageBytes) return true
   // A page that is free may hold anything.
   return pragma('freelist_count') === 0 && hasEmptyPage(path, pages, pageBytes)
+}
+
+/** Folds the write-ahead log into the file, unless somebody is at work on it: that must not be waited for here. */
+function isBusy(db: DatabaseSync): boolean {
+  const waitMs = Number(db.prepare('PRAGMA busy_timeout').get()?.timeout)
+  db.exec('PRAGMA busy_timeout = 0')
+  try {
+    return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${waitMs}`)
+  }
 }
 
 function hasEmptyPage(path: string, pages: number, pageBytes: number): boolean {
