@@ -1,0 +1,4 @@
+import { attack } from './attack.ts'
+import { documents, others, queries } from './families/arguments.ts'
+
+attack(documents, queries, others)

@@ -1,0 +1,4 @@
+import { attack } from './attack.ts'
+import { floods, large } from './families/floods.ts'
+
+attack(floods, large)

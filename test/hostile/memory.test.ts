@@ -1,0 +1,4 @@
+import { attack } from './attack.ts'
+import { bombs, heap, oneStep, uncounted } from './families/memory.ts'
+
+attack(heap, oneStep, uncounted, bombs)
