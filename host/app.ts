@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type AppEnv, gate } from './auth/gate.ts'
 import { methodsAt } from './auth/roles.ts'
+import { boundedJson } from './bounded-json.ts'
 import { type Config, isLoopback } from './config.ts'
 import { LyceumError } from './errors.ts'
 import type { Host } from './host.ts'
@@ -45,6 +46,7 @@ export function createShell({ config, keys, logger }: Pick<Host, 'config' | 'key
   if (isLoopback(config.bind)) app.use(ownNamesOnly(config.bind))
   app.use(gate(keys, (c) => absent(app, c)))
   app.use(limitBody)
+  app.use('/v1/plugins/*', boundedJson)
   return app
 }
 

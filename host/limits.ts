@@ -5,6 +5,8 @@ export const LIMITS = Object.freeze({
   // HTTP
   /** One body, as it arrives: a sender that fills the memory with a single request. */
   bodyBytes: 32 * 1024 * 1024,
+  /** Values in the JSON of one body, events aside: brackets that cost far more to parse than to send. */
+  bodyValues: 10_000,
   /** One body after gunzip: a small gzip that unpacks to gigabytes. */
   unpackedBodyBytes: 128 * 1024 * 1024,
   /** All headers of a request: a slow client that keeps sending headers. Node answers 431 above it. */
