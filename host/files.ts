@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DiskRoom } from './disk.ts'
@@ -22,6 +22,7 @@ export interface DataFolder {
  */
 export function openDataFolder(folder: string): DataFolder {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  keepOthersOut(folder)
   const disk = new DiskRoom(folder)
   disk.requireSome()
   const lock = new DatabaseSync(join(folder, 'lock.db'))
@@ -48,3 +49,19 @@ export function openDataFolder(folder: string): DataFolder {
     release: () => lock.close(),
   }
 }
+
+/**
+ * A folder that was there before may be open to every user of the machine, and a sandbox that has fallen to a
+ * plugin is one. Its group is the admin's business.
+ */
+function keepOthersOut(folder: string): void {
+  const { mode } = statSync(folder)
+  if ((mode & OTHERS) === 0) return
+  try {
+    chmodSync(folder, mode & ~OTHERS)
+  } catch {
+    // It belongs to somebody else, who decides; writing to it says what is missing.
+  }
+}
+
+const OTHERS = 0o007

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { type Confinement, confined } from './confine.ts'
+import { type Confinement, confined, endUser } from './confine.ts'
 import { type Frame, FrameError, type FrameHeader, type Payload } from './frame.ts'
 import { Life } from './life.ts'
 import { PIPE_FD, Port } from './port.ts'
@@ -39,6 +39,8 @@ export interface ChildExit {
 
 const OUTPUT_BYTES = 16_384
 const WATCH_MS = 100
+/** How long what a process has said may take to be read after its end. */
+const LAST_WORDS_MS = 1_000
 /** A busy machine may take long to start a process, above all one at a low priority. */
 const START_MS = 30_000
 const PAGE_BYTES = 4096
@@ -104,11 +106,17 @@ export class Child {
       clearInterval(this.#timer)
       this.#port.close()
       this.#settleReady(false)
+      for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.destroy()
       // A crash ends with other signals.
       const fromOutside = this.#killedFor === undefined && signal === 'SIGKILL'
       options.onExit({ killedFor: this.#killedFor, code, signal, fromOutside })
     }
+    // What it said last may be on its way still; but whoever inherited its pipes could hold them open for ever.
     this.#process.on('close', exited)
+    this.#process.on('exit', (code, signal) => {
+      if (options.confinement.uid !== undefined) endUser(options.confinement.uid)
+      setTimeout(() => exited(code, signal), LAST_WORDS_MS).unref()
+    })
     this.#process.on('error', (error) => {
       options.onOutput(error.message)
       exited(null, null)

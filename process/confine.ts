@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -73,6 +73,7 @@ const FIRST_UID = 64_000
 const UIDS = 1_000
 /** Chosen at random, for there may be other hosts on this machine. */
 let lastUid = randomInt(UIDS)
+const usersAtWork = new Set<number>()
 
 /**
  * A user for one child that needs no file but our code: each has another one, so that one that falls to a plugin
@@ -80,9 +81,23 @@ let lastUid = randomInt(UIDS)
  */
 export function ownUser(): number | undefined {
   mayGiveUsers ??= isRoot() && othersMayEnter(import.meta.dirname)
-  if (!mayGiveUsers) return undefined
-  lastUid = (lastUid + 1) % UIDS
+  if (!mayGiveUsers || usersAtWork.size === UIDS) return undefined
+  do lastUid = (lastUid + 1) % UIDS
+  while (usersAtWork.has(FIRST_UID + lastUid))
+  usersAtWork.add(FIRST_UID + lastUid)
   return FIRST_UID + lastUid
+}
+
+/**
+ * Takes the user of a child back that has ended, and ends whatever that has left running: a process that has
+ * fallen to a plugin may have started others, which the host knows nothing of.
+ */
+export function endUser(uid: number): void {
+  if (!usersAtWork.delete(uid)) return
+  // As that user, so that the kernel lets it reach nobody else.
+  spawn('/bin/sh', ['-c', 'kill -9 -1'], { uid, gid: uid, env: {}, cwd: '/', stdio: 'ignore' })
+    .on('error', () => {})
+    .unref()
 }
 
 let mayGiveUsers: boolean | undefined

@@ -17,6 +17,8 @@ const [softRssMb = 0, nice = 0] = process.argv.slice(2).map(Number)
 // Linux keeps a priority per thread, so it is set before isolated-vm starts its own.
 if (nice > 0) setPriority(nice)
 const { GuestIsolate } = await import('./isolate.ts')
+// isolated-vm is loaded. Any other addon would be native code, which Node's permissions do not bind.
+process.permission.drop('addon')
 const { LoadError } = await import('./endings.ts')
 
 const WATCH_MS = 10

@@ -97,10 +97,12 @@ const MAX_FRAME_BYTES = 64 * 1024 * 1024
 const START_MS = 30_000
 /** The process disposes what runs at this share of its memory cap, before the host kills it. */
 const SOFT_RSS_SHARE = 0.7
-const NODE_FLAGS = [
+/** What Node may do in a sandbox, beside reading its script. */
+export const NODE_FLAGS: readonly string[] = [
   ...CODE_ONLY,
   '--allow-addons',
   '--allow-fs-read=/etc/alpine-release', // the addon loader looks at it
+  '--no-experimental-sqlite', // Node's permissions do not bind it: it opens any file
   '--no-node-snapshot',
   // By default a batch of events fills a young generation, and all of it is copied once more.
   '--max-semi-space-size=4',

@@ -86,7 +86,7 @@ export class Checker {
     const started = new SerialProcess({
       name: 'checker',
       script: join(ROOT, 'host/registry/checker-process.ts'),
-      nodeFlags: [...CODE_ONLY, '--allow-worker'],
+      nodeFlags: [...CODE_ONLY, '--allow-worker', '--no-experimental-sqlite'],
       confinement: { uid: ownUser(), writesFiles: false },
       rssCapMb: LIMITS.checkerRssMb,
       maxFrameBytes: LIMITS.frameBytes,
