@@ -1,12 +1,13 @@
-import fc from 'fast-check'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type fc from 'fast-check'
 import { expect, vi } from 'vitest'
 import type { Model } from './model.ts'
-import { type HandlerSpec, POISONS, type Sent, sourceOf, type Version } from './plugin.ts'
+import { type Sent, sourceOf, type Version } from './plugin.ts'
 import { isOf, type Real, settle } from './real.ts'
 
 type Command = fc.AsyncCommand<Model, Real, false>
 
-class Send implements Command {
+export class Send implements Command {
   readonly events: readonly Sent[]
   /** How many of the events before are sent again with them. */
   readonly again: number
@@ -63,7 +64,7 @@ export class Publish implements Command {
   toString = () => `publish ${JSON.stringify(this.spec)}`
 }
 
-class Rollback implements Command {
+export class Rollback implements Command {
   readonly pick: number
 
   constructor(pick: number) {
@@ -81,7 +82,7 @@ class Rollback implements Command {
   toString = () => `rollback to one of all, ${this.pick}`
 }
 
-class Pause implements Command {
+export class Pause implements Command {
   check = (model: Readonly<Model>) => model.active !== undefined
 
   async run(model: Model, real: Real): Promise<void> {
@@ -92,7 +93,7 @@ class Pause implements Command {
   toString = () => 'pause'
 }
 
-class Quarantine implements Command {
+export class Quarantine implements Command {
   check = (model: Readonly<Model>) => model.active !== undefined
 
   async run(model: Model, real: Real): Promise<void> {
@@ -117,11 +118,13 @@ export class Resume implements Command {
   toString = () => 'resume'
 }
 
-class Kill implements Command {
+export class Kill implements Command {
   readonly what: 'sandboxes' | 'stores'
+  readonly afterMs: number
 
-  constructor(what: 'sandboxes' | 'stores') {
+  constructor(what: 'sandboxes' | 'stores', afterMs: number) {
     this.what = what
+    this.afterMs = afterMs
   }
 
   check = () => true
@@ -129,27 +132,48 @@ class Kill implements Command {
   async run(_: Model, real: Real): Promise<void> {
     const { supervisor, stores } = real.host.host
     const pids = () => (this.what === 'stores' ? stores.pids : supervisor.pids)
+    await sleep(this.afterMs)
     const killed = new Set(pids())
     for (const pid of killed) process.kill(pid, 'SIGKILL')
     await vi.waitUntil(() => pids().every((pid) => !killed.has(pid)), 10_000)
   }
 
-  toString = () => `kill ${this.what}`
+  toString = () => `kill ${this.what} after ${this.afterMs} ms`
 }
 
-class Restart implements Command {
+/** Commands that follow each other at once: a process is only killed in the middle of something if there is something. */
+export class Both implements Command {
+  readonly first: Command
+  readonly second: Command
+
+  constructor(first: Command, second: Command) {
+    this.first = first
+    this.second = second
+  }
+
+  check = (model: Readonly<Model>) => this.first.check(model) && this.second.check(model)
+
+  async run(model: Model, real: Real): Promise<void> {
+    await this.first.run(model, real)
+    await this.second.run(model, real)
+  }
+
+  toString = () => `${this.first.toString()}, ${this.second.toString()}`
+}
+
+export class Restart implements Command {
   check = () => true
   run = (_: Model, real: Real): Promise<void> => real.restart()
   toString = () => 'restart'
 }
 
-class Settle implements Command {
+export class Settle implements Command {
   check = (model: Readonly<Model>) => model.active !== undefined
   run = async (model: Model, real: Real): Promise<void> => void (await settle(model, real))
   toString = () => 'settle'
 }
 
-class Retry implements Command {
+export class Retry implements Command {
   /** One of the dead letters; undefined for all. */
   readonly pick: number | undefined
   readonly twice: boolean
@@ -196,54 +220,3 @@ class Retry implements Command {
 
   toString = () => `retry ${this.pick ?? 'all'}${this.twice ? ' twice at once' : ''}`
 }
-
-const handler: fc.Arbitrary<HandlerSpec> = fc.record({
-  least: fc.constantFrom(0, 0, 2),
-  from: fc.constantFrom('start', 'now'),
-  mode: fc.constantFrom('soft', 'realtime'),
-  reads: fc.boolean(),
-})
-const version: fc.Arbitrary<Version> = fc.record(
-  { fails: fc.subarray([...POISONS]), first: handler, second: handler },
-  { requiredKeys: ['fails'] },
-)
-const event = (poisoned: number): fc.Arbitrary<Omit<Sent, 'id'>> =>
-  fc.record({
-    wanted: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),
-    n: fc.integer({ min: 0, max: 4 }),
-    key: fc.constantFrom('a', 'b', 'c'),
-    poison: fc.oneof(
-      { weight: poisoned, arbitrary: fc.constantFrom(...POISONS) },
-      { weight: 12, arbitrary: fc.constant(undefined) },
-    ),
-  })
-/** More than one batch, made of a few events over and over. */
-const crowd = fc.array(event(1), { minLength: 1, maxLength: 5 }).map((some) =>
-  Array.from({ length: 400 }, (_, at) => {
-    const like = some[at % some.length]
-    return { wanted: true, n: at % 5, key: 'a', poison: undefined, ...(at % 80 === 0 && like) }
-  }),
-)
-const few = fc.array(event(3), { minLength: 1, maxLength: 12 })
-
-/** Everything that can happen, in any order. */
-export const commands = (replayPath: string | undefined) =>
-  fc.commands<Model, Real, false>(
-    [
-      fc.tuple(few, fc.nat({ max: 3 })).map(([events, again]) => new Send(events, again)),
-      fc.tuple(few, fc.nat({ max: 3 })).map(([events, again]) => new Send(events, again)),
-      fc.tuple(crowd, fc.nat({ max: 50 })).map(([events, again]) => new Send(events, again)),
-      version.map((spec) => new Publish(spec)),
-      version.map((spec) => new Publish(spec)),
-      fc.nat({ max: 20 }).map((pick) => new Rollback(pick)),
-      fc
-        .tuple(fc.option(fc.nat({ max: 20 }), { nil: undefined }), fc.boolean())
-        .map(([pick, twice]) => new Retry(pick, twice)),
-      fc.constant(new Settle()),
-      fc.constantFrom<'stores' | 'sandboxes'>('stores', 'sandboxes').map((what) => new Kill(what)),
-      fc.constantFrom(new Pause(), new Quarantine()),
-      fc.constant(new Resume()),
-      fc.nat({ max: 2 }).map((n) => (n === 0 ? new Restart() : new Kill('stores'))),
-    ],
-    { maxCommands: 16, size: 'max', ...(replayPath !== undefined && { replayPath }) },
-  )

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
-import { commands, Publish, Resume } from './commands.ts'
+import { commands } from './arbitraries.ts'
+import { Publish, Resume } from './commands.ts'
 import { Model } from './model.ts'
 import { Real, settle } from './real.ts'
 
@@ -39,6 +40,7 @@ test('whatever is sent, published, killed or retried in whatever order, each han
       try {
         await fc.asyncModelRun(() => ({ model, real }), steps)
         if (model.paused || model.quarantined) await new Resume().run(model, real)
+        if (model.active !== undefined) await settle(model, real)
         // Both handlers at last, so that what waited for one that was gone is seen.
         await new Publish(LAST).run(model, real)
         await settle(model, real)
