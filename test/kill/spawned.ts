@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -11,16 +12,19 @@ import { type SpawnedHost, spawnHost } from '../support/spawned-host.ts'
 export class Machine {
   readonly dataDir: string
   readonly #token: string
+  readonly #flags: readonly string[]
   #host: SpawnedHost | undefined
 
-  private constructor(dataDir: string, token: string) {
+  private constructor(dataDir: string, token: string, flags: readonly string[]) {
     this.dataDir = dataDir
     this.#token = token
+    this.#flags = flags
   }
 
-  static async start(dataDir: string): Promise<Machine> {
-    const host = await spawnHost(dataDir, FLAGS)
-    const machine = new Machine(dataDir, await issueToken(await loadKeys(dataDir), { role: 'admin' }, 3_600))
+  static async start(dataDir: string, flags: readonly string[] = BARE): Promise<Machine> {
+    const host = await spawnHost(dataDir, flags)
+    const token = await issueToken(await loadKeys(dataDir), { role: 'admin' }, TOKEN_SECONDS)
+    const machine = new Machine(dataDir, token, flags)
     machine.#host = host
     return machine
   }
@@ -31,22 +35,41 @@ export class Machine {
   }
 
   async restart(): Promise<void> {
-    this.#host = await spawnHost(this.dataDir, FLAGS)
+    this.#host = await spawnHost(this.dataDir, this.#flags)
+  }
+
+  /** Starts it and hands the process over at once; whatever comes of it, the host is down afterwards. */
+  async startInVain(onSpawned: (child: ChildProcess) => void): Promise<void> {
+    const host = await spawnHost(this.dataDir, this.#flags, onSpawned).catch(() => undefined)
+    await host?.stop('SIGKILL')
   }
 
   async kill(): Promise<void> {
-    const { host } = this
+    await this.stop('SIGKILL')
+  }
+
+  /** Ends the host with a signal; resolves with its exit code, or null where a signal ended it. */
+  async stop(signal: NodeJS.Signals): Promise<number | null> {
+    const code = await this.host.stop(signal)
     this.#host = undefined
-    await host.stop('SIGKILL')
+    return code
   }
 
   async call(method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> {
-    const answer = await fetch(this.host.url + path, {
+    const answer = await this.fetch(path, {
       method,
-      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     return { status: answer.status, json: await answer.json() }
+  }
+
+  /** Any request, as the admin. */
+  async fetch(path: string, { headers, ...request }: Request = {}): Promise<Response> {
+    return fetch(this.host.url + path, {
+      ...request,
+      headers: { ...headers, authorization: `Bearer ${this.#token}` },
+    })
   }
 
   async publish(id: string, source: string, version = '1.0.0'): Promise<void> {
@@ -73,7 +96,13 @@ export class Machine {
   }
 }
 
-const FLAGS = ['--no-samples', '--no-plugins']
+/** What {@link Machine.fetch} sends. */
+export interface Request extends Omit<RequestInit, 'headers'> {
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const BARE = ['--no-samples', '--no-plugins']
+const TOKEN_SECONDS = 12 * 3_600
 
 /** What SQLite says of every database file in a folder. */
 export async function integrity(dataDir: string): Promise<Record<string, unknown>> {

@@ -18,14 +18,20 @@ export interface SpawnedHost {
   stop(signal: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts a host on a folder and resolves when it listens. @throws with its output where it does not */
+/**
+ * Starts a host on a folder and resolves when it listens.
+ * @param onSpawned told of the process at once, long before it listens
+ * @throws with its output where it does not come to listen
+ */
 export async function spawnHost(
   dataDir: string,
   flags: readonly string[] = ['--no-samples'],
+  onSpawned: (child: ChildProcess) => void = () => {},
 ): Promise<SpawnedHost> {
   const child = spawn(process.execPath, [CLI, 'start', '--port', '0', '--data', dataDir, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  onSpawned(child)
   let output = ''
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const url = new Promise<{ url: string; link: string }>((resolve, reject) => {
@@ -53,7 +59,8 @@ export async function spawnHost(
   }
 }
 
-function childrenOf(pid: number): number[] {
+/** Process ids of the children of a process, found through the system. */
+export function childrenOf(pid: number): number[] {
   const found: number[] = []
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
