@@ -11,6 +11,7 @@ import { LyceumError } from '../host/errors.ts'
 import { type Host, openHost } from '../host/host.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { type Served, serveHost } from '../host/serve.ts'
+import { keepStoreCompiled } from '../host/storage/store.ts'
 import { course } from '../sdk/testing/index.ts'
 import { type Connection, connect } from './connection.ts'
 
@@ -64,6 +65,7 @@ async function start(options: Options): Promise<void> {
   console.log(`Lyceum is listening on ${served.url}`)
   console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
   tellHowToPublish(config, served.url)
+  keepStoreCompiled()
   if (config.samples) await loadSamplesOnce(host, connection)
   await tellChanged(plugins, host)
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { COMPILED, keepCompiled } from '../../process/compile.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
@@ -13,21 +14,24 @@ export interface StoreOptions {
   readonly onSlow: (plugin: string, tookMs: number) => void
 }
 
-const ROOT = join(import.meta.dirname, '../..')
+const SCRIPT = join(import.meta.dirname, 'store-process.ts')
+const V8_FLAGS = ['--enable-experimental-regexp-engine-on-excessive-backtracks']
+const CONFINEMENT = { uid: undefined, writesFiles: true }
 
 /** Starts a store process: the document engine, killable, with access to one folder. */
 export function startStore(options: StoreOptions): SerialProcess {
   return new SerialProcess({
     ...options,
-    script: join(ROOT, 'host/storage/store-process.ts'),
+    script: SCRIPT,
     nodeFlags: [
       ...CODE_ONLY,
       '--allow-worker',
       `--allow-fs-read=${options.folder}`,
       `--allow-fs-write=${options.folder}`,
-      '--enable-experimental-regexp-engine-on-excessive-backtracks',
+      ...V8_FLAGS,
+      ...COMPILED,
     ],
-    confinement: { uid: undefined, writesFiles: true },
+    confinement: CONFINEMENT,
     rssCapMb: LIMITS.storeRssMb,
     maxFrameBytes: LIMITS.frameBytes,
     requestMs: LIMITS.storeOpMs,
@@ -35,6 +39,11 @@ export function startStore(options: StoreOptions): SerialProcess {
     refusal: refusalOf,
     lost: storeLost,
   })
+}
+
+/** Makes the next start faster; costs a moment of one core where it has not been done yet. */
+export function keepStoreCompiled(): void {
+  keepCompiled(SCRIPT, V8_FLAGS, CONFINEMENT)
 }
 
 /** The failure of everything that was under way in a store that went away. */
