@@ -23,6 +23,8 @@ import {
 } from './store-protocol.ts'
 
 const files = new Map<string, PluginFile>()
+/** Why files could not be opened: what was sent behind the request to open fails for the same reason. */
+const unopened = new Map<string, unknown>()
 serve(LIMITS.frameBytes, answer, failureOf)
 
 /** Carries one request out. Control comes from the host and is trusted; the bytes come from guests and are not. */
@@ -30,10 +32,7 @@ function answer(frame: Frame): string {
   const { control: text, bytes } = splitPayload(frame.payload)
   switch (frame.kind) {
     case StoreKind.open: {
-      const control = JSON.parse(text) as OpenControl
-      const file = files.get(control.db) ?? new PluginFile(control.path, DEFAULT_DOCUMENT_LIMITS)
-      files.set(control.db, file)
-      file.declare(control.collections)
+      open(JSON.parse(text) as OpenControl)
       return ''
     }
     case StoreKind.claim: {
@@ -84,9 +83,22 @@ function answer(frame: Frame): string {
   }
 }
 
+function open({ db, path, collections }: OpenControl): void {
+  try {
+    const file = files.get(db) ?? new PluginFile(path, DEFAULT_DOCUMENT_LIMITS)
+    files.set(db, file)
+    file.declare(collections)
+    unopened.delete(db)
+  } catch (error) {
+    if (!files.has(db)) unopened.set(db, error)
+    throw error
+  }
+}
+
 function fileOf(control: DbControl): PluginFile {
   const file = files.get(control.db)
-  if (file === undefined) throw new LyceumError('store_lost', 'The database is not open in this store.')
+  if (file === undefined)
+    throw unopened.get(control.db) ?? new LyceumError('store_lost', 'The database is not open in this store.')
   return file
 }
 
