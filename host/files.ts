@@ -27,7 +27,8 @@ export function openDataFolder(folder: string): DataFolder {
   disk.requireSome()
   const lock = new DatabaseSync(join(folder, 'lock.db'))
   try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT;')
+    // A journal would stay behind: one that is locked like this is never taken away.
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; COMMIT;')
   } catch (error) {
     lock.close()
     if (dataFailure(error) === 'damaged')

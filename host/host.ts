@@ -170,10 +170,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   })
 
   const logPosition = (plugin: string) =>
-    Math.min(
-      log.head(),
-      ...lane.status(plugin).flatMap(({ state, cursor }) => (state === 'idle' ? [] : [cursor])),
-    )
+    Math.min(log.head(), ...lane.status(plugin).map(({ cursor }) => cursor))
   const explain = async (error: LyceumError, withStack: boolean) => {
     const { plugin, version, stack, ...details } = error.details ?? {}
     if (typeof plugin !== 'string' || typeof version !== 'string' || typeof stack !== 'string') return error

@@ -55,8 +55,8 @@ export function addMetrics(app: App, host: Host): void {
     })
     for (const plugin of host.plugins.active().keys()) {
       quarantined.set({ plugin }, host.conduct.of(plugin).quarantined === undefined ? 0 : 1)
-      for (const { endpoint, cursor, state } of host.lane.status(plugin))
-        lag.set({ plugin, endpoint }, state === 'idle' ? 0 : head - cursor)
+      for (const { endpoint, cursor } of host.lane.status(plugin))
+        lag.set({ plugin, endpoint }, head - cursor)
     }
     c.header('Content-Type', registry.contentType)
     return c.body(await registry.metrics())

@@ -30,10 +30,12 @@ export function addQueries(app: App, host: Host): void {
     const caller = callerOf(c)
     try {
       const asked = new URL(c.req.url).searchParams
+      // Before it is asked: what is committed meanwhile may be in the answer or not.
+      const position = host.logPosition(plugin)
       const answer = await host.questions.answer('query', plugin, name, asked, caller)
       c.header('Content-Type', 'application/json')
       c.header('Lyceum-Version', answer.version)
-      c.header('Lyceum-Log-Position', String(host.logPosition(plugin)))
+      c.header('Lyceum-Log-Position', String(position))
       return c.body(new Uint8Array(answer.result))
     } catch (error) {
       throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
