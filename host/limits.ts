@@ -15,6 +15,8 @@ export const LIMITS = Object.freeze({
   headersTimeoutMs: 20_000,
   /** Time for a whole request to arrive: a body that drips in for hours. */
   requestTimeoutMs: 120_000,
+  /** Connections at a time: a client that opens one after the other, until the host can open no file. */
+  connections: 2_000,
   /** Characters of one dimension or parameter in a query string: long keys in logs and caches. */
   parameterChars: 1024,
 

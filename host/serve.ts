@@ -22,6 +22,7 @@ export async function serveHost(host: Host): Promise<Served> {
   }) as Server
   server.headersTimeout = LIMITS.headersTimeoutMs
   server.requestTimeout = LIMITS.requestTimeoutMs
+  server.maxConnections = LIMITS.connections
   server.listen(port, bind)
   await once(server, 'listening')
   const address = server.address()

@@ -13,7 +13,7 @@ export const HARDEN = `'use strict';
 (() => {
   for (const name of ['FinalizationRegistry', 'WeakRef', 'SharedArrayBuffer', 'Atomics', 'WebAssembly'])
     delete globalThis[name];
-  const { construct, defineProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
+  const { apply, construct, defineProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
 
   const replace = (Original, Replacement) => {
     for (const key of ownKeys(Original))
@@ -42,6 +42,16 @@ export const HARDEN = `'use strict';
   const now = () => turnMs;
   defineProperty(Date, 'now', { value: now });
   if (globalThis.Temporal !== undefined) delete Temporal.Now;
+  // Without a date these show the real time.
+  const formats = Intl.DateTimeFormat.prototype;
+  const { get: formatOf } = getOwnPropertyDescriptor(formats, 'format');
+  const { formatToParts } = formats;
+  const dated = (date) => date === undefined ? turnMs : date;
+  defineProperty(formats, 'format', { get() {
+    const format = apply(formatOf, this, []);
+    return (date) => format(dated(date));
+  } });
+  defineProperty(formats, 'formatToParts', { value(date) { return apply(formatToParts, this, [dated(date)]); } });
 
   // Nobody reads the console of an isolate: what is written there would be lost without a word.
   const RealError = Error;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GuestOp } from '../../sandbox/supervisor.ts'
-import { type Ask, Lab } from './lab.ts'
+import { type Ask, Lab } from '../sandbox/lab.ts'
 
 let lab: Lab
 beforeAll(async () => {
@@ -287,6 +287,27 @@ describe('Date', () => {
       return [first, ...same, Date.now() > first, c.now().getTime() === Date.now()]`
     const atMs = Date.UTC(2026, 0, 1)
     expect(await inside(body)).toEqual([atMs, atMs, atMs, atMs, true, true])
+  })
+
+  test('is what dates are formatted from that are not given', async () => {
+    const body = `
+      const format = new Intl.DateTimeFormat('en', { fractionalSecondDigits: 3, second: 'numeric', year: 'numeric', timeZone: 'UTC' })
+      const shown = [format.format(), format.format(undefined), format.formatToParts().map(({ value }) => value).join('')]
+      Object.prototype.apply = Function.prototype.apply = () => 5
+      for (let at = 0; at < 2e7; at++);
+      return [shown[0] === format.format(), shown[0] === shown[1], shown[0] === shown[2], shown[0].includes('2026'),
+        format.format(new Date(0)).includes('1970'), format.format(5) === format.format(new Date(5)),
+        format.resolvedOptions().timeZone, typeof format.formatRange(new Date(0), new Date(1e12))]`
+    expect(await inside(body)).toEqual([true, true, true, true, true, true, 'UTC', 'string'])
+    expect(await inside('return new Intl.DateTimeFormat("en").format(NaN)')).toContain('RangeError')
+    expect(await inside('return Reflect.get(Intl.DateTimeFormat.prototype, "format", {})')).toContain(
+      'TypeError',
+    )
+    // Every way to make text of what has a time says the time of the turn.
+    expect(
+      await inside(`const all = [new Date().toLocaleString('sv', { timeZone: 'UTC' }), Temporal.Instant.fromEpochMilliseconds(Date.now()).toString()]
+        return all.map((text) => text.slice(0, 10))`),
+    ).toEqual(['2026-01-01', '2026-01-01'])
   })
 
   test('leads to no other clock', async () => {
