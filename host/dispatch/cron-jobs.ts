@@ -103,7 +103,10 @@ export class CronJobs {
         passed: 0,
       })
       if (seq > nowMs + CLOCK_PUT_BACK_MS) {
-        logger.warn({ plugin: plugin.id, endpoint: endpoint.name }, 'the clock was put back: the job begins anew')
+        logger.warn(
+          { plugin: plugin.id, endpoint: endpoint.name },
+          'the clock was put back: the job begins anew',
+        )
         const { generation } = plugin.store
         const about = { cursor, generation, version: plugin.activation, epoch, log: logId }
         await plugin.store.begin({ move: { ...about, from: seq, to: nowMs } }).commit(EMPTY)
