@@ -1,4 +1,4 @@
 import { attack } from './attack.ts'
-import { documents, others, queries } from './families/arguments.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(documents, queries, others)
+attack(...FAMILIES.arguments)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS, type Quota } from '../../host/limits.ts'
 import { type Answer, startHost, type TestHost } from '../support/host.ts'
@@ -32,6 +33,8 @@ const BESIDE_CPU_MS = 700
 const IDLE_MB = { sandbox: 320, store: 550 }
 /** Above its cap a process may grow for as long as that takes to be seen. */
 const MOST_MB = LIMITS.sandboxRssMb + 400
+/** Between two questions to the quiet plugin: it is to be asked all the time, not to be a flood itself. */
+const BESIDE_PAUSE_MS = 25
 const PATIENCE_MS = 15_000
 const STARTED_MS = Date.UTC(2026, 2, 1, 9, 30, 30)
 const MINUTE_MS = 60_000
@@ -157,8 +160,10 @@ class Range {
       isOver = true
     })
     over.catch(() => {})
-    do await this.#quietAnswers()
-    while (!isOver)
+    do {
+      await this.#quietAnswers()
+      await sleep(BESIDE_PAUSE_MS)
+    } while (!isOver)
     return over
   }
 
@@ -307,7 +312,7 @@ class Range {
       expect(tookMs, `ms that ${plugin} ran`).toBeLessThan(wallMs + NOTICE_MS + SLACK_MS)
     let before = childrenCpuMs()
     await this.#until('no child computes any more', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 40))
+      await sleep(40)
       const now = childrenCpuMs()
       const rested = now - before <= 10
       before = now
@@ -331,7 +336,7 @@ class Range {
     const deadlineMs = performance.now() + PATIENCE_MS
     while (!(await holds())) {
       if (performance.now() > deadlineMs) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await sleep(10)
     }
   }
 

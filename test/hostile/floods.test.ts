@@ -1,4 +1,4 @@
 import { attack } from './attack.ts'
-import { floods, large } from './families/floods.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(floods, large)
+attack(...FAMILIES.floods)

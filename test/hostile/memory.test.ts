@@ -1,4 +1,4 @@
 import { attack } from './attack.ts'
-import { bombs, heap, oneStep, uncounted } from './families/memory.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(heap, oneStep, uncounted, bombs)
+attack(...FAMILIES.memory)

@@ -1,4 +1,4 @@
 import { attack } from './attack.ts'
-import { loads, manifests, maps } from './families/publishes.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(loads, manifests, maps)
+attack(...FAMILIES.publish)

@@ -1,4 +1,4 @@
 import { attack } from './attack.ts'
-import { markup, prototypes, reach } from './families/reach.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(prototypes, reach, markup)
+attack(...FAMILIES.reach)

@@ -1,5 +1,4 @@
 import { attack } from './attack.ts'
-import { loops, loopsInLooking, loopsLater } from './families/loops.ts'
-import { nativeLoops, rejections } from './families/native.ts'
+import { FAMILIES } from './families/index.ts'
 
-attack(loops, loopsLater, loopsInLooking, rejections, nativeLoops)
+attack(...FAMILIES.time)

@@ -40,7 +40,7 @@ export const loops: Family = {
     ),
     query(
       'never lets go of what it uses',
-      '{ using it = { [Symbol.dispose]() { for (;;); } } } return 1',
+      'const all = new DisposableStack(); all.defer(() => { for (;;); }); all.dispose()',
       LOOP,
     ),
     view('loops while a template is read', 'html`${{ toString() { for (;;); } }}`', LOOP),
@@ -50,7 +50,8 @@ export const loops: Family = {
 
 export const loopsLater: Family = {
   title: 'loops after an await or a reply',
-  stoppedBy: 'every turn is timed, that of a reply too, and all turns of a call are added up: `over_cpu`',
+  stoppedBy:
+    'every turn is timed, that of a reply too, and all turns of a call are added up: `over_cpu`; a promise that nothing resolves is noticed when nothing is under way: `plugin_failed`',
   plugins: [
     query('loops after a reply of the host', "await db.collection('a').findOne(); for (;;);", LOOP),
     query(
@@ -180,7 +181,7 @@ export const loopsInLooking: Family = {
     query('logs what loops', 'log({ toJSON() { for (;;); } }); return 1', LOOP),
     query(
       'logs an error that loops',
-      'class E extends Error { get stack() { for (;;); } } log(new E()); return 1',
+      'class E extends Error { get name() { for (;;); } } log(new E()); return 1',
       LOOP,
     ),
     handler(

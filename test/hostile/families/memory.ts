@@ -1,4 +1,4 @@
-import { BOMB, type Family, handler, query, top } from '../plugin.ts'
+import { BOMB, type Family, handler, query } from '../plugin.ts'
 
 const OR_OK = [...BOMB, 'ok']
 
@@ -69,17 +69,13 @@ export const heap: Family = {
       'let a = ["x".repeat(1e5)]; for (let i = 0; i < 20; i++) a = [a, a]; return a',
       [...BOMB, 'over_output'],
     ),
-    top('fills the memory at its top', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))', [
-      'over_memory',
-      'over_cpu',
-      'over_wall',
-    ]),
   ],
 }
 
 export const oneStep: Family = {
   title: 'memory in one native step (`fill`, `concat`, `replace`)',
-  stoppedBy: 'poison within 250 ms; else the cap of the process',
+  stoppedBy:
+    'poison within 250 ms; else the cap of the process. Where V8 aborts the process (an invalid table or array size), the host starts another',
   plugins: [
     query('fills one array', 'new Array(1e8).fill({})', BOMB),
     query('concatenates an array with itself', 'let a = [1]; for (;;) a = a.concat(a)', BOMB),
@@ -111,7 +107,7 @@ export const oneStep: Family = {
 export const uncounted: Family = {
   title: 'memory that V8 does not count: resizable and shared buffers, WebAssembly, formats of Intl',
   stoppedBy:
-    "what can be left out is not there; of the rest, the process's own measure of its memory: `over_memory`",
+    "what can be left out is not there; of the rest, the process's own measure of its memory: `over_memory`; where that does not come back, the process ends",
   plugins: [
     query('grows a buffer', 'new ArrayBuffer(8, { maxByteLength: 2 ** 30 }).resize(2 ** 30)', [
       'plugin_failed',
