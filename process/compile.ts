@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Confinement, confined } from './confine.ts'
 import { PIPE_FD } from './port.ts'
@@ -7,7 +8,8 @@ import { PIPE_FD } from './port.ts'
 /** Node's flags for a child that starts with what {@link keepCompiled} kept. */
 export const COMPILED: readonly string[] = [`--import=${join(import.meta.dirname, 'compiled.js')}`]
 
-const KEPT = join(import.meta.dirname, '../node_modules/.cache/lyceum-children')
+/** Says that all of it is there. */
+const MARK = join(import.meta.dirname, '../node_modules/.cache/lyceum-children/whole')
 
 /**
  * Starts a child's script once without permissions and without work, so that what it compiles is kept for those
@@ -15,7 +17,7 @@ const KEPT = join(import.meta.dirname, '../node_modules/.cache/lyceum-children')
  * folder cannot be written, everything is compiled as if this were the first start.
  */
 export function keepCompiled(script: string, v8Flags: readonly string[], confinement: Confinement): void {
-  if (existsSync(KEPT)) return
+  if (existsSync(MARK)) return
   const own = [...v8Flags, '--disable-warning=ExperimentalWarning', ...COMPILED, script]
   const { program, args, uid, gid } = confined(process.execPath, own, confinement)
   const child = spawn(program, args, {
@@ -26,9 +28,16 @@ export function keepCompiled(script: string, v8Flags: readonly string[], confine
     gid,
   })
   const pipe = child.stdio[PIPE_FD]
+  let isLoaded = false
   // Its first frame says that all is loaded; without its pipe it ends, and what was compiled is written.
-  pipe?.once('data', () => pipe.destroy())
+  pipe?.once('data', () => {
+    isLoaded = true
+    pipe.destroy()
+  })
   pipe?.on('error', () => {})
   child.on('error', () => {})
+  child.on('exit', (code) => {
+    if (isLoaded && code === 0) writeFile(MARK, '').catch(() => {})
+  })
   child.unref()
 }
