@@ -21,8 +21,6 @@ export interface HostilePlugin {
   readonly times?: number
   /** What it is asked with: the query string of its address. */
   readonly asked?: string
-  /** Takes so long that it runs in the soak only. */
-  readonly isLong?: boolean
   /** It has a handler that fills its database, and is sent an event for that first. */
   readonly isFilled?: boolean
   /** What its answer must be, where it ended with `ok`: a pattern for the text. */
@@ -42,7 +40,6 @@ export interface HostilePublish {
     readonly id?: string
   }
   readonly ends: Ends
-  readonly isLong?: boolean
 }
 
 export type Hostile = HostilePlugin | HostilePublish
@@ -54,9 +51,11 @@ export interface Family {
   /** What stops it, as the table in sandbox/README.md says it: Markdown. */
   readonly stoppedBy: string
   readonly plugins: readonly Hostile[]
+  /** Names of those that are much like others or take long: they are let in by the soak only. */
+  readonly inSoak?: readonly string[]
 }
 
-type More = Partial<Pick<HostilePlugin, 'quota' | 'times' | 'asked' | 'isLong' | 'answers'>> & {
+type More = Partial<Pick<HostilePlugin, 'quota' | 'times' | 'asked' | 'answers'>> & {
   /** Code at the top of the module. */
   readonly top?: string
   /** Options of the endpoint, as source text. */
@@ -108,7 +107,7 @@ function filling(body: string): string {
 }
 
 function made(name: string, trigger: Trigger, source: string, ends: Ends, more: More): HostilePlugin {
-  const { quota = {}, times, asked, isLong, answers, fill } = more
+  const { quota = {}, times, asked, answers, fill } = more
   return {
     name,
     trigger,
@@ -118,29 +117,18 @@ function made(name: string, trigger: Trigger, source: string, ends: Ends, more: 
     quota,
     ...(times !== undefined && { times }),
     ...(asked !== undefined && { asked }),
-    ...(isLong !== undefined && { isLong }),
     ...(answers !== undefined && { answers }),
   }
 }
 
 /** A query whose publish is the attack: code at the top of the module. */
-export function top(
-  name: string,
-  code: string,
-  ends: Ends,
-  more: { readonly isLong?: boolean } = {},
-): HostilePublish {
-  return publish(name, { bundle: `${IMPORTS}\n${code}\nexport const run = query(() => 1)` }, ends, more)
+export function top(name: string, code: string, ends: Ends): HostilePublish {
+  return publish(name, { bundle: `${IMPORTS}\n${code}\nexport const run = query(() => 1)` }, ends)
 }
 
 /** A publish that is the attack. */
-export function publish(
-  name: string,
-  given: HostilePublish['publish'],
-  ends: Ends,
-  more: { readonly isLong?: boolean } = {},
-): HostilePublish {
-  return { name, publish: given, ends, ...more }
+export function publish(name: string, given: HostilePublish['publish'], ends: Ends): HostilePublish {
+  return { name, publish: given, ends }
 }
 
 /** Ends of code that uses up its time, where the watch sees it. */

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FAMILIES } from './families/index.ts'
+import type { Family } from './plugin.ts'
 import { withTable } from './table.ts'
 
 const README = join(import.meta.dirname, '../../sandbox/README.md')
@@ -21,4 +22,8 @@ test('no two plugins have the same name, and every one may end in some way', () 
   expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([])
   for (const { name, ends } of plugins) expect(ends.length, name).toBeGreaterThan(0)
   expect(plugins.length).toBeGreaterThan(120)
+  const inSoak = Object.values(FAMILIES).flatMap((families) =>
+    families.flatMap(({ inSoak = [] }: Family) => inSoak),
+  )
+  expect(inSoak.filter((name) => !names.includes(name))).toEqual([])
 })

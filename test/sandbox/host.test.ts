@@ -92,37 +92,6 @@ test('a new version that behaves is let out', async () => {
   expect((await about('murderous')).conduct).toMatchObject({ strikes: 0, quarantined: null })
 })
 
-test.each([
-  ['memory', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))', /over_memory|over_cpu/],
-  ['output', 'return "x".repeat(5e6)', /over_output/],
-  ['ops', 'for (;;) db.collection("a").findOne().catch(() => {})', /over_ops|over_cpu|over_memory/],
-  ['loops of calls', 'return self.run()', /over_depth/],
-  ['nothing', 'await new Promise(() => {})', /plugin_failed/],
-])('too much of %s is refused by its name', async (what, body, code) => {
-  const id = `greedy${what.replaceAll(' ', '')}`
-  await hostile(id, body)
-  expect((await beside(run(id))).json.code).toMatch(code)
-})
-
-test.each([
-  ['a loop', 'for (;;);', 'over_'],
-  ['a native loop', 'new Array(2 ** 32 - 1).indexOf(1);', 'over_'],
-  ['a bomb', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length));', 'over_'],
-  ['an error', 'throw new TypeError("no");', 'bundle_broken'],
-  ['a promise that nothing resolves', 'await new Promise(() => {});', 'manifest_refused'],
-  [
-    'more exports than are read',
-    Array.from({ length: 300 }, (_, n) => `export const e${n} = query(() => 1);`).join(''),
-    'manifest_refused',
-  ],
-])('a bundle with %s at its top is refused, and nothing runs of it', async (_, top, code) => {
-  const source = `import { query } from '@lyceum/sdk'\n${top}\nexport const run = query(() => 1)`
-  const answer = await beside(lyceum.publish('unborn', source))
-  expect(answer.json.code).toContain(code)
-  expect((await run('unborn')).json.code).toBe('plugin_unknown')
-  expect(lyceum.host.conduct.of('unborn').strikes).toBe(0)
-})
-
 test('an author has only so many publishes under way, which keeps out nobody else', async () => {
   const token = await lyceum.token({ role: 'author', user: 'many' })
   const other = await lyceum.token({ role: 'author', user: 'one' })

@@ -44,6 +44,22 @@ export const documents: Family = {
   title: '`db` with hostile documents: `__proto__`, huge indexes, deep nesting, invalid values',
   stoppedBy:
     'documents are copied into plain data and checked before anything looks at them: `document_invalid`, `update_invalid`',
+  inSoak: [
+    'sets a negative index',
+    'pushes a slice of endless length',
+    'sets a path of a thousand steps',
+    'stores a document that holds itself',
+    'counts with what is no number',
+    'multiplies to infinity',
+    'makes a Decimal128 of endless length',
+    'makes a Long of a million digits',
+    'stores a NUL in a key',
+    'names a collection by a path',
+    'writes in bulk by getters',
+    'upserts by a filter of the prototype',
+    'makes an operator in a pipeline',
+    'forges the bytes of a Binary',
+  ],
   plugins: [
     write('stores a key __proto__', 'await c.insertOne(JSON.parse(\'{"__proto__":{"polluted":1}}\'))'),
     write(
@@ -164,6 +180,7 @@ export const queries: Family = {
     '`db` with hostile queries: operators that multiply, catastrophic patterns, JavaScript, other collections',
   stoppedBy:
     'operators are allow-listed and metered, patterns run on a linear engine, reads have a time: `operator_unknown`, `query_invalid`, `time_limit`',
+  inSoak: ['asks for dates at the ends of time'],
   plugins: [
     reads(
       'runs JavaScript in the store',

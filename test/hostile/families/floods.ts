@@ -9,6 +9,13 @@ export const floods: Family = {
   title: 'floods of ops, promises, log lines, calls of plugins',
   stoppedBy:
     'counted in the guest before they leave, in the process, and in the host; 64 ops of a call at a time, two reads of a plugin in a store',
+  inSoak: [
+    'asks for more at each answer',
+    'writes without end and swallows what is refused',
+    'inserts an endless list',
+    'asks itself often',
+    'logs on although it is refused',
+  ],
   plugins: [
     query('asks without waiting', "for (let i = 0; ; i++) db.collection('a').findOne({ i })", [
       'over_ops',
@@ -124,6 +131,11 @@ export const large: Family = {
   title: 'memory in the bridge, in a store and in results',
   stoppedBy:
     'measured in the guest and again in the process, after escaping: `over_bytes`, `over_output`; the store has limits of its own and a cap',
+  inSoak: [
+    'throws an error of a thousand causes',
+    'stores a document of a hundred thousand fields',
+    'returns lone surrogates',
+  ],
   plugins: [
     query(
       'asks with large arguments',

@@ -4,6 +4,17 @@ export const loops: Family = {
   title: 'loops in JavaScript',
   stoppedBy:
     'the watch on CPU time: `over_cpu`; where there is more of that than time, on the time: `over_wall`',
+  inSoak: [
+    'loops where nothing can be caught',
+    'loops in an indirect eval',
+    'sorts by a comparison that never ends',
+    'revives JSON for ever',
+    'is compared for ever',
+    'counts the instances of an endless class',
+    'never lets go of what it uses',
+    'loops over each event',
+    'replaces by a function that never returns',
+  ],
   plugins: [
     query('loops at once', 'for (;;);', LOOP),
     view('loops in a view', 'for (;;);', LOOP),
@@ -52,6 +63,14 @@ export const loopsLater: Family = {
   title: 'loops after an await or a reply',
   stoppedBy:
     'every turn is timed, that of a reply too, and all turns of a call are added up: `over_cpu`; a promise that nothing resolves is noticed when nothing is under way: `plugin_failed`',
+  inSoak: [
+    'goes on beside its commit',
+    'never resolves in a handler',
+    'waits for all of an endless list',
+    'collects an endless async generator',
+    'waits for thenables without end',
+    'loops after a refusal of the host',
+  ],
   plugins: [
     query('loops after a reply of the host', "await db.collection('a').findOne(); for (;;);", LOOP),
     query(
@@ -123,6 +142,17 @@ export const loopsLater: Family = {
 export const loopsInLooking: Family = {
   title: 'loops in what looks at a result, an argument or an error',
   stoppedBy: 'the same watch: all of it is looked at inside the isolate, within the turn',
+  inSoak: [
+    'throws a proxy out of a handler',
+    'throws an error whose message loops',
+    'throws an error whose code loops',
+    'throws an error whose stack loops',
+    'filters by a proxy that loops',
+    'asks a plugin with arguments that loop',
+    'logs an error that loops',
+    'returns an array of a species that loops',
+    'stores a document that loops',
+  ],
   plugins: [
     query('returns a getter that loops', 'return { get x() { for (;;); } }', LOOP),
     query('returns a toJSON that loops', 'return { toJSON() { for (;;); } }', LOOP),

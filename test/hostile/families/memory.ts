@@ -5,6 +5,15 @@ const OR_OK = [...BOMB, 'ok']
 export const heap: Family = {
   title: "memory on V8's heap",
   stoppedBy: "V8's limit, then the watch: `over_memory`",
+  inSoak: [
+    'keeps arrays in a handler',
+    'keeps closures',
+    'keeps names of properties',
+    'keeps promises',
+    'keeps generators',
+    'nests arrays',
+    'keeps functions that it makes',
+  ],
   plugins: [
     query('keeps arrays', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length))', BOMB),
     handler(
@@ -55,7 +64,7 @@ export const heap: Family = {
       'globalThis.kept ??= []; for (let i = 0; i < 4e5; i++) globalThis.kept.push({ i, x: [i] }); return 1',
       OR_OK,
       {
-        times: 4,
+        times: 3,
         quota: { memoryMb: 16, cpuMsPerCall: 1_000 },
       },
     ),
@@ -76,6 +85,14 @@ export const oneStep: Family = {
   title: 'memory in one native step (`fill`, `concat`, `replace`)',
   stoppedBy:
     'poison within 250 ms; else the cap of the process. Where V8 aborts the process (an invalid table or array size), the host starts another',
+  inSoak: [
+    'spreads a long text',
+    'escapes a long text',
+    'raises a BigInt',
+    'makes a table of what says it is long',
+    'groups without end',
+    'expands ligatures',
+  ],
   plugins: [
     query('fills one array', 'new Array(1e8).fill({})', BOMB),
     query('concatenates an array with itself', 'let a = [1]; for (;;) a = a.concat(a)', BOMB),
@@ -108,6 +125,13 @@ export const uncounted: Family = {
   title: 'memory that V8 does not count: resizable and shared buffers, WebAssembly, formats of Intl',
   stoppedBy:
     "what can be left out is not there; of the rest, the process's own measure of its memory: `over_memory`; where that does not come back, the process ends",
+  inSoak: [
+    'keeps typed arrays that are never touched',
+    'keeps compiled patterns',
+    'keeps collators',
+    'waits for other threads',
+    'watches what is collected',
+  ],
   plugins: [
     query('grows a buffer', 'new ArrayBuffer(8, { maxByteLength: 2 ** 30 }).resize(2 ** 30)', [
       'plugin_failed',
@@ -170,6 +194,12 @@ export const uncounted: Family = {
 export const bombs: Family = {
   title: 'bombs with the memory and the time of a default quota',
   stoppedBy: 'the same; no process ever holds more than its cap and what grows while that is noticed',
+  inSoak: [
+    'doubles arrays, with more time and memory',
+    'keeps many arrays, with more time and memory',
+    'replaces by what multiplies, with more time and memory',
+    'keeps formats of Intl, with more time and memory',
+  ],
   plugins: [
     ['fills the longest array', 'new Array(2 ** 32 - 2).fill(1)'],
     ['doubles arrays', 'let a = [1]; for (;;) a = a.concat(a)'],

@@ -6,6 +6,7 @@ export const rejections: Family = {
   title: 'loops in a promise that is rejected and not caught',
   stoppedBy:
     'poison: isolated-vm reads the error outside of the turn, where nothing can stop it but the end of the process',
+  inSoak: ['rejects a promise in a handler with a proxy that loops'],
   plugins: [
     query(
       'rejects a promise with a proxy that loops',
@@ -39,6 +40,20 @@ export const nativeLoops: Family = {
   title:
     'loops in native code: the longest array, sparse arrays, `localeCompare`, regular expressions, BigInt, JSON',
   stoppedBy: 'poison',
+  inSoak: [
+    'reverses a sparse array',
+    'sorts what says it is long',
+    'copies within the longest array',
+    'joins the longest array',
+    'searches from the end of what says it is long',
+    'normalises long texts',
+    'segments long texts',
+    'writes a BigInt out',
+    'sorts numbers without a function',
+    'makes formats',
+    'stores a document of the longest array',
+    'returns the longest array',
+  ],
   plugins: [
     query('fills the longest array', 'new Array(2 ** 32 - 2).fill(1)', NATIVE),
     query('searches the longest array', 'new Array(2 ** 32 - 1).indexOf(1)', NATIVE),

@@ -18,6 +18,12 @@ export const loads: Family = {
   title: 'loops, bombs and lies at the top of a module, at publish',
   stoppedBy:
     'the same ladder, in a process that ends with the check; two at a time, four of one author; nothing runs of what is refused',
+  inSoak: [
+    'fills the memory at its top',
+    'throws a proxy at its top',
+    'describes itself by a proxy',
+    'rejects at its top',
+  ],
   plugins: [
     top('loops at its top', 'for (;;);', LOAD),
     top('loops at its top in native code', 'new Array(2 ** 32 - 1).indexOf(1)', LOAD),
@@ -81,6 +87,15 @@ export const manifests: Family = {
   title: 'hostile names, titles, options and bundles, at publish',
   stoppedBy:
     'the bundle is read in a process that may be killed; names and options pass a schema: `manifest_refused`, `options_refused`, `package_invalid`',
+  inSoak: [
+    'exports then',
+    'exports toString',
+    'exports hasOwnProperty',
+    'is a hundred thousand statements',
+    'nests its objects fifty thousand levels deep',
+    'has a version that is markup',
+    'nests its filter',
+  ],
   plugins: [
     ...['constructor', '__proto__', 'then', 'toString', 'hasOwnProperty', 'default'].map((name) =>
       refusedAs(`exports ${name}`, `const x = query(() => 1)\nexport { x as ${name} }`),
@@ -226,6 +241,11 @@ export const manifests: Family = {
 export const maps: Family = {
   title: 'hostile source maps',
   stoppedBy: 'read in the same process, in time linear in their length: `source_map_invalid`',
+  inSoak: [
+    'is larger than a source map may be',
+    'has ten thousand sources',
+    'maps to sources that are not there',
+  ],
   plugins: [
     mapped('has a source map that is no JSON', '{'),
     mapped('has a source map nested without end', '['.repeat(1e6)),

@@ -27,6 +27,13 @@ export const prototypes: Family = {
   title: 'prototypes, `JSON`, `Promise` and `Error` that are changed under what crosses',
   stoppedBy:
     'what holds limits lives in closures with what it captured first; text is checked to be text before it is counted',
+  inSoak: [
+    'iterates for ever',
+    'answers with the species of another',
+    'throws an error that asks to be tried again for ever',
+    'throws an error that says it broke no limit',
+    'sets every property',
+  ],
   plugins: [
     query('encodes nothing', 'Object.prototype.toJSON = () => undefined; throw new Error("x")', [
       'plugin_failed',
@@ -112,6 +119,11 @@ export const reach: Family = {
   title: "attempts to reach host objects, modules, other plugins' data, invocation ids, the parent process",
   stoppedBy:
     'there is no reference to anything outside an isolate, and only text crosses; modules are not supported; made code stays inside',
+  inSoak: [
+    'asks a plugin of whom it has no approval, in a handler',
+    'asks for a debugger',
+    'looks for a process',
+  ],
   plugins: [
     query(
       'looks for a process',
