@@ -10,6 +10,17 @@ const OP_BY_CODE = new Map<number, OpName>(
 /** Ops of one call that are carried out at the same time. The rest wait. */
 const OPS_AT_ONCE = 64
 
+/** Bytes of ops that this host holds for all calls together, until they are carried out. */
+let heldBytes = 0
+/** Beyond this, whoever holds more than a fair share gets no more ops carried out. */
+const MOST_HELD_BYTES = 256 * 1024 * 1024
+/** What any call may hold even then, so that a few that hold much keep nobody else out. */
+const FAIR_BYTES = 4 * 1024 * 1024
+const CROWDED = failure(
+  'over_concurrency',
+  'The host holds as much as it can for other calls right now, and this one holds much itself. Try again.',
+)
+
 /**
  * One call in a sandbox, as the host keeps it. Guest and process count ops and bytes too and stop before
  * this does: a process that comes here with more has fallen to a plugin.
@@ -24,6 +35,8 @@ export class UnderWay {
   #ops = 0
   #sentBytes = 0
   #movedBytes = 0
+  #heldBytes = 0
+  #turnedAway = false
   #outcome: Outcome | undefined
   #isSettled = false
 
@@ -46,6 +59,12 @@ export class UnderWay {
     this.#sentBytes += frame.payload.length
     this.#movedBytes += frame.payload.length
     if (!OP_BY_CODE.has(frame.op) || this.#ops > budget.ops || this.#sentBytes > budget.bytes) return false
+    if (heldBytes > MOST_HELD_BYTES && this.#heldBytes > FAIR_BYTES) {
+      this.#turnedAway = true
+      this.#tell(frame, FAILED, JSON.stringify(CROWDED))
+      return true
+    }
+    this.#hold(frame.payload.length)
     this.#queue.push(frame)
     this.#next()
     return true
@@ -57,8 +76,11 @@ export class UnderWay {
    */
   finish(outcome: Outcome): void {
     if (this.#outcome !== undefined) return
-    this.#outcome = outcome
-    this.#queue = outcome.failure === undefined ? this.#queue.filter(({ call }) => call === 0) : []
+    // What was turned away may be a write that nobody waited for, and may be why the plugin failed.
+    const explains = (outcome.failure?.code ?? 'plugin_failed') === 'plugin_failed'
+    this.#outcome = this.#turnedAway && explains ? { ...outcome, failure: CROWDED } : outcome
+    const kept = this.#outcome.failure === undefined ? this.#queue.filter(({ call }) => call === 0) : []
+    this.#drop(kept)
     this.#next()
   }
 
@@ -87,7 +109,7 @@ export class UnderWay {
     const isLate = this.#queue.length > 0 && performance.now() > this.#deadlineMs
     if (this.#queue.length > 0 && !isLate) return
     this.#isSettled = true
-    this.#queue = []
+    this.#drop([])
     this.#settle(isLate ? { ...this.#outcome, failure: exceeded('over_wall', this.call) } : this.#outcome)
   }
 
@@ -100,10 +122,26 @@ export class UnderWay {
   }
 
   #answer(frame: Frame, flags: number, payload: Payload): void {
-    if (frame.call !== 0 && this.#outcome === undefined)
-      this.#send({ kind: Kind.reply, flags, call: frame.call }, payload)
+    this.#tell(frame, flags, payload)
+    this.#hold(-frame.payload.length)
     this.#atOnce -= 1
     this.#next()
+  }
+
+  #tell(frame: Frame, flags: number, payload: Payload): void {
+    if (frame.call !== 0 && this.#outcome === undefined)
+      this.#send({ kind: Kind.reply, flags, call: frame.call }, payload)
+  }
+
+  #drop(kept: Frame[]): void {
+    for (const frame of this.#queue) this.#hold(-frame.payload.length)
+    for (const frame of kept) this.#hold(frame.payload.length)
+    this.#queue = kept
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes
+    heldBytes += bytes
   }
 }
 
