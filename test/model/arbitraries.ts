@@ -22,10 +22,15 @@ const handler: fc.Arbitrary<HandlerSpec> = fc.record({
   mode: fc.constantFrom('soft', 'realtime'),
   reads: fc.boolean(),
 })
-const version: fc.Arbitrary<Version> = fc.record(
-  { fails: fc.subarray([...POISONS]), first: handler, second: handler },
-  { requiredKeys: ['fails'] },
-)
+const often = (spec: fc.Arbitrary<HandlerSpec>) => fc.option(spec, { nil: undefined, freq: 6 })
+/** A version; most have both handlers, and fail on something. */
+export const version: fc.Arbitrary<Version> = fc.record({
+  fails: fc
+    .subarray([...POISONS], { minLength: 1 })
+    .chain((fails) => fc.constantFrom(fails, fails, fails, [])),
+  first: often(handler),
+  second: often(handler),
+})
 const event = (poisoned: number): fc.Arbitrary<Omit<Sent, 'id'>> =>
   fc.record({
     wanted: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
-import { commands } from './arbitraries.ts'
+import { commands, version } from './arbitraries.ts'
 import { Publish, Resume } from './commands.ts'
 import { Model } from './model.ts'
 import { Real, settle } from './real.ts'
@@ -32,7 +32,7 @@ test(
     let tried = 0
     let hasFailed = false
     await fc.assert(
-      fc.asyncProperty(commands(replayPath), async (steps) => {
+      fc.asyncProperty(version, commands(replayPath), async (first, steps) => {
         if (performance.now() > untilMs) return
         runs += 1
         const real = new Real(`model${runs}`, lyceum, async () => {
@@ -42,9 +42,10 @@ test(
         })
         const model = new Model()
         try {
+          await new Publish(first).run(model, real)
           await fc.asyncModelRun(() => ({ model, real }), steps)
           if (model.paused || model.quarantined) await new Resume().run(model, real)
-          if (model.active !== undefined) await settle(model, real)
+          await settle(model, real)
           // Both handlers at last, so that what waited for one that was gone is seen.
           await new Publish(LAST).run(model, real)
           await settle(model, real)

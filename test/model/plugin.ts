@@ -17,8 +17,8 @@ export interface HandlerSpec {
 /** What one version is: its handlers, and on which poison they throw. */
 export interface Version {
   readonly fails: readonly Poison[]
-  readonly first?: HandlerSpec
-  readonly second?: HandlerSpec
+  readonly first?: HandlerSpec | undefined
+  readonly second?: HandlerSpec | undefined
 }
 
 /** An event as it is sent. */
