@@ -4,7 +4,7 @@ import { ownUser } from '../process/confine.ts'
 import { Places } from '../process/places.ts'
 import type { Failure } from './protocol.ts'
 import { failure } from './reports.ts'
-import { type Call, LOST, type Loss, type Outcome, Sandbox } from './sandbox.ts'
+import { type Call, LOST, type Loss, type Outcome, Sandbox, type SandboxOptions } from './sandbox.ts'
 
 export type { Call, GuestOp, Loss, Outcome, PluginCode } from './sandbox.ts'
 
@@ -85,14 +85,21 @@ export class Supervisor {
     return onProbation ? this.#runOnProbation(call) : this.#sharedFor(call.code.plugin).run(call)
   }
 
-  /** Runs code that has never run before in a process of its own, which ends with the call. */
+  /**
+   * Runs code that has never run before in a process of its own, which ends with the call. It fails with
+   * `sandbox_lost` only where the process went for another reason than what it ran.
+   */
   async runAlone(call: Call): Promise<Outcome> {
     const run = async () => {
       if (this.#closed) return failed(LOST)
-      const sandbox = this.#make('scratch', SCRATCH_NICE, () => {})
+      let tookDown = false
+      const sandbox = this.#make('scratch', SCRATCH_NICE, (_, loss) => {
+        tookDown = loss?.certain === true
+      })
       this.#scratch.add(sandbox)
       try {
-        return await sandbox.run(call)
+        const outcome = await sandbox.run(call)
+        return tookDown && outcome.failure?.code === 'sandbox_lost' ? failed(TOOK_DOWN) : outcome
       } finally {
         this.#scratch.delete(sandbox)
         sandbox.end()
@@ -183,7 +190,7 @@ export class Supervisor {
     return sandbox
   }
 
-  #make(name: string, nice: number, onGone = this.#gone.bind(this)): Sandbox {
+  #make(name: string, nice: number, onGone: SandboxOptions['onGone'] = this.#gone.bind(this)): Sandbox {
     const { rssCapMb, heartbeatMs, maxIsolates, onOutput } = this.#options
     const patience = nice > 0 ? PROBATION_PATIENCE : 1
     this.#started += 1
@@ -237,6 +244,7 @@ function weight(sandbox: Sandbox): number {
 }
 
 const TOO_MANY = failure('over_concurrency', 'Too many plugins are being published right now. Try again.')
+const TOOK_DOWN = failure('plugin_failed', 'It took down the process that it ran in.')
 
 function failed(failure: Failure): Outcome {
   return { cpuMs: 0, result: EMPTY, failure }

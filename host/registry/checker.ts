@@ -83,6 +83,7 @@ export class Checker {
 
   #running(): SerialProcess {
     if (this.#process?.alive) return this.#process
+    let fromOutside = false
     const started = new SerialProcess({
       name: 'checker',
       script: join(ROOT, 'host/registry/checker-process.ts'),
@@ -94,15 +95,18 @@ export class Checker {
       slowMs: LIMITS.checkMs,
       onSlow: () => {},
       onOutput: this.#onOutput,
-      onGone: () => {
+      onGone: (_, culprit) => {
+        fromOutside = culprit === undefined
         if (this.#process === started) this.#process = undefined
       },
       refusal: refusalOf,
       lost: () =>
-        new LyceumError(
-          'bundle_broken',
-          'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.',
-        ),
+        fromOutside
+          ? new LyceumError('sandbox_lost', 'The process that reads bundles was lost. Publish it again.')
+          : new LyceumError(
+              'bundle_broken',
+              'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.',
+            ),
     })
     this.#process = started
     return started

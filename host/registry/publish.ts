@@ -168,10 +168,10 @@ async function scratchLoad(
       failure.stack === undefined
         ? undefined
         : await checker.mapStack(code.plugin, () => sourceMap, failure.stack)
-    const code_ =
+    const refused =
       isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
     throw new LyceumError(
-      code_ === 'sandbox_lost' ? 'bundle_broken' : code_,
+      refused,
       ENDLESS_LOADS.get(failure.code) ?? failure.message,
       stack === undefined ? undefined : { stack },
     )
