@@ -49,7 +49,7 @@ export class Kills {
     this.#random = run.random('kills')
   }
 
-  /** Kills `kills` times within a time. @param onCalm called once the host lives on until the end */
+  /** Kills `kills` times within a time. @param onCalm called once the host has worked for a while and lives on until the end */
   async spread(kills: number, withinMs: number, onCalm: () => void): Promise<void> {
     const startMs = performance.now()
     const moments = Array.from({ length: kills }, () => this.#random.below(withinMs)).sort((a, b) => a - b)
@@ -57,7 +57,7 @@ export class Kills {
     const calmAt = kills - Math.floor(kills * CALM_SHARE)
     for (const [at, kill] of deck.entries()) {
       if (this.#run.problems.length > 0) return
-      if (at === calmAt) onCalm()
+      if (at === calmAt + 1) onCalm()
       await sleep(Math.max(0, startMs + (moments[at] ?? 0) - performance.now()))
       await this.#kill(kill)
       this.done += 1

@@ -31,8 +31,6 @@ const problems = await soak({ dataDir, seed, loadMs: minutes * 60_000, kills }).
 if (problems.length === 0) {
   await rm(dataDir, { recursive: true, force: true })
   await rm(`${dataDir}.told.json`, { force: true })
-} else {
-  for (const problem of problems) console.error(`PROBLEM: ${problem}`)
+} else
   console.error(`FAILED with ${problems.length} problems. LYCEUM_SEED=${seed}; the data stay in ${dataDir}`)
-}
 process.exit(problems.length === 0 ? 0 : 1)

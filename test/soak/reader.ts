@@ -13,8 +13,8 @@ const GROWING = [
   'video/totals',
   'activity/dailyAll',
 ]
-/** What a query may answer beside its result: the plugin is paused just now, or not there yet. */
-const ABSENT: ReadonlySet<number> = new Set([409])
+/** What a query may answer beside its result: the plugin is paused just now, or the machine too busy. */
+const ABSENT: ReadonlySet<number> = new Set([409, 504])
 
 /** What a query said, and how far in the log it said that it reaches. */
 export interface Observation {

@@ -5,8 +5,8 @@ import type { Run } from './run.ts'
 
 const MOST_WAIT_MS = 240_000
 const POLL_MS = 300
-/** In a row: a handler that collects events for a second looks idle until then. */
-const QUIET_POLLS = 6
+/** In a row. */
+const QUIET_POLLS = 2
 const MORE_MB = 150
 const MORE_DESCRIPTORS = 24
 
@@ -55,7 +55,8 @@ export class Settled {
       const { json } = await this.#run.ask(`/v1/plugins/${plugin}`)
       if (json.state !== 'active') late.push(`${plugin} is ${json.state}`)
       for (const { endpoint, state, lag, lastError } of json.cursors)
-        if (state !== 'idle') late.push(`${plugin}.${endpoint} ${state} ${lag} behind: ${lastError?.message}`)
+        if (state !== 'idle' || lag > 0)
+          late.push(`${plugin}.${endpoint} ${state} ${lag} behind: ${lastError?.message}`)
     }
     return late
   }
