@@ -60,7 +60,7 @@ export class HandlerFeed {
   readonly #services: FeedServices
   readonly #cursorName: string
   readonly #waiters = new Set<() => void>()
-  readonly #passed: number
+  readonly #passed: number | undefined
   #epoch = 0
   /** Committed. */
   #cursor = 0
@@ -75,8 +75,10 @@ export class HandlerFeed {
   #halted = false
   #running: Promise<void> | undefined
 
-  /** @param passed how far the handler had seen to everything in the version before, as far as is known */
-  constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices, passed: number) {
+  /**
+   * @param passed where this takes the place of another: how far that had seen to everything, as far as is known
+   */
+  constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices, passed?: number) {
     this.plugin = plugin
     this.endpoint = endpoint
     this.filter = compileFilter(endpoint.options.where ?? {})
@@ -169,10 +171,12 @@ export class HandlerFeed {
 
   async #run(): Promise<void> {
     let claimed = false
+    let mayPeek = this.#passed === undefined
     while (!this.#stopping) {
       try {
-        if (!claimed) await this.#claim()
+        if (!claimed) await (mayPeek ? this.#peek() : this.#claim())
         claimed = true
+        mayPeek = false
         if (this.#mayRun) {
           claimed = await this.#work()
         } else {
@@ -194,6 +198,23 @@ export class HandlerFeed {
     return !this.#halted && this.#services.mayRun(this.plugin.id)
   }
 
+  /**
+   * Finds where the cursor stands, and leaves it to whoever has it: nothing is written, and no database opened,
+   * for a handler that has nothing to do. It is claimed once there is.
+   */
+  async #peek(): Promise<void> {
+    const peeked = await this.plugin.store.peek(this.#cursorName)
+    if (peeked !== undefined && peeked.log !== this.#services.logId) return this.#claim()
+    this.#standAt(peeked?.seq ?? this.plugin.begins.get(this.endpoint.name) ?? 0)
+  }
+
+  #standAt(seq: number): void {
+    if (seq > this.#services.window.head) throw this.#services.logIsBehind(seq)
+    this.#cursor = seq
+    this.#position = seq
+    this.#failures.claimed()
+  }
+
   async #claim(): Promise<void> {
     const { store, activation, begins } = this.plugin
     const { epoch, seq } = await store.claim({
@@ -201,13 +222,13 @@ export class HandlerFeed {
       version: activation,
       log: this.#services.logId,
       from: begins.get(this.endpoint.name) ?? 0,
-      passed: this.#passed,
+      passed: this.#passed ?? 0,
     })
-    if (seq > this.#services.window.head) throw this.#services.logIsBehind(seq)
+    // Where it stands as it was peeked at, what was passed since is passed.
+    const position = this.#epoch === 0 && seq === this.#cursor ? this.#position : seq
+    this.#standAt(seq)
+    this.#position = position
     this.#epoch = epoch
-    this.#cursor = seq
-    this.#position = seq
-    this.#failures.claimed()
   }
 
   /**
@@ -224,6 +245,10 @@ export class HandlerFeed {
       while (underWay.length < depth && !this.#stopping && this.#mayRun) {
         const batch = nextBatch(window, this.#position, this.filter, this.#failures.maxEvents)
         if (batch === undefined) break
+        if (this.#epoch === 0 && batch.rows.length > 0) {
+          await this.#claim()
+          continue
+        }
         this.#position = batch.to
         if (batch.rows.length === 0) {
           await yieldTurn()
@@ -248,8 +273,12 @@ export class HandlerFeed {
       return this.#failed(first.batch, failure)
     }
     if (this.#stopping || !this.#mayRun) return true
-    const passed = this.#position - this.#cursor
-    if (this.keepsPlace && passed >= IDLE_MOVE_ROWS && !(await this.#saveIdlePosition())) return false
+    if (this.keepsPlace && this.#position - this.#cursor >= IDLE_MOVE_ROWS) {
+      const at = this.#position
+      if (this.#epoch === 0) await this.#claim()
+      if (!(await this.#saveIdlePosition())) return false
+      if (this.#position !== at) return true
+    }
     // Idle means that nothing behind it is left to do, so not where something may have come meanwhile.
     if (!this.#sleeper.woken) {
       this.#state = 'idle'

@@ -56,7 +56,7 @@ export class Lane {
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'onEvent') continue
       const name = `${plugin.id}/${endpoint.name}`
-      const feed = new HandlerFeed(plugin, endpoint, this.#services, this.#passed.get(name) ?? 0)
+      const feed = new HandlerFeed(plugin, endpoint, this.#services, this.#passed.get(name))
       this.#passed.delete(name)
       feeds.push(feed)
       if (feed.keepsPlace) this.#placeKeepers.add(feed)
@@ -76,7 +76,7 @@ export class Lane {
     this.#feeds.delete(plugin)
     for (const feed of feeds) {
       this.#moveOn(feed)
-      if (feed.settled !== undefined) this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled)
+      this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled ?? 0)
       this.#placeKeepers.delete(feed)
       clearTimeout(this.#queuedTimers.get(feed))
       this.#queuedTimers.delete(feed)

@@ -1,5 +1,6 @@
-import { statfsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS } from '../limits.ts'
@@ -13,6 +14,7 @@ import type {
   DeadLetter,
   DeadLetterList,
   NewDeadLetter,
+  Peeked,
 } from './store-protocol.ts'
 
 const TABLES = `
@@ -48,6 +50,11 @@ export class PluginFile {
     this.#limits = limits
     this.#writer = new DocumentDatabase(path, limits)
     this.#writer.sqlite.exec(TABLES)
+  }
+
+  /** Whether it holds what a transaction still needs: that it is open, or why it failed. */
+  get inTransaction(): boolean {
+    return this.#transaction !== undefined || this.#failed !== undefined
   }
 
   declare(collections: readonly CollectionDeclaration[]): void {
@@ -225,6 +232,20 @@ export class PluginFile {
         letter.attempts,
         letter.atMs,
       )
+  }
+}
+
+/** Where a cursor stands, without opening its database for more; undefined where there is none. */
+export function peekCursor(path: string, cursor: string): Peeked | undefined {
+  if (!existsSync(path)) return undefined
+  const sqlite = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
+  try {
+    if (sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'lyceum_cursors'").get() === undefined)
+      return undefined
+    const row = sqlite.prepare('SELECT log, seq FROM lyceum_cursors WHERE id = ?').get(cursor)
+    return row === undefined ? undefined : { log: String(row.log), seq: Number(row.seq) }
+  } finally {
+    sqlite.close()
   }
 }
 

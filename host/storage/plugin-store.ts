@@ -13,6 +13,7 @@ import {
   type DeadLetter,
   type DeadLetterList,
   type NewDeadLetter,
+  type Peeked,
   StoreKind,
 } from './store-protocol.ts'
 import type { Stores } from './stores.ts'
@@ -65,6 +66,16 @@ export class PluginStore {
   expect(collections: readonly CollectionDeclaration[], maxBytes: number): void {
     this.#collections = collections
     this.maxBytes = maxBytes
+  }
+
+  /** Where a cursor stands, without taking it over and without opening the database; undefined where there is none. */
+  async peek(cursor: string): Promise<Peeked | undefined> {
+    const store = this.#stores.process(this.#aside)
+    const control = JSON.stringify({ path: this.#path, cursor })
+    const peeked: Peeked | null = JSON.parse(
+      (await store.request(this.plugin, { kind: StoreKind.peek }, control)).toString(),
+    )
+    return peeked ?? undefined
   }
 
   /** Takes a cursor over; whoever held it before can commit no more. */

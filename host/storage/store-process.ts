@@ -8,23 +8,22 @@ import { serve } from '../../process/serve.ts'
 import { failureFrom, LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { dataFailure } from './data-failure.ts'
-import { DEFAULT_DOCUMENT_LIMITS } from './documents/limits.ts'
 import { damagedDatabase } from './documents/refusal.ts'
-import { PluginFile } from './plugin-file.ts'
+import { OpenFiles } from './open-files.ts'
+import { peekCursor } from './plugin-file.ts'
 import {
   type ClaimControl,
   type CommitControl,
   type DbControl,
   type DeadLettersControl,
   type OpenControl,
+  type PeekControl,
   type ReadControl,
   StoreKind,
   type WriteControl,
 } from './store-protocol.ts'
 
-const files = new Map<string, PluginFile>()
-/** Why files could not be opened: what was sent behind the request to open fails for the same reason. */
-const unopened = new Map<string, unknown>()
+const files = new OpenFiles()
 serve(LIMITS.frameBytes, answer, failureOf)
 
 /** Carries one request out. Control comes from the host and is trusted; the bytes come from guests and are not. */
@@ -32,39 +31,43 @@ function answer(frame: Frame): string {
   const { control: text, bytes } = splitPayload(frame.payload)
   switch (frame.kind) {
     case StoreKind.open: {
-      open(JSON.parse(text) as OpenControl)
+      files.open(JSON.parse(text) as OpenControl)
       return ''
+    }
+    case StoreKind.peek: {
+      const { path, cursor } = JSON.parse(text) as PeekControl
+      return JSON.stringify(peekCursor(path, cursor) ?? null)
     }
     case StoreKind.claim: {
       const control = JSON.parse(text) as ClaimControl
-      return JSON.stringify(fileOf(control).claim(control))
+      return JSON.stringify(files.get(control.db).claim(control))
     }
     case StoreKind.read: {
       const control = JSON.parse(text) as ReadControl
       const deadlineMs = performance.now() + control.timeMs
-      return encode(fileOf(control).read(guestJson(bytes), deadlineMs, frame.scope))
+      return encode(files.get(control.db).read(guestJson(bytes), deadlineMs, frame.scope))
     }
     case StoreKind.write: {
       const control = JSON.parse(text) as WriteControl
-      const file = fileOf(control)
+      const file = files.get(control.db)
       file.enter(frame.scope, control.claim, control.maxBytes)
       const outcomes = bytes.length > 0 ? file.write(frame.scope, () => guestWrites(bytes)) : []
       return control.counted ? encode(outcomes) : ''
     }
     case StoreKind.commit: {
       const control = JSON.parse(text) as CommitControl
-      const file = fileOf(control)
+      const file = files.get(control.db)
       file.enter(frame.scope, control.claim, control.maxBytes)
       if (bytes.length > 0) file.write(frame.scope, () => guestWrites(bytes))
       file.commit(frame.scope, control.deadLetter)
       return ''
     }
     case StoreKind.abort:
-      fileOf(JSON.parse(text) as DbControl).abort(frame.scope)
+      files.get((JSON.parse(text) as DbControl).db).abort(frame.scope)
       return ''
     case StoreKind.deadLetters: {
       const control = JSON.parse(text) as DeadLettersControl
-      const file = fileOf(control)
+      const file = files.get(control.db)
       const { endpoint, ranges, limit } = control
       return JSON.stringify(
         endpoint !== undefined && ranges !== undefined
@@ -73,33 +76,12 @@ function answer(frame: Frame): string {
       )
     }
     case StoreKind.close: {
-      const control = JSON.parse(text) as DbControl
-      files.get(control.db)?.close()
-      files.delete(control.db)
+      files.close((JSON.parse(text) as DbControl).db)
       return ''
     }
     default:
       throw new Error(`a frame of kind ${frame.kind}`)
   }
-}
-
-function open({ db, path, collections }: OpenControl): void {
-  try {
-    const file = files.get(db) ?? new PluginFile(path, DEFAULT_DOCUMENT_LIMITS)
-    files.set(db, file)
-    file.declare(collections)
-    unopened.delete(db)
-  } catch (error) {
-    if (!files.has(db)) unopened.set(db, error)
-    throw error
-  }
-}
-
-function fileOf(control: DbControl): PluginFile {
-  const file = files.get(control.db)
-  if (file === undefined)
-    throw unopened.get(control.db) ?? new LyceumError('store_lost', 'The database is not open in this store.')
-  return file
 }
 
 function guestJson(bytes: Buffer): unknown {

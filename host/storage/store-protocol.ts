@@ -21,6 +21,8 @@ export const StoreKind = {
   deadLetters: 14,
   /** Closes a database. Control: {@link DbControl}. */
   close: 15,
+  /** Tells where a cursor stands, and opens nothing. Control: {@link PeekControl}. */
+  peek: 16,
 } as const
 
 export interface DbControl {
@@ -47,6 +49,17 @@ export interface ClaimControl extends DbControl {
   readonly from: number
   /** How far whoever held it before had seen to everything; the cursor is moved on to there. */
   readonly passed: number
+}
+
+export interface PeekControl {
+  readonly path: string
+  readonly cursor: string
+}
+
+/** Where a cursor stands, and in which log. */
+export interface Peeked {
+  readonly log: string
+  readonly seq: number
 }
 
 export interface Claimed {
