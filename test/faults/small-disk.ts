@@ -49,7 +49,8 @@ export function mountSmallDisk(sizeMb: number): SmallDisk | undefined {
       for (const filler of fillers.splice(0)) rmSync(filler, { force: true })
     },
     remove: () => {
-      execFileSync('umount', [folder])
+      // Lazily: a child of the host may still be on its way out.
+      execFileSync('umount', ['-l', folder])
       rmSync(folder, { recursive: true })
     },
   }

@@ -105,11 +105,11 @@ export async function settle(model: Model, real: Real): Promise<readonly Shown[]
   return letters
 }
 
-/** A store or sandbox that was killed last may still be on its way out: whoever asks is told to try again. */
+/** A process that was killed last may still be on its way out, or the machine be busy: whoever asks is told to try again. */
 async function answered(ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     const answer = await ask()
     if (answer.status === 200) return answer
-    expect(['store_lost', 'sandbox_lost']).toContain(answer.json.code)
+    expect(['store_lost', 'sandbox_lost', 'time_limit', 'over_wall']).toContain(answer.json.code)
   }
 }
