@@ -8,7 +8,7 @@ import { LIMITS, type Quota } from '../../host/limits.ts'
 import { type Answer, startHost, type TestHost } from '../support/host.ts'
 import { HostWatch } from './host-watch.ts'
 import type { Family, Hostile, HostilePlugin, HostilePublish } from './plugin.ts'
-import { childPids, childrenCpuMs, residentMb } from './processes.ts'
+import { childPids, childrenCpuMs, heldMb, residentMb } from './processes.ts'
 
 /** Small, so that whatever runs into a limit does so soon. */
 const SMALL: Quota = {
@@ -31,13 +31,18 @@ const START_CPU_MS = 700
 const BESIDE_CPU_MS = 700
 /** A sandbox without work holds at most this; a store, which keeps documents and collects garbage late, more. */
 const IDLE_MB = { sandbox: 320, store: 550 }
+/** What the host and the test around it hold on to in the end. */
+const HOST_MB = 400
 /** Above its cap a process may grow for as long as that takes to be seen. */
 const MOST_MB = LIMITS.sandboxRssMb + 400
 /** Between two questions to the quiet plugin: it is to be asked all the time, not to be a flood itself. */
 const BESIDE_PAUSE_MS = 25
+const MOST_TRIES = 3
 const PATIENCE_MS = 15_000
 const STARTED_MS = Date.UTC(2026, 2, 1, 9, 30, 30)
-const MINUTE_MS = 60_000
+/** Jobs run once a year, so that no timer of the real clock sets one off. */
+const SCHEDULE = '0 0 1 1 *'
+const YEAR_MS = 366 * 24 * 3_600_000
 
 const QUIET = `import { onEvent, query } from '@lyceum/sdk'
   export const count = onEvent({ where: { event_type: 'tick' }, mode: 'realtime' }, async ({ events, db }) => {
@@ -188,13 +193,13 @@ class Range {
   }
 
   async #set(id: string, plugin: HostilePlugin): Promise<Ended> {
-    const bundle = plugin.source.replaceAll('TYPE', id)
+    const bundle = plugin.source.replaceAll('TYPE', id).replaceAll('SCHEDULE', SCHEDULE)
     if (plugin.trigger === 'cron') {
       // It is due when it is there, and must not be stopped for a new quota then.
-      const harmless = "import { cron } from '@lyceum/sdk'\nexport const run = cron('* * * * *', () => 1)"
+      const harmless = `import { cron } from '@lyceum/sdk'\nexport const run = cron('${SCHEDULE}', () => 1)`
       await this.#letIn(id, harmless, '1.0.0', plugin.quota)
       await this.#lyceum.host.cron.settled(id)
-      this.#clock.nowMs += MINUTE_MS
+      this.#clock.nowMs += YEAR_MS
     }
     const refused = await this.#letIn(id, bundle, '1.0.1', plugin.quota)
     if (refused !== undefined) return refused
@@ -210,13 +215,14 @@ class Range {
     version: string,
     quota: Partial<Quota>,
   ): Promise<Ended | undefined> {
-    const about = { name: id, version }
-    const answer = await this.#as('POST', `/v1/plugins/${id}/versions`, { bundle, package: about })
+    const body = { bundle, package: { name: id, version } }
+    const answer = await this.#as('POST', `/v1/plugins/${id}/versions`, body)
     if (answer.status !== 201) return { code: answer.json?.code ?? String(answer.status), text: answer.text }
     if (answer.json.approval === 'pending') return { code: 'plugin_pending', text: answer.text }
     if (this.#lyceum.host.catalogue.versions(id).length > 1) return undefined
-    const body = { ...SMALL, ...quota }
-    expect((await this.#lyceum.call('PATCH', `/v1/plugins/${id}/quota`, { body })).status).toBe(200)
+    const limits = { ...SMALL, ...quota }
+    const set = await this.#lyceum.call('PATCH', `/v1/plugins/${id}/quota`, { body: limits })
+    expect(set.status, set.text).toBe(200)
     return undefined
   }
 
@@ -298,8 +304,13 @@ class Range {
     return texts.join('\n')
   }
 
-  #as(method: string, path: string, body?: unknown): Promise<Answer> {
-    return this.#lyceum.call(method, path, { token: this.#author, ...(body !== undefined && { body }) })
+  /** Asks as the author of hostile plugins, again where a busy machine cost a process of the host's own. */
+  async #as(method: string, path: string, body?: unknown): Promise<Answer> {
+    for (let tries = 1; ; tries++) {
+      const options = { token: this.#author, ...(body !== undefined && { body }) }
+      const answer = await this.#lyceum.call(method, path, options)
+      if (answer.json?.code !== 'sandbox_lost' || tries === MOST_TRIES) return answer
+    }
   }
 
   /**
@@ -345,6 +356,7 @@ class Range {
       expect(this.#lyceum.host.conduct.of(plugin)).toMatchObject({ strikes: 0, quarantined: undefined })
     expect((await this.#lyceum.call('GET', '/v1/queries/secretive/tell')).json).toBe(this.#secret)
     expect((await this.#lyceum.call('GET', '/v1/plugins/quiet/dead-letters')).json.total).toBe(0)
+    expect(heldMb(), 'MB that the host holds on to').toBeLessThan(HOST_MB)
     // A test that looked at nothing would have seen nothing.
     expect(this.#watch.looked).toBeGreaterThan(this.#attacks)
     expect(this.#watch.sightings).toEqual([])

@@ -98,7 +98,7 @@ ${body}
 /** A cron job with this body, that has become due. */
 export function job(name: string, body: string, ends: Ends, more: More = {}): HostilePlugin {
   const source = `${IMPORTS}\n${more.top ?? ''}
-export const run = cron('* * * * *', async ({ ${more.takes ?? 'db, log, now'} }) => {\n${body}\n})`
+export const run = cron('SCHEDULE', async ({ ${more.takes ?? 'db, log, now'} }) => {\n${body}\n})`
   return made(name, 'cron', source, ends, more)
 }
 

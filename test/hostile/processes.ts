@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** The kernel counts CPU time in these. */
 const TICK_MS = 10
@@ -29,6 +31,14 @@ export function residentMb(pid: number): number {
   } catch {
     return 0
   }
+}
+
+/** What this process still refers to once its garbage is collected, in MB. */
+export function heldMb(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 1024 / 1024
 }
 
 /** The fields of a process's stat, those of proc(5) one less each: [3] is the parent. The first two are left out. */

@@ -33,7 +33,8 @@ const reads = (name: string, attempts: string): HostilePlugin =>
      return told`,
     ['ok'],
     {
-      quota: { cpuMsPerCall: 2_000, bytesPerCall: 20_000_000, outputBytes: 4_000_000 },
+      // All of them together take long, each of them has its time.
+      quota: { cpuMsPerCall: 5_000, wallMs: 60_000, bytesPerCall: 20_000_000, outputBytes: 4_000_000 },
       // One per attempt, and no error of the host among them.
       answers: /^\[(?!.*(?:internal|store_lost)).*\]/,
       fill: "await db.collection('a').insertOne({ _id: 1, a: [1, 2, 3], s: 'a'.repeat(1e5) + '!', o: { p: 1 } })",
