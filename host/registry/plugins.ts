@@ -285,7 +285,6 @@ export class Plugins {
     const row = catalogue.plugin(id)
     const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
     if (row === undefined || version === undefined) return
-    const { bundle } = catalogue.code(id, version.version)
     const store = this.storeOf(id)
     // Declared when it was activated: a store that is lost just now keeps no plugin from starting.
     store.expect(collectionsOf(version.endpoints), row.quota.databaseMb * 1024 * 1024)
@@ -299,7 +298,10 @@ export class Plugins {
       code: {
         plugin: id,
         hash: `${id}:${version.hash}:${row.quota.memoryMb}`,
-        bundle,
+        // Read when an isolate is to load it: of plugins that have nothing to do none is in memory.
+        get bundle() {
+          return catalogue.code(id, version.version).bundle
+        },
         load: { memoryMb: row.quota.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 },
       },
       endpoints: endpointsOf(version.endpoints),
