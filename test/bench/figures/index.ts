@@ -1,4 +1,5 @@
 import type { Figure } from '../harness.ts'
+import { backlog } from './backlog.ts'
 import { idleMemory, idleThroughput } from './idle-plugins.ts'
 import { ingest } from './ingest.ts'
 import { naturalLoop } from './natural-loop.ts'
@@ -21,5 +22,6 @@ export const figures: readonly Figure[] = [
   realtimeP99,
   idleThroughput,
   idleMemory,
+  backlog,
   start,
 ]
