@@ -142,7 +142,7 @@ describe('dependencies', () => {
     ['esbuild', /^cli\/bundle\.ts$/],
     ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
-    ['piscina', /^host\/events\/log\.ts$/],
+    ['piscina', /^host\/events\/(log-threads|read-thread)\.ts$/],
   ]
   test.each(HOMES)('%s has one home', (name, home) => {
     const users = imports.filter(({ target }) => packageOf(target) === name).map(({ file }) => file)
