@@ -35,9 +35,10 @@ export function confined(
   args: readonly string[],
   { uid, writesFiles }: Confinement,
 ): Command {
-  if (!kernelConfines()) return { program, args, uid, gid: uid }
-  const [unshare = '', ...more] = [
-    ...namespaces(),
+  const means = kernelConfines()
+  if (means === undefined) return { program, args, uid, gid: uid }
+  const [first = '', ...more] = [
+    ...means,
     ...['prlimit', '--core=0', `--nofile=${MOST_FILES}`],
     ...(writesFiles ? [] : ['--fsize=0']),
     // Others that share a user would count too.
@@ -46,26 +47,35 @@ export function confined(
     ...(uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']),
     ...['--', program, ...args],
   ]
-  return { program: unshare, args: more }
+  return { program: first, args: more }
 }
 
-let confines: boolean | undefined
+let found: { readonly means: readonly string[] | undefined } | undefined
 
-/** Whether this machine takes {@link confined}; tried out once, with a program that does nothing. */
-export function kernelConfines(): boolean {
-  if (confines === undefined) {
-    confines = false
-    if (process.platform === 'linux') {
-      const tried = [...namespaces(), 'prlimit', '--core=0', '--', 'setpriv', '--no-new-privs', '--', 'true']
-      confines = spawnSync(tried[0] ?? '', tried.slice(1), { env: {}, stdio: 'ignore' }).status === 0
-    }
-  }
-  return confines
+/**
+ * With what this machine makes a network of nobody: a command, none where a container may not and only the rest
+ * is held, or undefined where it has not even that. Tried out once, with a program that does nothing.
+ */
+export function kernelConfines(): readonly string[] | undefined {
+  found ??= { means: process.platform === 'linux' ? MEANS.find(works) : undefined }
+  return found.means
 }
 
-/** Only root makes a network of its own as it is; anybody else as the root of a user namespace. */
-function namespaces(): readonly string[] {
-  return ['unshare', ...(isRoot() ? [] : ['--user']), '--net', '--ipc', '--']
+/** Root makes a network as it is; anybody else as the root of a user namespace. */
+const MEANS = [['unshare', ...(isRoot() ? [] : ['--user']), '--net', '--ipc', '--'], []]
+
+function works(means: readonly string[]): boolean {
+  const [first = '', ...more] = [
+    ...means,
+    'prlimit',
+    '--core=0',
+    '--',
+    'setpriv',
+    '--no-new-privs',
+    '--',
+    'true',
+  ]
+  return spawnSync(first, more, { env: {}, stdio: 'ignore' }).status === 0
 }
 
 /** User ids that own no file. */
