@@ -24,6 +24,8 @@ const { LoadError } = await import('./endings.ts')
 const WATCH_MS = 10
 /** A turn that has run for less cannot have filled a process. */
 const SUSPECT_CPU_MS = 50
+/** How long an idle isolate takes to go: before that nobody can tell whether it was enough. */
+const EVICTION_MS = 50
 /** What this process may hold without work after an isolate broke its limits, as a share of what it may hold at work. */
 const IDLE_SHARE = 0.4
 /** How long the system may take to get the memory of what was disposed back. */
@@ -42,6 +44,7 @@ let lastRssMb = 0
 /** Since when there is too much memory here; and whether somebody who runs was blamed for it. */
 let shortSinceMs: number | undefined
 let hasBlamed = false
+let evictedMs = Number.NEGATIVE_INFINITY
 /** Whether an isolate here was ended for a limit, and may have left memory that nobody can free. */
 let hasEnded = false
 let watching: NodeJS.Timeout | undefined
@@ -85,6 +88,7 @@ async function load(frame: Frame): Promise<void> {
       op: (scope, op, call, text, cpuMs) =>
         port.send({ kind: Kind.op, op, flags: Math.min(Math.ceil(cpuMs), MOST_FLAGS), call, scope }, text),
       done: (scope, report, result) => {
+        hasEnded ||= report.isolateLost === true
         isolateOf.delete(scope)
         port.send({ kind: Kind.done, scope }, `${JSON.stringify(report)}\n${result}`)
       },
@@ -124,10 +128,7 @@ function watch(): void {
     let busy = false
     for (const isolate of [...loading, ...isolates.values()]) {
       isolate.watch(nowMs)
-      if (isolate.disposed) {
-        isolates.delete(isolate.number)
-        hasEnded = true
-      }
+      if (isolate.disposed) isolates.delete(isolate.number)
       busy ||= !isolate.idle || isolate.turnCpuMs !== undefined
     }
     busy ||= loading.size > 0
@@ -156,7 +157,7 @@ function weigh(nowMs: number, busy: boolean): void {
     // No isolate holds it any more, but the system did not get it back: who runs next must not be blamed.
     const [most] = [...grownMb].sort(([, a], [, b]) => b - a)
     endProcess({ isolates: most === undefined ? [] : [most[0]], reason: 'its memory did not come back' })
-  } else if (!hasBlamed) makeRoom()
+  } else if (!hasBlamed) makeRoom(nowMs)
 }
 
 /**
@@ -164,7 +165,7 @@ function weigh(nowMs: number, busy: boolean): void {
  * Idle isolates go first. Of those that run, only one that has run for a while can have taken so much;
  * where several have, nobody here can tell them apart, and the host will run each of them alone.
  */
-function makeRoom(): void {
+function makeRoom(nowMs: number): void {
   const idle = [...isolates.values()].filter((isolate) => isolate.idle && isolate.turnCpuMs === undefined)
   for (const isolate of idle) {
     isolate.dispose('sandbox_lost', 'The isolate made room for others.')
@@ -172,6 +173,8 @@ function makeRoom(): void {
     const gone = failure('sandbox_lost', 'The isolate made room for others.')
     port.send({ kind: Kind.loaded, call: isolate.number, flags: FAILED }, JSON.stringify(gone))
   }
+  if (idle.length > 0) evictedMs = nowMs
+  if (nowMs < evictedMs + EVICTION_MS) return
   const [suspect, ...others] = [...loading, ...isolates.values()].filter(
     ({ turnCpuMs = 0, disposed }) => !disposed && turnCpuMs > SUSPECT_CPU_MS,
   )

@@ -39,6 +39,6 @@ test('the innocent is never named for what a process was lost to', async () => {
     expect(['over_cpu', 'over_memory', 'sandbox_lost']).toContain((await hostile).code)
     expect(await quiet()).toBe(42)
   }
-  expect(lab.losses.length).toBeGreaterThan(1)
+  expect(lab.losses.length).toBeGreaterThan(0)
   for (const { suspects } of lab.losses) expect(suspects).toEqual(['hostile'])
 })
