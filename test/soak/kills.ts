@@ -49,22 +49,25 @@ export class Kills {
     this.#random = run.random('kills')
   }
 
-  /** Kills `kills` times within a time. @param onCalm called once the host has worked for a while and lives on until the end */
-  async spread(kills: number, withinMs: number, onCalm: () => void): Promise<void> {
-    const startMs = performance.now()
-    const moments = Array.from({ length: kills }, () => this.#random.below(withinMs)).sort((a, b) => a - b)
-    const deck = this.#deck(kills)
+  /**
+   * Kills `kills` times. What a kill takes itself comes on top of the time between, or a slow machine would spend
+   * all of it on starting.
+   * @param betweenMs in all, between the kills
+   * @param onCalm called once the host has worked for a while and lives on until the end
+   */
+  async spread(kills: number, betweenMs: number, onCalm: () => void): Promise<void> {
+    const mostMs = (2 * betweenMs) / Math.max(1, kills)
     const calmAt = kills - Math.floor(kills * CALM_SHARE)
-    for (const [at, kill] of deck.entries()) {
+    for (const [at, kill] of this.#deck(kills).entries()) {
       if (this.#run.problems.length > 0) return
       if (at === calmAt + 1) onCalm()
-      await sleep(Math.max(0, startMs + (moments[at] ?? 0) - performance.now()))
+      await sleep(this.#random.between(0, mostMs))
       await this.#kill(kill)
       this.done += 1
       this.#run.count(`killed: ${kill}`)
       if (at < calmAt && at % KILLS_TO_A_STOP === KILLS_TO_A_STOP - 1) await this.#stopInOrder()
     }
-    await sleep(Math.max(0, startMs + withinMs - performance.now()))
+    if (kills === 0) await sleep(betweenMs)
   }
 
   /** Every way about as often; those that end the host come first. */

@@ -13,14 +13,14 @@ const number = (text: string) => {
 
 const program = new Command('soak')
   .description('Mixed load on a host of its own, while its processes are killed and its plugins changed.')
-  .option('--minutes <n>', 'how long the load lasts', number, 7)
+  .option('--minutes <n>', 'how long the load lasts, beside what kills take', number, 5)
   .option('--kills <n>', 'how many processes are killed meanwhile', number, 100)
   .option('--seed <text>', 'repeats the choices of an earlier run (default: LYCEUM_SEED, else a new one)')
   .option('--short', 'a minute and 12 kills')
   .parse()
 const options = program.opts<{ minutes: number; kills: number; seed?: string; short?: boolean }>()
 const seed = options.seed ?? process.env.LYCEUM_SEED ?? String(Date.now() % 1_000_000)
-const { minutes, kills } = options.short ? { minutes: 0.6, kills: 12 } : options
+const { minutes, kills } = options.short ? { minutes: 0.5, kills: 12 } : options
 
 const dataDir = await mkdtemp(join(tmpdir(), 'lyceum-soak-'))
 console.log(`LYCEUM_SEED=${seed}: ${minutes} minutes, ${kills} kills, in ${dataDir}`)

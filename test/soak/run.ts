@@ -5,7 +5,7 @@ import { Machine, type Request } from '../kill/spawned.ts'
 const RETRY_MS = 30
 const MOST_PROBLEMS = 20
 /** A host that is killed over and over again answers within this time all the same. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 120_000
 /** Answers that say nothing but: again later. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([429, 503])
 
