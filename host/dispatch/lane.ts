@@ -75,6 +75,10 @@ export class Lane {
   async remove(plugin: string): Promise<void> {
     const feeds = this.#feeds.get(plugin) ?? []
     this.#feeds.delete(plugin)
+    await this.#stop(plugin, feeds)
+  }
+
+  async #stop(plugin: string, feeds: readonly HandlerFeed[]): Promise<void> {
     for (const feed of feeds) {
       this.#moveOn(feed)
       this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled ?? 0)
@@ -131,7 +135,8 @@ export class Lane {
   async close(): Promise<void> {
     this.#closed = true
     this.#unsubscribe()
-    await Promise.all([...this.#feeds.keys()].map((plugin) => this.remove(plugin)))
+    // They stay listed: whoever asks meanwhile is told how far they got.
+    await Promise.all([...this.#feeds].map(([plugin, feeds]) => this.#stop(plugin, feeds)))
   }
 
   #rowsBetween(from: number, through: number) {
