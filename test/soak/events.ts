@@ -25,7 +25,7 @@ interface Item {
 }
 
 const START_MS = Date.parse('2026-03-01T00:00:00Z')
-const BURST_EVENTS = 600
+const BURST_EVENTS = 3_000
 /** How many of the events that were acknowledged may be sent once more. */
 const REMEMBERED = 2_000
 const NO_LINES = ['# a comment', 'not JSON', '{"event_type": "cut', '[1]', '7']
@@ -70,7 +70,7 @@ export class Mail {
     const random = this.#random
     const isLines = random.chance(0.6)
     const isKeyed = random.chance(0.3)
-    const most = random.chance(0.01) ? BURST_EVENTS : 1 + random.below(random.chance(0.5) ? 3 : 25)
+    const most = random.chance(0.005) ? BURST_EVENTS : 1 + random.below(random.chance(0.5) ? 3 : 25)
     const items: Item[] = []
     let repeated = 0
     for (let at = 0; at < most; at++) {

@@ -7,7 +7,7 @@ const MOST_WAIT_MS = 240_000
 const POLL_MS = 300
 /** In a row. */
 const QUIET_POLLS = 2
-const MORE_MB = 150
+const MORE_MB = 250
 const MORE_DESCRIPTORS = 24
 
 /** Brings a host to rest after the load, and compares what it holds then with what it held under load. */
