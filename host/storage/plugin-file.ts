@@ -65,8 +65,8 @@ export class PluginFile {
   claim(about: ClaimControl): Claimed {
     const row = this.#writer.sqlite
       .prepare(
-        `INSERT INTO lyceum_cursors (id, generation, version, epoch, log, seq) VALUES (?, ?, ?, 1, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, version = excluded.version, seq = max(seq, ?)
+        `INSERT INTO lyceum_cursors (id, generation, version, epoch, log, seq) VALUES (?, ?, ?, 1, ?, max(?, ?6))
+         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, version = excluded.version, seq = max(seq, ?6)
          WHERE log = excluded.log RETURNING epoch, seq`,
       )
       .get(about.cursor, about.generation, about.version, about.log, about.from, about.passed)

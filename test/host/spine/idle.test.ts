@@ -59,3 +59,13 @@ test('another version that wants other events has those that come from then on',
   await it.send([{ id: 'next', event_type: 'often' }])
   expect(await seen('seldom')).toEqual(['next', 's1'])
 })
+
+test('that holds for a version whose predecessor never had anything to do, too', async () => {
+  await it.publish('nothing', handlerFor(`{ event_type: 'never' }`))
+  await it.settled()
+  expect(cursorInFile('nothing')).toBe(undefined)
+  await it.publish('nothing', handlerFor(`{ event_type: 'often' }`), { version: '1.0.1' })
+  await it.settled()
+  await it.send([{ id: 'after', event_type: 'often' }])
+  expect(await seen('nothing')).toEqual(['after'])
+})
