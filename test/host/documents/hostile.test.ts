@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { decode } from '../../../sdk/ejson.ts'
 import { collectionOf, openDatabase, refusalOf, soon } from './support.ts'
 
@@ -228,10 +231,12 @@ describe('hostile queries are refused', () => {
   })
 
   it('patterns that backtrack end, with the flag that stores run with', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lyceum-patterns-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const module = new URL('../../../host/storage/documents/database.ts', import.meta.url).href
     const script = `
       const { DocumentDatabase } = await import(${JSON.stringify(module)})
-      const db = new DocumentDatabase(':memory:')
+      const db = new DocumentDatabase(${JSON.stringify(join(folder, 'patterns.db'))})
       db.write([['insertOne', 'x', { _id: 1, s: 'a'.repeat(40) + '!' }]])
       for (const $options of ['', 'i', 'm', 's'])
         for (const $regex of ['^(a+)+$', '^(a|a)*$', '^(a+){16}$', '^(a+)+[0-9]{32}$', '(a+a+)+b'])

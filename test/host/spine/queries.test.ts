@@ -14,6 +14,8 @@ beforeAll(async () => {
   instructor = await lyceum.token({ role: 'instructor', user: 'ina', courses: [COURSE] })
   researcher = await lyceum.token({ role: 'researcher', user: 'rex' })
   await lyceum.publish('asked', SOURCE)
+  // So that CPU time is used up before the wall time is, however busy the machine.
+  await lyceum.call('PATCH', '/v1/plugins/asked/quota', { body: { wallMs: 60_000 } })
 })
 afterAll(() => lyceum.dispose())
 
