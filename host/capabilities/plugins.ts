@@ -31,7 +31,7 @@ export function pluginQueryOp(ask: AskQuery): OpImplementation {
         'op_denied',
         `"${name}" is not among the plugins that ${endpoint.name} destructures.`,
       )
-    if (name !== 'self' && name !== plugin.id && !plugin.granted.has(name))
+    if (name !== 'self' && name !== plugin.id && !plugin.granted.includes(name))
       throw new LyceumError(
         'op_denied',
         `An admin has not approved that ${plugin.id} asks the plugin "${name}".`,

@@ -59,7 +59,7 @@ export class HandlerFeed {
   readonly filter: CompiledFilter
   readonly #services: FeedServices
   readonly #cursorName: string
-  readonly #waiters = new Set<() => void>()
+  #waiters: (() => void)[] = []
   readonly #passed: number | undefined
   #epoch = 0
   /** Committed. */
@@ -165,7 +165,7 @@ export class HandlerFeed {
     for (;;) {
       if (this.#cursor >= seq || (this.idle && this.#position >= seq)) return true
       if (this.#state === 'stopped' || this.#state === 'halted') return false
-      await new Promise<void>((resolve) => this.#waiters.add(resolve))
+      await new Promise<void>((resolve) => this.#waiters.push(resolve))
     }
   }
 
@@ -400,7 +400,9 @@ export class HandlerFeed {
   }
 
   #tellWaiters(): void {
-    for (const tell of this.#waiters) tell()
-    this.#waiters.clear()
+    const waiters = this.#waiters
+    if (waiters.length === 0) return
+    this.#waiters = []
+    for (const tell of waiters) tell()
   }
 }

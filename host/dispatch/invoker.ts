@@ -200,7 +200,7 @@ export class Invoker {
 
 function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
   const { needs, writes } = OPS[op.name]
-  if (!endpoint.facilities.has(needs))
+  if (!endpoint.facilities.includes(needs))
     throw new LyceumError(
       'op_denied',
       `${endpoint.name} does not destructure "${needs}". Add it: ({ ${needs} }) => …`,

@@ -26,7 +26,7 @@ export class Lane {
   readonly #services: FeedServices
   readonly #window: LogWindow
   readonly #feeds = new Map<string, HandlerFeed[]>()
-  readonly #byType = new Map<string, Set<HandlerFeed>>()
+  readonly #byType = new Map<string, HandlerFeed[]>()
   readonly #anyType = new Set<HandlerFeed>()
   /** Those whose place has to be kept now and then, though nothing was for them. */
   readonly #placeKeepers = new Set<HandlerFeed>()
@@ -63,8 +63,9 @@ export class Lane {
       if (feed.keepsPlace) this.#placeKeepers.add(feed)
       if (feed.filter.types === undefined) this.#anyType.add(feed)
       for (const type of feed.filter.types ?? []) {
-        const interested = this.#byType.get(type) ?? new Set()
-        this.#byType.set(type, interested.add(feed))
+        const interested = this.#byType.get(type)
+        if (interested === undefined) this.#byType.set(type, [feed])
+        else interested.push(feed)
       }
       feed.start()
     }
@@ -87,9 +88,9 @@ export class Lane {
       this.#queuedTimers.delete(feed)
       this.#anyType.delete(feed)
       for (const type of feed.filter.types ?? []) {
-        const interested = this.#byType.get(type)
-        interested?.delete(feed)
-        if (interested?.size === 0) this.#byType.delete(type)
+        const others = this.#byType.get(type)?.filter((one) => one !== feed) ?? []
+        if (others.length > 0) this.#byType.set(type, others)
+        else this.#byType.delete(type)
       }
     }
     await Promise.all(feeds.map((feed) => feed.stop()))

@@ -210,8 +210,8 @@ function namedFor(
     named[dimension] = value
   }
   const params = parseParams(endpoint.options.params, asked)
-  if (endpoint.facilities.has('params')) named.params = Object.fromEntries(params)
-  if (endpoint.facilities.has('viewer') && caller !== undefined)
+  if (endpoint.facilities.includes('params')) named.params = Object.fromEntries(params)
+  if (endpoint.facilities.includes('viewer') && caller !== undefined)
     named.viewer = { user: caller.user ?? '', role: caller.role, courses: caller.courses }
   return named
 }
@@ -227,7 +227,7 @@ function scopeOf(
     ...(asked.course !== undefined && { course: asked.course }),
   }
   if (caller !== undefined) return authorise(caller, known, endpoint.dimensions)
-  if (endpoint.dimensions.includes('user') || endpoint.facilities.has('viewer'))
+  if (endpoint.dimensions.includes('user') || endpoint.facilities.includes('viewer'))
     throw new LyceumError(
       'op_denied',
       `${endpoint.name} is about one person, and a handler or job has nobody who asks.`,

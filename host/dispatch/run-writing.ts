@@ -28,7 +28,7 @@ export async function runWriting(
   const { failure, result } = await invoker.run({
     context: { plugin, endpoint, caller: undefined, transaction, tree, depth: 0 },
     input,
-    eachEvent: endpoint.facilities.has('event'),
+    eachEvent: endpoint.facilities.includes('event'),
     plainJson: false,
     traceWrites,
   })

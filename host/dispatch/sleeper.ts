@@ -22,19 +22,22 @@ export class Sleeper {
   }
 
   /** Sleeps until woken, or, where there is a time, for that time, whoever calls. */
-  async sleep(ms?: number): Promise<void> {
-    if (!this.#stopped && (ms !== undefined || !this.#woken)) {
-      this.#timed = ms !== undefined
-      await new Promise<void>((resolve) => {
-        const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-      this.#wake = undefined
-      this.#timed = false
+  sleep(ms?: number): Promise<void> {
+    if (this.#stopped || (ms === undefined && this.#woken)) {
+      this.#woken = false
+      return Promise.resolve()
     }
-    this.#woken = false
+    this.#timed = ms !== undefined
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        this.#timed = false
+        this.#woken = false
+        resolve()
+      }
+      const timer = ms === undefined ? undefined : setTimeout(wake, ms)
+      this.#wake = wake
+    })
   }
 }

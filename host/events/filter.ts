@@ -30,8 +30,18 @@ const TYPE_FIELD = 'props.type'
 export function compileFilter(filter: EventFilter): CompiledFilter {
   const compiled = every(Object.entries(filter).map(([key, value]) => part(key, value)))
   if (!compiled.typeOnly || !compiled.types) return compiled
-  const types = [...compiled.types].filter((type) => compiled.test({ props: { type } }))
-  return { ...compiled, types: new Set(types) }
+  return ofTypes([...compiled.types].filter((type) => compiled.test({ props: { type } })))
+}
+
+/** Apart, so that what led to the types is let go: of these filters there are as many as there are handlers. */
+function ofTypes(list: readonly string[]): CompiledFilter {
+  const types = new Set(list)
+  return { types, typeOnly: true, test: (event) => types.has(typeOf(event)) }
+}
+
+function typeOf(event: unknown): string {
+  const props = isObject(event) ? event.props : undefined
+  return isObject(props) && typeof props.type === 'string' ? props.type : ''
 }
 
 function part(key: string, value: EventFilter[string]): CompiledFilter {

@@ -8,7 +8,7 @@ interface EndpointShape {
   readonly name: string
   readonly title: string
   readonly description: string
-  readonly facilities: ReadonlySet<string>
+  readonly facilities: readonly string[]
   readonly dimensions: readonly Dimension[]
   /** The plugins whose queries the handler named; `self` among them. */
   readonly plugins: readonly string[]
@@ -58,7 +58,7 @@ export interface ActivePlugin {
   /** After which event of the log each handler began, as its first version wanted it. */
   readonly begins: ReadonlyMap<string, number>
   /** Other plugins that it may ask, as approved. */
-  readonly granted: ReadonlySet<string>
+  readonly granted: readonly string[]
   readonly store: PluginStore
   readonly quota: Quota
   readonly usage: Usage

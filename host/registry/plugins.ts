@@ -13,6 +13,7 @@ import type { Conduct } from './conduct.ts'
 import { didYouMean } from './manifest-names.ts'
 import type { ActivePlugin, PluginState } from './plugin.ts'
 import { checkVersion, mayChange, ownerOf, type PublishBody } from './publish.ts'
+import { StoredCode } from './stored-code.ts'
 import { collectionsOf, endpointsOf, missingOf, needsOf } from './version.ts'
 
 /** What runs a plugin's handlers and jobs: told when a version starts or stops. */
@@ -295,18 +296,10 @@ export class Plugins {
       description: withoutControls(version.description),
       version: version.version,
       activation: row.activation,
-      code: {
-        plugin: id,
-        hash: `${id}:${version.hash}:${row.quota.memoryMb}`,
-        // Read when an isolate is to load it: of plugins that have nothing to do none is in memory.
-        get bundle() {
-          return catalogue.code(id, version.version).bundle
-        },
-        load: { memoryMb: row.quota.memoryMb, cpuMs: LIMITS.scratchLoadMs, wallMs: LIMITS.scratchLoadMs * 2 },
-      },
+      code: new StoredCode(catalogue, version, row.quota.memoryMb),
       endpoints: endpointsOf(version.endpoints),
       begins: catalogue.beginnings(id),
-      granted: new Set(row.granted),
+      granted: row.granted,
       store,
       quota: row.quota,
       usage: before?.usage ?? { calls: 0, failures: 0, cpuMs: 0, ops: 0, bytes: 0, events: 0 },

@@ -33,7 +33,7 @@ export function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endp
   const endpoints = new Map<string, Endpoint>()
   for (const { name, kind, facilities, dimensions, plugins, description, options } of stored) {
     if (kind === 'collection') continue
-    const shape = { name, dimensions, plugins, facilities: new Set(facilities) }
+    const shape = { name, dimensions, plugins, facilities }
     const told = (said: { title?: string | undefined; description?: string | undefined }) => ({
       title: withoutControls(said.title ?? titleFrom(name)),
       description: withoutControls(said.description ?? description),

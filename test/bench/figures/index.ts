@@ -1,5 +1,6 @@
 import type { Figure } from '../harness.ts'
 import { backlog } from './backlog.ts'
+import { besideHostile } from './beside-hostile.ts'
 import { idleMemory, idleThroughput } from './idle-plugins.ts'
 import { ingest } from './ingest.ts'
 import { naturalLoop } from './natural-loop.ts'
@@ -20,6 +21,7 @@ export const figures: readonly Figure[] = [
   view,
   realtimeMedian,
   realtimeP99,
+  besideHostile,
   idleThroughput,
   idleMemory,
   backlog,
