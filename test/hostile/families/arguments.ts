@@ -46,6 +46,7 @@ export const documents: Family = {
   stoppedBy:
     'documents are copied into plain data and checked before anything looks at them: `document_invalid`, `update_invalid`',
   inSoak: [
+    'writes markers of values that are none',
     'sets a negative index',
     'pushes a slice of endless length',
     'sets a path of a thousand steps',
@@ -181,7 +182,14 @@ export const queries: Family = {
     '`db` with hostile queries: operators that multiply, catastrophic patterns, JavaScript, other collections',
   stoppedBy:
     'operators are allow-listed and metered, patterns run on a linear engine, reads have a time: `operator_unknown`, `query_invalid`, `time_limit`',
-  inSoak: ['asks for dates at the ends of time'],
+  inSoak: [
+    'multiplies documents',
+    'matches by patterns that backtrack',
+    'gives expressions values of every type',
+    'multiplies texts and lists',
+    'nests and widens what it asks',
+    'asks for dates at the ends of time',
+  ],
   plugins: [
     reads(
       'runs JavaScript in the store',
@@ -290,6 +298,11 @@ export const others: Family = {
   title: '`log`, `plugins` and parameters with hostile arguments',
   stoppedBy:
     'bounded before they are parsed, and checked by a schema: `op_malformed`, `bad_parameter`; lines are cut and stripped of control characters',
+  inSoak: [
+    'logs control characters, other lines and other directions',
+    'logs what cannot be shown',
+    'is asked with parameters of prototypes',
+  ],
   plugins: [
     query(
       'logs what cannot be shown',

@@ -10,6 +10,16 @@ export const floods: Family = {
   stoppedBy:
     'counted in the guest before they leave, in the process, and in the host; 64 ops of a call at a time, two reads of a plugin in a store',
   inSoak: [
+    'floods the store with reads, each of them slow',
+    'counts each of its writes',
+    'writes without end',
+    'makes a million promises that wait for an answer',
+    'burns time in those whom it asks, and rejects',
+    'overflows the stack inside the bridge',
+    'counts with what cannot be counted',
+    'asks itself for ever',
+    'asks and never reads the answers',
+    'overflows the stack inside the bridge, and is asked again',
     'asks for more at each answer',
     'writes without end and swallows what is refused',
     'inserts an endless list',
@@ -132,6 +142,10 @@ export const large: Family = {
   stoppedBy:
     'measured in the guest and again in the process, after escaping: `over_bytes`, `over_output`; the store has limits of its own and a cap',
   inSoak: [
+    'sends a store ten million empty documents',
+    'sends a store ten megabytes of base64',
+    'returns too much',
+    'is answered more than it asked',
     'throws an error of a thousand causes',
     'stores a document of a hundred thousand fields',
     'returns lone surrogates',

@@ -5,6 +5,7 @@ export const loops: Family = {
   stoppedBy:
     'the watch on CPU time: `over_cpu`; where there is more of that than time, on the time: `over_wall`',
   inSoak: [
+    'loops in a handler',
     'loops where nothing can be caught',
     'loops in an indirect eval',
     'sorts by a comparison that never ends',

@@ -6,6 +6,7 @@ export const heap: Family = {
   title: "memory on V8's heap",
   stoppedBy: "V8's limit, then the watch: `over_memory`",
   inSoak: [
+    'keeps memory from call to call',
     'keeps arrays in a handler',
     'keeps closures',
     'keeps names of properties',
@@ -86,6 +87,7 @@ export const oneStep: Family = {
   stoppedBy:
     'poison within 250 ms; else the cap of the process. Where V8 aborts the process (an invalid table or array size), the host starts another',
   inSoak: [
+    'writes a long text of control characters as JSON',
     'spreads a long text',
     'escapes a long text',
     'raises a BigInt',
@@ -126,6 +128,8 @@ export const uncounted: Family = {
   stoppedBy:
     "what can be left out is not there; of the rest, the process's own measure of its memory: `over_memory`; where that does not come back, the process ends",
   inSoak: [
+    'keeps formats',
+    'grows a buffer',
     'keeps typed arrays that are never touched',
     'keeps compiled patterns',
     'keeps collators',

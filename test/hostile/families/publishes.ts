@@ -19,6 +19,13 @@ export const loads: Family = {
   stoppedBy:
     'the same ladder, in a process that ends with the check; two at a time, four of one author; nothing runs of what is refused',
   inSoak: [
+    'goes on in the background of its load',
+    'describes itself without end',
+    'loops at its top',
+    'loops at its top in native code',
+    'throws an error of a hundred megabytes at its top',
+    'describes itself in ten megabytes',
+    'describes itself by what says it is JSON',
     'fills the memory at its top',
     'throws a proxy at its top',
     'describes itself by a proxy',
@@ -88,6 +95,9 @@ export const manifests: Family = {
   stoppedBy:
     'the bundle is read in a process that may be killed; names and options pass a schema: `manifest_refused`, `options_refused`, `package_invalid`',
   inSoak: [
+    'has a parameter called __proto__',
+    'is all comments',
+    'declares a hundred indexes',
     'exports then',
     'exports toString',
     'exports hasOwnProperty',
@@ -242,6 +252,7 @@ export const maps: Family = {
   title: 'hostile source maps',
   stoppedBy: 'read in the same process, in time linear in their length: `source_map_invalid`',
   inSoak: [
+    'maps ten million lines',
     'is larger than a source map may be',
     'has ten thousand sources',
     'maps to sources that are not there',

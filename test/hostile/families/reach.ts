@@ -120,6 +120,7 @@ export const reach: Family = {
   stoppedBy:
     'there is no reference to anything outside an isolate, and only text crosses; modules are not supported; made code stays inside',
   inSoak: [
+    'overflows the stack to catch what is under it',
     'asks a plugin of whom it has no approval, in a handler',
     'asks for a debugger',
     'looks for a process',
