@@ -33,7 +33,7 @@ function table(): string {
   const inSoak = families.reduce((sum, family: Family) => sum + (family.inSoak?.length ?? 0), 0)
   return [
     `${all} hostile plugins, in ${families.length} families. \`test/hostile/\` lets each into a real host, beside plugins that`,
-    `behave; ${inSoak} of them, much like others, only with \`LYCEUM_SOAK=1 npx vitest run test/hostile\`.`,
+    `behave; ${inSoak} of them, long or much like others, only with \`LYCEUM_SOAK=1 npx vitest run test/hostile\`.`,
     '',
     '| what they try | plugins | stopped by |',
     '|---|--:|---|',
