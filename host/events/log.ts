@@ -65,7 +65,7 @@ export class EventLog {
     this.#head = head
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
     this.#readRows = this.#reader.prepare(
-      'SELECT seq, type, text FROM events WHERE seq > ? ORDER BY seq LIMIT ?',
+      'SELECT seq, type, text FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
     )
     this.#readRows.setReturnArrays(true)
     this.#types = new TypeBlocksReader(this.#reader)
@@ -133,7 +133,8 @@ export class EventLog {
 
   /**
    * The events after a seq, in order, up to `maxRows`, or fewer once their texts have `maxBytes` together
-   * (counted in characters). There is one at least if the log has one, however large.
+   * (counted in characters). There is one at least if the log has one, however large. What is committed but not
+   * told yet is not among them: a handler must never be past the head, which would look like a log that was cut.
    *
    * @throws LyceumError data_damaged, internal
    */
@@ -143,7 +144,7 @@ export class EventLog {
     try {
       for (let at = after; rows.length < maxRows; ) {
         const most = Math.min(CHUNK_ROWS, maxRows - rows.length)
-        const chunk: unknown[] = this.#readRows.all(at, most)
+        const chunk: unknown[] = this.#readRows.all(at, this.#head, most)
         for (const row of chunk) {
           if (!Array.isArray(row)) throw new Error('a row that is no array')
           const [seq, type, text] = row
@@ -165,9 +166,10 @@ export class EventLog {
    * It is the head where nothing of them follows.
    */
   skip(after: number, types: Iterable<string>): number {
-    // Asked first: what is committed between the two may be of these types.
+    // Asked first, and never leapt over: types are looked up one after the other, and what is committed
+    // between two of them may hold the next event of the one and a later one of the other.
     const head = this.#head
-    return this.#types.before(types, after) ?? Math.max(after, head)
+    return Math.max(after, Math.min(this.#types.before(types, after) ?? head, head))
   }
 
   /** The courses that events named, those with the newest events first. */

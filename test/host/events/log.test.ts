@@ -5,7 +5,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { gzipSync } from 'node:zlib'
 import { Piscina } from 'piscina'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { accept } from '../../../host/events/accept.ts'
 import { EventLog } from '../../../host/events/log.ts'
+import { LogFile } from '../../../host/events/log-file.ts'
 import { bomb, bytes, NDJSON, RECEIVED, SMALL_LIMITS } from './intake.ts'
 
 const ABOUT = { ...NDJSON, receivedMs: RECEIVED }
@@ -186,6 +188,17 @@ describe('read', () => {
     await log.append(bytes('{"name":"a\\u0000b"}\n{"name":"\\ud800"}'), ABOUT)
     for (const { type, text } of log.read(0, 2, 1e6)) expect(JSON.parse(text).props.type).toBe(type)
   })
+})
+
+test('reads nothing that is committed and not told yet: a handler past the head would look like a log that was cut', async () => {
+  const log = await openLog()
+  await log.append(lines(0, 3), ABOUT)
+  const file = new LogFile(path)
+  file.append([accept(lines(3, 3), ABOUT, SMALL_LIMITS).rows])
+  file.close()
+  expect(idsOf(log)).toEqual(['e0', 'e1', 'e2'])
+  await log.append(lines(6, 1), ABOUT)
+  expect(idsOf(log)).toHaveLength(7)
 })
 
 describe('listeners', () => {

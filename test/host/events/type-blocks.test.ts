@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { accept } from '../../../host/events/accept.ts'
 import { EventLog } from '../../../host/events/log.ts'
+import { LogFile } from '../../../host/events/log-file.ts'
 import { TYPE_BLOCKS_TABLE, TypeBlocks } from '../../../host/events/type-blocks.ts'
 import { LIMITS } from '../../../host/limits.ts'
 import { bytes, NDJSON, RECEIVED } from './intake.ts'
@@ -62,6 +64,24 @@ describe('leaping over events of other types', () => {
     const before = log.skip(0, ['never', 'once'])
     expect(before).toBeLessThan(head - 5_000)
     expect(before).toBeGreaterThan(head - 5_000 - 2_000)
+  })
+
+  test('leaps over nothing that is committed while it looks', async () => {
+    const file = new LogFile(join(folder, 'events.db'))
+    const body = ['between one', ...often(3_000), 'between two'].map((name, at) => ({ id: `b${at}`, name }))
+    const commit = () =>
+      file.append([accept(bytes(JSON.stringify(body)), { receivedMs: RECEIVED }, LIMITS).rows])
+    function* types() {
+      yield 'between one'
+      // As the log's thread does it, whenever it likes.
+      commit()
+      yield 'between two'
+    }
+    const head = log.head()
+    expect(log.skip(head, types())).toBe(head)
+    file.close()
+    await append(['often'])
+    expect(log.head()).toBe(head + body.length + 1)
   })
 
   test('does so in a log that was written before types were noted', async () => {
