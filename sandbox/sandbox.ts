@@ -176,6 +176,7 @@ export class Sandbox {
     this.#calls += 1
     try {
       const room = this.#room(call.code)
+      if (room === undefined) return { cpuMs: 0, result: EMPTY, failure: UNREADABLE }
       room.calls += 1
       try {
         const failure = await room.loaded
@@ -207,9 +208,12 @@ export class Sandbox {
     this.#child.kill('not needed')
   }
 
-  #room(code: PluginCode): Room {
+  /** Undefined where the bundle cannot be read: nothing is promised to anyone before it is there. */
+  #room(code: PluginCode): Room | undefined {
     const known = this.#rooms.get(code.hash)
     if (known !== undefined) return known
+    const bundle = bundleOf(code)
+    if (bundle === undefined) return undefined
     this.#evict()
     let finishLoad: Room['finishLoad'] = () => {}
     const overdue = setTimeout(
@@ -235,7 +239,7 @@ export class Sandbox {
     this.#rooms.set(code.hash, room)
     this.#roomByNumber.set(room.number, room)
     if (!this.alive) room.finishLoad(LOST)
-    this.#child.send({ kind: Kind.load, call: room.number }, [JSON.stringify(code.load), code.bundle])
+    this.#child.send({ kind: Kind.load, call: room.number }, [JSON.stringify(code.load), bundle])
     return room
   }
 
@@ -362,6 +366,21 @@ export class Sandbox {
 export const LOST: Failure = {
   code: 'sandbox_lost',
   message: 'The sandbox was lost; the call can be tried again.',
+}
+
+/** The failure of a call whose code the host cannot read. It says nothing about the call, or about the process. */
+const UNREADABLE: Failure = {
+  code: 'data_damaged',
+  message:
+    'The bundle of this version cannot be read: registry.db is damaged. Restore it, or publish it again.',
+}
+
+function bundleOf(code: PluginCode): Buffer | undefined {
+  try {
+    return code.bundle
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -59,10 +59,10 @@ export class DeadLetterRetries {
   }
 
   async #retryAll(find: () => ActivePlugin, { endpoint, ids }: RetryChoice): Promise<Retried[]> {
-    const { letters } = await find().store.deadLetters(endpoint, MOST_RETRIES)
+    const retry = ids === undefined ? {} : { ids }
+    const { letters } = await find().store.deadLetters(endpoint, MOST_RETRIES, retry)
     const retried: Retried[] = []
     for (const letter of letters) {
-      if (ids !== undefined && !ids.includes(letter.id)) continue
       const { id, seq } = letter
       const error = await this.#retryOne(find, letter)
       retried.push(

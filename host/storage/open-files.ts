@@ -26,8 +26,9 @@ export class OpenFiles {
   open({ db, path, collections }: OpenControl): void {
     try {
       const file = this.#use(db, this.#open.get(db) ?? new PluginFile(path, DEFAULT_DOCUMENT_LIMITS))
-      this.#known.set(db, { path, collections })
       file.declare(collections)
+      // What is refused is not what a database is opened with later.
+      this.#known.set(db, { path, collections })
       this.#unopened.delete(db)
     } catch (error) {
       if (!this.#open.has(db)) this.#unopened.set(db, error)

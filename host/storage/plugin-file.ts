@@ -138,15 +138,26 @@ export class PluginFile {
     this.#writer.rollback()
   }
 
-  deadLetters(endpoint: string | undefined, limit: number): DeadLetterList {
-    const where = endpoint === undefined ? '' : 'WHERE endpoint = ?'
-    const given = endpoint === undefined ? [] : [endpoint]
+  deadLetters(
+    endpoint: string | undefined,
+    limit: number,
+    retry?: { readonly ids?: readonly number[] },
+  ): DeadLetterList {
+    const asked = [
+      ...(endpoint === undefined ? [] : [{ sql: 'endpoint = ?', value: endpoint }]),
+      ...(retry?.ids === undefined
+        ? []
+        : [{ sql: 'id IN (SELECT value FROM json_each(?))', value: JSON.stringify(retry.ids) }]),
+    ]
+    const where = asked.length === 0 ? '' : `WHERE ${asked.map(({ sql }) => sql).join(' AND ')}`
+    const given = asked.map(({ value }) => value)
+    const order = retry === undefined ? 'id' : 'attempts, id'
     const { sqlite } = this.#committed()
     const total = sqlite
       .prepare(`SELECT count(*) AS total FROM lyceum_dead_letters ${where}`)
       .get(...given)?.total
     const rows = sqlite
-      .prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY id LIMIT ?`)
+      .prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY ${order} LIMIT ?`)
       .all(...given, limit)
     return { total: Number(total), letters: rows.map(deadLetterOf) }
   }

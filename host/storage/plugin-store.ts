@@ -121,8 +121,12 @@ export class PluginStore {
     return new Transaction(this, claim, after)
   }
 
-  async deadLetters(endpoint: string | undefined, limit: number): Promise<DeadLetterList> {
-    const control = this.control({ limit, ...(endpoint !== undefined && { endpoint }) })
+  async deadLetters(
+    endpoint: string | undefined,
+    limit: number,
+    retry?: { readonly ids?: readonly number[] },
+  ): Promise<DeadLetterList> {
+    const control = this.control({ limit, retry, ...(endpoint !== undefined && { endpoint }) })
     return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
   }
 

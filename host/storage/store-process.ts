@@ -68,11 +68,11 @@ function answer(frame: Frame): string {
     case StoreKind.deadLetters: {
       const control = JSON.parse(text) as DeadLettersControl
       const file = files.get(control.db)
-      const { endpoint, ranges, limit } = control
+      const { endpoint, ranges, limit, retry } = control
       return JSON.stringify(
         endpoint !== undefined && ranges !== undefined
           ? file.deadLettersAt(endpoint, ranges)
-          : file.deadLetters(endpoint, limit),
+          : file.deadLetters(endpoint, limit, retry),
       )
     }
     case StoreKind.close: {

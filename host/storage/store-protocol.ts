@@ -121,6 +121,8 @@ export interface DeadLettersControl extends DbControl {
   readonly endpoint?: string
   /** Only those of events in these stretches of the log; then only the first. */
   readonly ranges?: readonly SeqRange[]
+  /** Only these, and those that were tried least first: one that always fails keeps none behind it waiting. */
+  readonly retry?: { readonly ids?: readonly number[] }
   readonly limit: number
 }
 
