@@ -1,6 +1,7 @@
 import { cp, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { LyceumError } from '../../host/errors.ts'
 import { startHost, type TestHost } from '../support/host.ts'
@@ -203,4 +204,21 @@ test('a log that is damaged while the host runs stops whoever has to read there,
   await vi.waitUntil(async () => (await cursorOf(host, 'newer')).lag === 0, 20_000)
   expect((await query(host, 'newer')).json).toEqual(ids(0, EVENTS + 11))
   await host.close()
+})
+
+test('a bundle that cannot be read fails its calls at once, and no process', async () => {
+  const it = await startHost(await copyOf(stopped))
+  try {
+    const registry = new DatabaseSync(join(it.dataDir, 'registry.db'))
+    registry.exec("PRAGMA foreign_keys = OFF; UPDATE versions SET version = 'lost' WHERE plugin = 'one'")
+    registry.close()
+    for (let ask = 0; ask < 2; ask++) {
+      const { status, json } = await it.call('GET', '/v1/queries/one/notes')
+      expect([status, json.code]).toEqual([503, 'data_damaged'])
+    }
+    expect((await it.call('GET', '/v1/queries/two/notes')).json).toHaveLength(EVENTS + 10)
+    expect(it.host.conduct.of('one')).toMatchObject({ strikes: 0, onProbation: false })
+  } finally {
+    await it.close()
+  }
 })

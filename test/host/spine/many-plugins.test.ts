@@ -57,3 +57,21 @@ test('looking where a cursor stands makes no file and takes nothing over', async
   expect(await there.peek('other/0')).toBe(undefined)
   expect((await there.claim(CLAIM)).epoch).toBe(2)
 })
+
+test('indexes that the data forbid are not what a database is opened with the next time', async () => {
+  const refused = stores.plugin('refused', 1)
+  const claimed = await refused.claim(CLAIM)
+  const move = { ...CLAIM, generation: 1, epoch: claimed.epoch, to: 1 }
+  await refused
+    .begin({ move })
+    .commit(Buffer.from('[["insertOne","seen",{"k":1}],["insertOne","seen",{"k":1}]]'))
+  await expect(
+    refused.declare([{ name: 'seen', indexes: [{ keys: { k: 1 }, unique: true }] }]),
+  ).rejects.toMatchObject({ code: 'duplicate_key' })
+  for (let n = 0; n < 40; n++) await stores.plugin(`other${n}`, 1).claim(CLAIM)
+  const rows = await refused.read(
+    Buffer.from('{"op":"find","collection":"seen","filter":{}}'),
+    Number.POSITIVE_INFINITY,
+  )
+  expect(JSON.parse(rows.toString())).toHaveLength(2)
+})
