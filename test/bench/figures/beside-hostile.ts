@@ -5,7 +5,7 @@ const HOSTILE = ['hostileA', 'hostileB', 'hostileC']
 const CALLS = 1_000
 const TURNS = 5
 /** About a third of the CPU time that a call may use: a plugin that breaks no more limits stays on probation. */
-const SPINS = 600_000_000
+const SPINS = 150_000_000
 
 const QUIET = `import { query } from '@lyceum/sdk'
 export const answer = query(() => 42)
