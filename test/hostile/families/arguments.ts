@@ -46,6 +46,8 @@ export const documents: Family = {
   stoppedBy:
     'documents are copied into plain data and checked before anything looks at them: `document_invalid`, `update_invalid`',
   inSoak: [
+    'stores operators as fields',
+    'stores a key __proto__',
     'writes markers of values that are none',
     'sets a negative index',
     'pushes a slice of endless length',
@@ -183,6 +185,7 @@ export const queries: Family = {
   stoppedBy:
     'operators are allow-listed and metered, patterns run on a linear engine, reads have a time: `operator_unknown`, `query_invalid`, `time_limit`',
   inSoak: [
+    'gives values of every type where another belongs',
     'multiplies documents',
     'matches by patterns that backtrack',
     'gives expressions values of every type',

@@ -142,6 +142,9 @@ export const large: Family = {
   stoppedBy:
     'measured in the guest and again in the process, after escaping: `over_bytes`, `over_output`; the store has limits of its own and a cap',
   inSoak: [
+    'collects everything in one group',
+    'stores a document that is too large',
+    'returns what is too much only when written as JSON',
     'sends a store ten million empty documents',
     'sends a store ten megabytes of base64',
     'returns too much',

@@ -5,6 +5,8 @@ export const loops: Family = {
   stoppedBy:
     'the watch on CPU time: `over_cpu`; where there is more of that than time, on the time: `over_wall`',
   inSoak: [
+    'loops for the wall time that is left',
+    'loops in a job',
     'loops in a handler',
     'loops where nothing can be caught',
     'loops in an indirect eval',

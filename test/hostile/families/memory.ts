@@ -6,6 +6,8 @@ export const heap: Family = {
   title: "memory on V8's heap",
   stoppedBy: "V8's limit, then the watch: `over_memory`",
   inSoak: [
+    'keeps a Map',
+    'keeps arrays',
     'keeps memory from call to call',
     'keeps arrays in a handler',
     'keeps closures',
@@ -128,6 +130,7 @@ export const uncounted: Family = {
   stoppedBy:
     "what can be left out is not there; of the rest, the process's own measure of its memory: `over_memory`; where that does not come back, the process ends",
   inSoak: [
+    'keeps formats a few at each call',
     'keeps formats',
     'grows a buffer',
     'keeps typed arrays that are never touched',

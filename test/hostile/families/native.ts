@@ -41,6 +41,10 @@ export const nativeLoops: Family = {
     'loops in native code: the longest array, sparse arrays, `localeCompare`, regular expressions, BigInt, JSON',
   stoppedBy: 'poison',
   inSoak: [
+    'searches the longest array',
+    'parses JSON',
+    'multiplies BigInts',
+    'compares by locale',
     'reverses a sparse array',
     'sorts what says it is long',
     'copies within the longest array',

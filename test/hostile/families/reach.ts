@@ -28,6 +28,7 @@ export const prototypes: Family = {
   stoppedBy:
     'what holds limits lives in closures with what it captured first; text is checked to be text before it is counted',
   inSoak: [
+    'throws an error that asks to be run again',
     'iterates for ever',
     'answers with the species of another',
     'throws an error that asks to be tried again for ever',
@@ -261,6 +262,7 @@ export const reach: Family = {
 export const markup: Family = {
   title: 'hostile HTML of views',
   stoppedBy: 'the frame: an origin of nobody, no network, no forms; the host never reads what is in it',
+  inSoak: ['returns what is no markup'],
   plugins: [
     view(
       'closes the frame around it',
