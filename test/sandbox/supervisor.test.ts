@@ -61,8 +61,9 @@ test('who waits for a place longer than its call may take is told to try again',
 
 test('a call whose isolate is still loading keeps its place', async () => {
   const source = `for (const end = Date.now() + 1, a = []; a.length < 2e6; a.push(end)); export const run = { handler: () => 1 }`
-  const slow = lab.run('slow', source, { onProbation: true })
-  const other = lab.handler('other', 'return 2', { onProbation: true })
+  const patient = { onProbation: true, budget: { wallMs: 20_000 } }
+  const slow = lab.run('slow', source, patient)
+  const other = lab.handler('other', 'return 2', patient)
   expect((await slow).result).toBe(1)
   expect((await other).result).toBe(2)
 })
