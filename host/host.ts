@@ -41,6 +41,8 @@ export interface Host {
   readonly questions: Questions
   readonly lane: Lane
   readonly cron: CronJobs
+  /** What plugins may ask the host for. */
+  readonly ops: OpTable
   readonly invoker: Invoker
   readonly supervisor: Supervisor
   readonly stores: Stores
@@ -201,6 +203,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     questions,
     lane,
     cron,
+    ops,
     invoker,
     supervisor,
     stores,

@@ -124,9 +124,16 @@ export interface Quota {
   opsPerCall: number
   /** Bytes over the bridge, both ways. */
   bytesPerCall: number
+  /** CPU time of all calls together in a minute. */
+  cpuMsPerMinute: number
   databaseMb: number
+  /** Contents of all files. */
+  fileMb: number
+  cacheMb: number
   /** One result. */
   outputBytes: number
+  /** Events that wait for the slowest handler. */
+  backlogEvents: number
 }
 
 /** A new plugin's quota. */
@@ -137,8 +144,12 @@ export const QUOTA_DEFAULTS: Readonly<Quota> = Object.freeze({
   concurrentCalls: 16,
   opsPerCall: 10_000,
   bytesPerCall: 32 * 1024 * 1024,
+  cpuMsPerMinute: 30_000,
   databaseMb: 1_024,
+  fileMb: 256,
+  cacheMb: 8,
   outputBytes: 4 * 1024 * 1024,
+  backlogEvents: 10_000_000,
 })
 
 /** What an admin may raise a quota to: above it one plugin would endanger its process or the machine. */
@@ -149,8 +160,12 @@ export const QUOTA_CEILINGS: Readonly<Quota> = Object.freeze({
   concurrentCalls: 256,
   opsPerCall: 1_000_000,
   bytesPerCall: 512 * 1024 * 1024,
+  cpuMsPerMinute: 240_000,
   databaseMb: 102_400,
+  fileMb: 102_400,
+  cacheMb: 256,
   outputBytes: 32 * 1024 * 1024,
+  backlogEvents: 1_000_000_000,
 })
 
 /** isolated-vm starts no isolate below 8 MB; the other quotas only have to leave something. */
@@ -169,6 +184,10 @@ export const quotaSchema = z.strictObject({
   concurrentCalls: quota('concurrentCalls'),
   opsPerCall: quota('opsPerCall'),
   bytesPerCall: quota('bytesPerCall'),
+  cpuMsPerMinute: quota('cpuMsPerMinute'),
   databaseMb: quota('databaseMb'),
+  fileMb: quota('fileMb'),
+  cacheMb: quota('cacheMb'),
   outputBytes: quota('outputBytes'),
+  backlogEvents: quota('backlogEvents'),
 })

@@ -5,8 +5,8 @@ import type { CallTree } from '../dispatch/call-tree.ts'
 import type { ActivePlugin, Endpoint } from '../registry/plugin.ts'
 import type { Transaction } from '../storage/plugin-store.ts'
 
-/** What an op is carried out for. */
-export interface OpContext {
+/** The call of an endpoint that an op is carried out for. */
+export interface CallContext {
   readonly plugin: ActivePlugin
   readonly endpoint: Endpoint
   /** Undefined in jobs and handlers. */
@@ -15,6 +15,12 @@ export interface OpContext {
   readonly transaction: Transaction | undefined
   readonly tree: CallTree
   readonly depth: number
+}
+
+/** What an op is carried out for. */
+export interface OpContext extends CallContext {
+  /** Has something let go of when the call ends, however it ends; at once, where it has ended already. */
+  onEnd(letGo: () => void): void
 }
 
 /**

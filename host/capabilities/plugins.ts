@@ -1,7 +1,7 @@
 import { decode } from '@lyceum/sdk/ejson'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
-import type { OpContext, OpImplementation } from './capability.ts'
+import type { CallContext, OpImplementation } from './capability.ts'
 
 /** Arguments of a query are parameters, not data: a few short values. */
 const REQUEST_BYTES = 16 * 1024
@@ -13,7 +13,7 @@ export type AskQuery = (
   plugin: string,
   query: string,
   args: Readonly<Record<string, unknown>>,
-  asking: OpContext,
+  asking: CallContext,
 ) => Promise<Buffer>
 
 /** `plugins.<name>.<query>(args)`: only the names that the handler listed, and of others only what was approved. */
@@ -31,7 +31,7 @@ export function pluginQueryOp(ask: AskQuery): OpImplementation {
         'op_denied',
         `"${name}" is not among the plugins that ${endpoint.name} destructures.`,
       )
-    if (name !== 'self' && name !== plugin.id && !plugin.granted.includes(name))
+    if (name !== 'self' && name !== plugin.id && !plugin.granted.includes(`plugins.${name}`))
       throw new LyceumError(
         'op_denied',
         `An admin has not approved that ${plugin.id} asks the plugin "${name}".`,

@@ -2,14 +2,15 @@ import { payloadBytes } from '../../process/frame.ts'
 import type { Budget, Failure } from '../../sandbox/protocol.ts'
 import { OPS } from '../../sandbox/protocol.ts'
 import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
-import type { OpContext, OpTable } from '../capabilities/capability.ts'
+import type { CallContext, OpContext, OpTable } from '../capabilities/capability.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
 import type { Conduct } from '../registry/conduct.ts'
 import { CallAccount } from './call-tree.ts'
+import { Endings } from './endings.ts'
 
 /** One call of one endpoint, ready to run. */
 export interface Invocation {
-  readonly context: OpContext
+  readonly context: CallContext
   /** JSON of a `GuestInput`. */
   readonly input: string | Buffer
   readonly eachEvent: boolean
@@ -102,6 +103,8 @@ export class Invoker {
     }
     this.#underWay.set(plugin.id, underWay + places)
     const account = new CallAccount(tree, plugin.id)
+    const endings = new Endings()
+    const context: OpContext = { ...invocation.context, onEnd: endings.add }
     // What the host refused explains what the guest makes of it.
     const refused: LyceumError[] = []
     try {
@@ -120,7 +123,7 @@ export class Invoker {
           },
           onOp: (op) => {
             account.usedCpu(op.cpuMs)
-            void this.#answer(op, invocation.context, account, (error) => refused.push(error))
+            void this.#answer(op, context, account, (error) => refused.push(error))
           },
         },
         this.#conduct.onProbation(plugin.id),
@@ -128,6 +131,7 @@ export class Invoker {
       account.usedCpu(outcome.cpuMs)
       return this.#end(invocation, outcome, budget, account, refused)
     } finally {
+      endings.end()
       const left = this.underWay(plugin.id) - places
       if (left > 0) this.#underWay.set(plugin.id, left)
       else this.#underWay.delete(plugin.id)
@@ -198,7 +202,7 @@ export class Invoker {
   }
 }
 
-function checkGrant(op: GuestOp, { endpoint }: OpContext): void {
+function checkGrant(op: GuestOp, { endpoint }: CallContext): void {
   const { needs, writes } = OPS[op.name]
   if (!endpoint.facilities.includes(needs))
     throw new LyceumError(

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { encode } from '@lyceum/sdk/ejson'
 import { authorise, authorisePlugin } from '../auth/dimensions.ts'
 import type { Caller } from '../auth/tokens.ts'
-import type { OpContext } from '../capabilities/capability.ts'
+import type { CallContext } from '../capabilities/capability.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { DIMENSIONS, didYouMean } from '../registry/manifest-names.ts'
@@ -103,7 +103,7 @@ export class Questions {
     pluginId: string,
     name: string,
     args: Readonly<Record<string, unknown>>,
-    asking: OpContext,
+    asking: CallContext,
   ): Promise<Buffer> {
     const depth = asking.depth + 1
     asking.tree.enter(depth)
@@ -122,7 +122,7 @@ export class Questions {
   }
 
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
-  async #run(context: OpContext, named: Named, plainJson: boolean): Promise<Buffer> {
+  async #run(context: CallContext, named: Named, plainJson: boolean): Promise<Buffer> {
     const input = `{"named":${JSON.stringify(encode({ ...named }))},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
     const lossesBefore = this.#services.lossesOf(context.plugin.id)
     let lost = 0
@@ -153,7 +153,7 @@ export class Questions {
   }
 
   /** Remembers who asked for what broke a limit, or took its process down. */
-  #blame({ plugin, endpoint, caller, depth }: OpContext): void {
+  #blame({ plugin, endpoint, caller, depth }: CallContext): void {
     if (caller !== undefined && depth === 0) this.#brokenLimits.note(plugin, endpoint, caller)
   }
 }
@@ -235,7 +235,7 @@ function scopeOf(
   return known
 }
 
-function refusal(context: OpContext, failure: EndedFailure): LyceumError {
+function refusal(context: CallContext, failure: EndedFailure): LyceumError {
   const { plugin, endpoint } = context
   return new LyceumError(failure.code, `${plugin.id}.${endpoint.name}: ${failure.message}`, {
     plugin: plugin.id,

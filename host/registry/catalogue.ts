@@ -22,6 +22,8 @@ const MIGRATIONS = [
     plugin TEXT NOT NULL REFERENCES plugins (id), endpoint TEXT NOT NULL, seq INTEGER NOT NULL,
     PRIMARY KEY (plugin, endpoint)
   ) STRICT, WITHOUT ROWID;`,
+  // What was granted were other plugins only, by their names.
+  `UPDATE plugins SET granted = (SELECT json_group_array('plugins.' || value) FROM json_each(granted));`,
 ]
 
 const StoredEndpoint = z.object({

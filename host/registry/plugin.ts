@@ -57,7 +57,7 @@ export interface ActivePlugin {
   readonly endpoints: ReadonlyMap<string, Endpoint>
   /** After which event of the log each handler began, as its first version wanted it. */
   readonly begins: ReadonlyMap<string, number>
-  /** Other plugins that it may ask, as approved. */
+  /** What it may reach beyond its own room, as approved: `plugins.grades`. */
   readonly granted: readonly string[]
   readonly store: PluginStore
   readonly quota: Quota

@@ -185,7 +185,7 @@ export class Plugins {
           throw new LyceumError(
             'bad_parameter',
             `Version ${newest.version} does not ask for "${name}".${didYouMean(name, needs)}`,
-            { parameter: 'plugins' },
+            { parameter: 'needs' },
           )
       // Nothing waits: a version that was rolled back is not brought back by this.
       if (missingOf(newest, plugin).length === 0) return []

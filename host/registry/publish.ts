@@ -9,6 +9,7 @@ import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
 import { parseOptions } from './options.ts'
 import { parsePackage } from './package.ts'
+import { needsOf } from './version.ts'
 
 /** The body of a publish, as the author's command line sends it. */
 export const PublishBody = z.object({
@@ -26,7 +27,7 @@ export interface CheckedVersion {
   readonly row: VersionRow
   readonly code: { readonly bundle: Buffer; readonly sourceMap: string }
   readonly owner: string
-  /** The other plugins that it wants to ask. */
+  /** What it wants to reach beyond its own room. */
   readonly needs: readonly string[]
 }
 
@@ -87,14 +88,11 @@ export async function checkVersion(
       options: found.options,
     }
   })
-  const needs = [...new Set(stored.flatMap((endpoint) => endpoint.plugins))].filter(
-    (name) => name !== 'self' && name !== id,
-  )
-  for (const need of needs)
-    if (services.catalogue.plugin(need) === undefined)
+  for (const name of new Set(stored.flatMap((endpoint) => endpoint.plugins)))
+    if (name !== 'self' && name !== id && services.catalogue.plugin(name) === undefined)
       throw new LyceumError(
         'manifest_refused',
-        `There is no plugin "${need}" here. Publish it first, or check the name in plugins: { ${need} }.`,
+        `There is no plugin "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
       )
   return {
     row: {
@@ -109,7 +107,7 @@ export async function checkVersion(
     },
     code: { bundle, sourceMap: body.sourceMap },
     owner,
-    needs: needs.sort(),
+    needs: needsOf({ plugin: id, endpoints: stored }),
   }
 }
 

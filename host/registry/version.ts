@@ -4,10 +4,12 @@ import type { PluginRow, StoredEndpoint, VersionRow } from './catalogue.ts'
 import { parseOptions } from './options.ts'
 import type { Endpoint } from './plugin.ts'
 
-/** The other plugins that a version wants to ask. */
-export function needsOf(version: VersionRow): string[] {
-  const named = version.endpoints.flatMap((endpoint) => endpoint.plugins)
-  return [...new Set(named)].filter((name) => name !== 'self' && name !== version.plugin).sort()
+/** What a version wants to reach beyond its own room, as its author writes it: `plugins.grades`. */
+export function needsOf(version: Pick<VersionRow, 'plugin' | 'endpoints'>): string[] {
+  const plugins = version.endpoints
+    .flatMap((endpoint) => endpoint.plugins)
+    .filter((name) => name !== 'self' && name !== version.plugin)
+  return [...new Set(plugins.map((name) => `plugins.${name}`))].sort()
 }
 
 /** What a version asks for that no admin has approved: while there is any, it stays pending. */

@@ -44,8 +44,8 @@ const show = createRoute({
 const approve = createRoute({
   method: 'post',
   path: '/v1/plugins/{id}/approve',
-  summary: 'Approve what the newest version asks for, all of it or the named plugins',
-  request: { params: Id, body: bodyOf(z.object({ plugins: z.array(z.string()).optional() })) },
+  summary: 'Approve what the newest version asks for, all of it or the named needs',
+  request: { params: Id, body: bodyOf(z.strictObject({ needs: z.array(z.string()).optional() })) },
   responses: {
     200: json('Active, or still pending for what `needs` says', Done.extend({ needs: z.array(z.string()) })),
   },
@@ -155,7 +155,7 @@ export function addPlugins(app: App, host: Host): void {
   app.openapi(approve, async (c) => {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
-    const needs = await plugins.approve(id, c.req.valid('json')?.plugins)
+    const needs = await plugins.approve(id, c.req.valid('json')?.needs)
     return c.json({ ...state(id), needs: [...needs] }, 200)
   })
   app.openapi(rollback, async (c) => {

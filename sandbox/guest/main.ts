@@ -3,11 +3,9 @@ import { decode, encode } from '@lyceum/sdk/ejson'
 import type { EndpointKind, GuestInput, InvokeRequest } from '../protocol.ts'
 import { checkAnswer } from './answer.ts'
 import { type Invocation, type Out, openBridge } from './bridge.ts'
-import { openDb } from './db.ts'
 import { describeEndpoints } from './describe.ts'
+import { Facilities } from './facilities.ts'
 import { describeFailure } from './failure.ts'
-import { openLog } from './log.ts'
-import { openPlugins } from './plugins.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /**
@@ -88,21 +86,16 @@ async function perform(
   inputText: string,
 ): Promise<string> {
   if (request.kind === 'describe') return stringify(describeEndpoints(plugin))
-  const endpoint = plugin[request.endpoint] as { handler(context: Record<string, unknown>): unknown }
+  const endpoint = plugin[request.endpoint] as { handler(context: Facilities): unknown }
   const input = parse(inputText) as GuestInput
   const queue = new WriteQueue(bridge, WRITING.has(request.kind), request.traceWrites)
   bridge.flush = () => queue.flush()
-  const context: Record<string, unknown> = {
-    ...(decode(input.named) as object),
-    db: openDb(bridge, queue),
-    log: openLog(bridge),
-    now: () => new Date(),
-    plugins: openPlugins(bridge, input.plugins ?? []),
-  }
+  const context = Object.assign(new Facilities(bridge, queue, input), decode(input.named))
   if (WRITING.has(request.kind)) {
     const events = input.events ?? []
-    if (request.eachEvent) for (const event of events) await endpoint.handler({ ...context, event })
-    else await endpoint.handler({ ...context, events })
+    if (request.eachEvent)
+      for (const event of events) await endpoint.handler(Object.assign(context, { event }))
+    else await endpoint.handler(Object.assign(context, { events }))
     return queue.last()
   }
   const result = await endpoint.handler(context)

@@ -1,4 +1,4 @@
-import type { OpContext, OpTable } from '../../host/capabilities/capability.ts'
+import type { OpContext } from '../../host/capabilities/capability.ts'
 import { dbOps } from '../../host/capabilities/db.ts'
 import { type Ended, type Invocation, Invoker } from '../../host/dispatch/invoker.ts'
 import { Lane } from '../../host/dispatch/lane.ts'
@@ -8,9 +8,6 @@ import { boot, type Guest } from '../../sandbox/guest/main.ts'
 import { DONE, OPS } from '../../sandbox/protocol.ts'
 
 type Plugin = Readonly<Record<string, unknown>>
-
-const refuse = () => Promise.reject(new Error('the handlers of the benchmarks only write'))
-const OPS_OF_BENCH: OpTable = { ...dbOps, log: refuse, pluginQuery: refuse }
 
 interface Running {
   readonly context: OpContext
@@ -27,7 +24,7 @@ class InProcessInvoker extends Invoker {
   #last = 0
 
   constructor(host: Host, plugin: Plugin) {
-    super(host.supervisor, host.conduct, OPS_OF_BENCH)
+    super(host.supervisor, host.conduct, host.ops)
     this.#guest = boot(
       (id, op, call, text) => this.#receive(id, op, call, text),
       () => {},
@@ -48,7 +45,7 @@ class InProcessInvoker extends Invoker {
       traceWrites: false,
     }
     const text = await new Promise<string>((end) => {
-      this.#running.set(id, { context, end })
+      this.#running.set(id, { context: { ...context, onEnd: () => {} }, end })
       this.#guest.start(id, JSON.stringify(request), String(input), request.nowMs)
     })
     this.#running.delete(id)

@@ -11,7 +11,7 @@ import type { Family, Hostile, HostilePlugin, HostilePublish } from './plugin.ts
 import { childPids, childrenCpuMs, heldMb, residentMb } from './processes.ts'
 
 /** Small, so that whatever runs into a limit does so soon. */
-const SMALL: Quota = {
+const SMALL = {
   memoryMb: 32,
   cpuMsPerCall: 150,
   wallMs: 4_000,
@@ -20,7 +20,7 @@ const SMALL: Quota = {
   bytesPerCall: 1_000_000,
   databaseMb: 4,
   outputBytes: 100_000,
-}
+} satisfies Partial<Quota>
 /** Of its budget, a call may overdraw what it takes to notice and to end it. */
 const NOTICE_MS = 1_000
 /** A machine that is busy with other things delays timers and answers. */

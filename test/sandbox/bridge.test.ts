@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CallTree } from '../../host/dispatch/call-tree.ts'
@@ -9,12 +9,12 @@ import { Kind, OPS } from '../../sandbox/protocol.ts'
 import { failureOf, poisonedOf, reportOf } from '../../sandbox/reports.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 
-describe('the table of ops', () => {
-  const source = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+const ROOT = join(import.meta.dirname, '../..')
 
+describe('the table of ops', () => {
   test('has for each op exactly one offer in the guest', () => {
-    const guest = ['db', 'log', 'plugins', 'write-queue']
-      .map((file) => source(`sandbox/guest/${file}.ts`))
+    const guest = globSync('sandbox/guest/*.ts', { cwd: ROOT })
+      .map((file) => readFileSync(join(ROOT, file), 'utf8'))
       .join('\n')
     const offered = [...guest.matchAll(/\b(?:call|post)\(\s*'(\w+)'/g)].map(([, name]) => name)
     expect(offered.sort()).toEqual(Object.keys(OPS).sort())

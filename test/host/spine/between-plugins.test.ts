@@ -118,7 +118,7 @@ describe('a call from plugin to plugin', () => {
     lyceum.host.catalogue.setGranted('report', [])
     await lyceum.call('PATCH', '/v1/plugins/report/quota', { body: {} })
     expect(await as('asker')).toEqual([403, 'op_denied'])
-    lyceum.host.catalogue.setGranted('report', ['grades'])
+    lyceum.host.catalogue.setGranted('report', ['plugins.grades'])
     await lyceum.call('PATCH', '/v1/plugins/report/quota', { body: {} })
     expect(await as('asker')).toMatchObject({ role: 'admin' })
   })

@@ -167,13 +167,13 @@ describe('a version that asks for other plugins', () => {
     await lyceum.publish('asker', says('alone'), { token: ann })
     const answer = await lyceum.publish('asker', asks(['source'], 'asks'), { version: '2.0.0', token: ann })
     expect(answer.status).toBe(201)
-    expect(answer.json).toEqual({ version: '2.0.0', needs: ['source'], approval: 'pending' })
+    expect(answer.json).toEqual({ version: '2.0.0', needs: ['plugins.source'], approval: 'pending' })
     expect(await said('asker')).toBe('alone')
     expect(await shown('asker')).toMatchObject({
       state: 'active',
       version: '1.0.0',
       granted: [],
-      pending: { version: '2.0.0', needs: ['source'] },
+      pending: { version: '2.0.0', needs: ['plugins.source'] },
     })
   })
 
@@ -181,12 +181,12 @@ describe('a version that asks for other plugins', () => {
     const approved = await lyceum.call('POST', '/v1/plugins/asker/approve')
     expect(approved.json).toEqual({ plugin: 'asker', version: '2.0.0', state: 'active', needs: [] })
     expect(await said('asker')).toEqual(['asks', 's'])
-    expect(await shown('asker')).toMatchObject({ granted: ['source'], pending: null })
+    expect(await shown('asker')).toMatchObject({ granted: ['plugins.source'], pending: null })
   })
 
   test('needs no approval again for what was approved', async () => {
     const answer = await lyceum.publish('asker', asks(['source'], 'new'), { version: '2.1.0', token: ann })
-    expect(answer.json).toEqual({ version: '2.1.0', needs: ['source'], approval: 'granted' })
+    expect(answer.json).toEqual({ version: '2.1.0', needs: ['plugins.source'], approval: 'granted' })
     expect(await said('asker')).toEqual(['new', 's'])
   })
 
@@ -194,27 +194,37 @@ describe('a version that asks for other plugins', () => {
     await lyceum.publish('other', says('o'))
     const source = asks(['source', 'other'], 'both')
     const first = await lyceum.publish('parts', source, { token: ann })
-    expect(first.json).toEqual({ version: '1.0.0', needs: ['other', 'source'], approval: 'pending' })
+    expect(first.json).toEqual({
+      version: '1.0.0',
+      needs: ['plugins.other', 'plugins.source'],
+      approval: 'pending',
+    })
     const waiting = await lyceum.call('GET', '/v1/queries/parts/said')
     expect([waiting.status, waiting.json.code]).toEqual([409, 'plugin_pending'])
-    const half = await lyceum.call('POST', '/v1/plugins/parts/approve', { body: { plugins: ['source'] } })
+    const half = await lyceum.call('POST', '/v1/plugins/parts/approve', {
+      body: { needs: ['plugins.source'] },
+    })
     expect(half.status).toBe(200)
-    expect(half.json).toEqual({ plugin: 'parts', version: null, state: 'pending', needs: ['other'] })
+    expect(half.json).toEqual({ plugin: 'parts', version: null, state: 'pending', needs: ['plugins.other'] })
     expect(await shown('parts')).toMatchObject({
       state: 'pending',
-      granted: ['source'],
-      pending: { version: '1.0.0', needs: ['other'] },
+      granted: ['plugins.source'],
+      pending: { version: '1.0.0', needs: ['plugins.other'] },
     })
-    const whole = await lyceum.call('POST', '/v1/plugins/parts/approve', { body: { plugins: ['other'] } })
+    const whole = await lyceum.call('POST', '/v1/plugins/parts/approve', {
+      body: { needs: ['plugins.other'] },
+    })
     expect(whole.json).toEqual({ plugin: 'parts', version: '1.0.0', state: 'active', needs: [] })
     expect(await said('parts')).toEqual(['both', 's', 'o'])
   })
 
   test('is not approved by a name that it does not ask for', async () => {
     await lyceum.publish('typo', asks(['source'], 'x'), { token: ann })
-    const answer = await lyceum.call('POST', '/v1/plugins/typo/approve', { body: { plugins: ['sorce'] } })
+    const answer = await lyceum.call('POST', '/v1/plugins/typo/approve', {
+      body: { needs: ['plugins.sorce'] },
+    })
     expect([answer.status, answer.json.code]).toEqual([400, 'bad_parameter'])
-    expect(answer.json.detail).toContain('Did you mean `source`?')
+    expect(answer.json.detail).toContain('Did you mean `plugins.source`?')
     expect((await shown('typo')).granted).toEqual([])
   })
 
@@ -247,7 +257,7 @@ describe('a version that asks for other plugins', () => {
 
   test('published by an admin is approved with that', async () => {
     const answer = await lyceum.publish('admins', asks(['source'], 'a'))
-    expect(answer.json).toEqual({ version: '1.0.0', needs: ['source'], approval: 'granted' })
+    expect(answer.json).toEqual({ version: '1.0.0', needs: ['plugins.source'], approval: 'granted' })
     expect(await said('admins')).toEqual(['a', 's'])
   })
 })

@@ -1,0 +1,42 @@
+import type { GuestInput } from '../protocol.ts'
+import type { Invocation } from './bridge.ts'
+import { openDb } from './db.ts'
+import { openLog } from './log.ts'
+import { openPlugins } from './plugins.ts'
+import type { WriteQueue } from './write-queue.ts'
+
+/**
+ * What a handler destructures beside its values. Each facility is made when it is taken: most handlers take
+ * two of them.
+ */
+export class Facilities {
+  readonly #bridge: Invocation
+  readonly #queue: WriteQueue
+  readonly #input: GuestInput
+  #db: ReturnType<typeof openDb> | undefined
+  #log: ReturnType<typeof openLog> | undefined
+
+  constructor(bridge: Invocation, queue: WriteQueue, input: GuestInput) {
+    this.#bridge = bridge
+    this.#queue = queue
+    this.#input = input
+  }
+
+  get db() {
+    this.#db ??= openDb(this.#bridge, this.#queue)
+    return this.#db
+  }
+
+  get log() {
+    this.#log ??= openLog(this.#bridge)
+    return this.#log
+  }
+
+  get now() {
+    return () => new Date()
+  }
+
+  get plugins() {
+    return openPlugins(this.#bridge, this.#input.plugins ?? [])
+  }
+}
