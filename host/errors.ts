@@ -76,6 +76,8 @@ export const ERRORS = {
   document_too_large: { status: 400, title: 'The document is too large' },
   collection_limit: { status: 400, title: 'There are too many collections' },
   result_too_large: { status: 400, title: 'The result of the query is too large' },
+  cursor_limit: { status: 400, title: 'There are too many open cursors' },
+  cursor_unknown: { status: 400, title: 'The cursor is not open' },
   time_limit: { status: 503, title: 'The operation took too long' },
   store_lost: { status: 503, title: 'The store was lost' },
   cursor_lost: { status: 409, title: 'Another owner moved the cursor' },

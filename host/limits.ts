@@ -68,6 +68,16 @@ export const LIMITS = Object.freeze({
   storeReadMs: 2_000,
   /** An op that makes others wait this long moves its plugin to the store for the slow. */
   slowStoreOpMs: 500,
+  /** Cursors that one call has open: a loop that opens and never reads. */
+  cursorsPerCall: 16,
+  /** Cursors that a store keeps in all, and what they may hold together: calls of many plugins at once. */
+  cursorsPerStore: 1_000,
+  cursorsHoldMb: 256,
+  /** Rows of a cursor's first page, and of those after it: most readers stop early, the others want few round trips. */
+  firstPageRows: 100,
+  pageRows: 1_000,
+  /** A page ends with the row that makes it larger than this. */
+  pageBytes: 256 * 1024,
   /** One frame on a pipe: a child that announces gigabytes. */
   frameBytes: 64 * 1024 * 1024,
   /** Times that a view or query may break its limits for one person, and how long that is remembered. */

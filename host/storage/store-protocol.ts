@@ -23,6 +23,25 @@ export const StoreKind = {
   close: 15,
   /** Tells where a cursor stands, and opens nothing. Control: {@link PeekControl}. */
   peek: 16,
+  /**
+   * Opens a cursor and answers its first page; the bytes are a guest's read op, a `find` or an `aggregate`.
+   * Control: {@link PageControl}. The reply is {@link pageText}: a line that is `1` where more rows are left and `0`
+   * where none are, then the rows as an EJSON array, which may be empty in either case. A page ends at
+   * `LIMITS.pageRows` rows (the first at `LIMITS.firstPageRows`), or with the row that makes it larger than
+   * `LIMITS.pageBytes`. After `0`, and after a failure, the store keeps nothing.
+   *
+   * With a `scope` the cursor belongs to that transaction, sees what it has written, and ends with it. Without, it
+   * sees what is committed; rows that others change meanwhile come in their old or their new form, never twice.
+   */
+  readPage: 17,
+  /**
+   * The next page of an open cursor, with the `scope` that it was opened in; the reply is as of {@link readPage}.
+   * Control: {@link PageControl}. A cursor that the store does not have fails with `store_lost`: the host asks only
+   * for those that it opened, so it was lost with its transaction, its database or its process.
+   */
+  readMore: 18,
+  /** Lets go of a cursor. Control: {@link CursorControl}. One that is gone already is nothing to fail for. */
+  closeCursor: 19,
 } as const
 
 export interface DbControl {
@@ -70,6 +89,21 @@ export interface Claimed {
 export interface ReadControl extends DbControl {
   /** Time that the read may take, in ms. */
   readonly timeMs: number
+}
+
+export interface CursorControl extends DbControl {
+  /** A number that the host made, unique among all cursors of its life. */
+  readonly cursor: number
+}
+
+export interface PageControl extends CursorControl {
+  /** Time that this page may take, in ms; between pages no time runs. */
+  readonly timeMs: number
+}
+
+/** A page as it travels: whether more is left, and its rows as an EJSON array. */
+export function pageText(isMore: boolean, rows: string): string {
+  return `${isMore ? 1 : 0}\n${rows}`
 }
 
 /** The first statement of every commit: the cursor moves only if all of this still holds. */
