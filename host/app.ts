@@ -13,6 +13,7 @@ import { answerError } from './problem.ts'
 import { addDiscovery } from './routes/discovery.ts'
 import { addEvents } from './routes/events.ts'
 import { addHealth } from './routes/health.ts'
+import { addLogs } from './routes/logs.ts'
 import { addMetrics } from './routes/metrics.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
@@ -30,6 +31,7 @@ export function createApp(host: Host): App {
   addEvents(app, host)
   addQueries(app, host)
   addPlugins(app, host)
+  addLogs(app, host)
   addDiscovery(app, host)
   addMetrics(app, host)
   addViews(app, host)

@@ -6,6 +6,8 @@ import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
 import { PluginLogs } from './capabilities/log.ts'
 import { pluginQueryOp } from './capabilities/plugins.ts'
+import { ProgressReports } from './capabilities/progress.ts'
+import { signalOp } from './capabilities/signal.ts'
 import type { Config } from './config.ts'
 import type { DiskRoom } from './disk.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
@@ -38,6 +40,7 @@ export interface Host {
   readonly conduct: Conduct
   readonly plugins: Plugins
   readonly pluginLogs: PluginLogs
+  readonly progress: ProgressReports
   readonly questions: Questions
   readonly lane: Lane
   readonly cron: CronJobs
@@ -99,6 +102,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const stores = new Stores({ folder: folder.plugins, onOutput, onLoss })
   const checker = new Checker(onOutput)
   const pluginLogs = new PluginLogs()
+  const progress = new ProgressReports()
   const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
@@ -122,6 +126,8 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const ops: OpTable = {
     ...dbOps,
     log: pluginLogs.op,
+    progress: progress.op,
+    signal: signalOp,
     pluginQuery: pluginQueryOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
   }
   const invoker = new Invoker(supervisor, conduct, ops)
@@ -183,6 +189,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   let ready = false
   let closing: Promise<void> | undefined
   const close = async () => {
+    pluginLogs.close()
     const drained = Promise.all([lane.close(), cron.close()])
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, LIMITS.drainMs).unref())])
     await log.close()
@@ -200,6 +207,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     conduct,
     plugins,
     pluginLogs,
+    progress,
     questions,
     lane,
     cron,

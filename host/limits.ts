@@ -90,6 +90,28 @@ export const LIMITS = Object.freeze({
   /** Calls that one invocation makes to other plugins: a tree that grows exponentially. */
   callFanOut: 32,
 
+  // files
+  /** Characters of a path: keys that fill the database. */
+  filePathChars: 512,
+  /** One file: contents that take minutes to read. */
+  fileBytes: 64 * 1024 * 1024,
+  /** One write or append, as it arrives in the store: hashing and writing that keep other plugins waiting. */
+  fileWriteBytes: 8 * 1024 * 1024,
+  /** What one read gives; longer files are read in pages. */
+  filePageBytes: 1024 * 1024,
+  /** What the smallest file counts for against the quota: millions of empty files. */
+  fileLeastBytes: 4096,
+  /** Files in one list. */
+  filesListed: 1_000,
+  /** The longest life of a file that a view or query writes: readers who fill the disk. */
+  transientFileSeconds: 24 * 3_600,
+  /** The longest life of the address of a file, which whoever has it may read. */
+  fileUrlSeconds: 24 * 3_600,
+  /** Contents that no file refers to stay this long: whoever reads them may not be done. */
+  unreferencedHours: 24,
+  /** Files, and contents, that one sweep deletes: a store that is away for minutes. */
+  sweptAtOnce: 500,
+
   /** Events put aside one after the other before a handler stands still: one that fails on all of them. */
   failuresInARow: 100,
 
@@ -98,6 +120,8 @@ export const LIMITS = Object.freeze({
   logLinesPerPlugin: 1_000,
   /** Log lines of one plugin in a second: a loop that only logs. */
   logLinesPerSecond: 100,
+  /** Readers that follow one plugin's log: each holds a connection and lines that wait. */
+  logFollowers: 16,
   /** Characters of one log line. */
   logLineChars: 2_000,
   /** Characters of one error with its stack: guests that throw megabytes. */
@@ -116,6 +140,8 @@ export const LIMITS = Object.freeze({
   frameAddressChars: 10 * 1024,
 
   // pages
+  /** Pages that watch how far a view is: each holds a connection. */
+  progressWatchers: 500,
   /** Courses that the host remembers, to offer them: a sender that invents course keys. */
   coursesKnown: 10_000,
   /** Courses that a page offers. */

@@ -42,8 +42,13 @@ export const OPS = {
   dbRead: { code: 1, needs: 'db', writes: false, replies: true },
   dbWrite: { code: 2, needs: 'db', writes: true, replies: false },
   dbWriteCounted: { code: 3, needs: 'db', writes: true, replies: true },
+  dbPage: { code: 6, needs: 'db', writes: false, replies: true },
+  dbMore: { code: 7, needs: 'db', writes: false, replies: true },
+  dbClose: { code: 8, needs: 'db', writes: false, replies: false },
   pluginQuery: { code: 4, needs: 'plugins', writes: false, replies: true },
   log: { code: 5, needs: 'log', writes: false, replies: false },
+  progress: { code: 50, needs: 'progress', writes: false, replies: false },
+  signal: { code: 51, needs: 'signal', writes: false, replies: true },
 } as const satisfies Record<string, OpRow>
 
 export interface OpRow {

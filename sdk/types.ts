@@ -43,8 +43,26 @@ export interface Plugins {
   readonly [plugin: string]: Queries
 }
 
+/** An `AbortSignal`, as far as a handler needs one. */
+export interface Signal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  onabort: ((event: { readonly type: 'abort' }) => void) | null
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: (event: { readonly type: 'abort' }) => void): void
+  removeEventListener(type: 'abort', listener: (event: { readonly type: 'abort' }) => void): void
+}
+
 interface Common {
   readonly log: Log
+  /**
+   * Tells how far this call is, from 0 to 1, to whoever waits for the page, or looks at the job.
+   *
+   * @example progress(0.5, 'half of the courses')
+   */
+  readonly progress: (fraction: number, text?: string) => void
+  /** Aborted shortly before the call's time is over, so that it can give what it has. */
+  readonly signal: Signal
   /** The time, as the host says it: in a handler it stands still for the whole batch. */
   readonly now: () => Date
   /** Other plugins' queries. Name them: `({ plugins: { self, grades } })`. */

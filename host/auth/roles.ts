@@ -28,6 +28,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /views/:plugin/:name', SIGNED_IN],
   // A frame has no cookies: the ticket in its address says who may see what.
   ['GET /frames/:ticket', 'public'],
+  ['GET /progress/:ticket', 'public'],
   ['GET /v1/queries/:plugin/:name', SIGNED_IN],
 
   ['POST /v1/events', ['ingest', 'admin']],
@@ -39,6 +40,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /v1/plugins', OPERATORS],
   ['GET /v1/plugins/:id', OPERATORS],
   ['GET /v1/plugins/:id/logs', OPERATORS],
+  ['GET /v1/plugins/:id/logs/follow', OPERATORS],
   ['GET /v1/plugins/:id/dead-letters', OPERATORS],
   ['POST /v1/plugins/:id/dead-letters/retry', OPERATORS],
   ['POST /v1/plugins/:id/rollback', OPERATORS],

@@ -19,6 +19,8 @@ export interface CallContext {
 
 /** What an op is carried out for. */
 export interface OpContext extends CallContext {
+  /** When the call's time is over, a time of `performance.now()`. */
+  readonly deadlineMs: number
   /** Has something let go of when the call ends, however it ends; at once, where it has ended already. */
   onEnd(letGo: () => void): void
 }

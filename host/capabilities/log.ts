@@ -3,6 +3,7 @@ import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { withoutControls } from '../text.ts'
 import type { OpImplementation } from './capability.ts'
+import { LogFollower } from './log-follower.ts'
 
 const Line = z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), line: z.string() })
 
@@ -33,6 +34,7 @@ interface PluginLog {
  */
 export class PluginLogs {
   readonly #logs = new Map<string, PluginLog>()
+  readonly #followers = new Map<string, Set<LogFollower>>()
 
   add(plugin: string, source: Source, level: LogLine['level'], text: string): void {
     const atMs = Date.now()
@@ -40,7 +42,7 @@ export class PluginLogs {
     const log = this.#of(plugin)
     if (nowMs - log.secondMs >= 1_000) {
       if (log.dropped > 0)
-        push(log, {
+        this.#push(plugin, log, {
           ...source,
           atMs,
           level: 'warn',
@@ -52,12 +54,43 @@ export class PluginLogs {
       log.dropped += 1
       return
     }
-    push(log, { ...source, atMs, level, line: withoutControls(text.slice(0, LIMITS.logLineChars)) })
+    this.#push(plugin, log, {
+      ...source,
+      atMs,
+      level,
+      line: withoutControls(text.slice(0, LIMITS.logLineChars)),
+    })
   }
 
   /** The newest lines of a plugin, oldest first. */
   tail(plugin: string, limit: number): readonly LogLine[] {
-    return this.#logs.get(plugin)?.lines.slice(-limit) ?? []
+    const lines = this.#logs.get(plugin)?.lines ?? []
+    return lines.slice(Math.max(0, lines.length - limit))
+  }
+
+  /**
+   * The lines of a plugin as they come, after `first`.
+   * @throws {LyceumError} `over_concurrency` where as many follow it as may
+   */
+  follow(plugin: string, first: readonly LogLine[]): LogFollower {
+    const followers = this.#followers.get(plugin) ?? new Set()
+    if (followers.size >= LIMITS.logFollowers)
+      throw new LyceumError(
+        'over_concurrency',
+        `${followers.size} others follow the log of ${plugin}, which is the most.`,
+      )
+    this.#followers.set(plugin, followers)
+    const follower = new LogFollower(first, (closed) => {
+      followers.delete(closed)
+      if (followers.size === 0) this.#followers.delete(plugin)
+    })
+    followers.add(follower)
+    return follower
+  }
+
+  /** Ends all that follow a log. */
+  close(): void {
+    for (const followers of this.#followers.values()) for (const follower of followers) follower.close()
   }
 
   /** `log` as an op. */
@@ -71,6 +104,14 @@ export class PluginLogs {
     return ''
   }
 
+  #push(plugin: string, log: PluginLog, line: LogLine): void {
+    log.lines.push(line)
+    // Cut now and then rather than on every line.
+    if (log.lines.length > LIMITS.logLinesPerPlugin * 2)
+      log.lines = log.lines.slice(-LIMITS.logLinesPerPlugin)
+    for (const follower of this.#followers.get(plugin) ?? []) follower.add(line)
+  }
+
   #of(plugin: string): PluginLog {
     let log = this.#logs.get(plugin)
     if (log === undefined) {
@@ -79,12 +120,6 @@ export class PluginLogs {
     }
     return log
   }
-}
-
-function push(log: PluginLog, line: LogLine): void {
-  log.lines.push(line)
-  // Cut now and then rather than on every line.
-  if (log.lines.length > LIMITS.logLinesPerPlugin * 2) log.lines = log.lines.slice(-LIMITS.logLinesPerPlugin)
 }
 
 function malformed(): LyceumError {

@@ -1,4 +1,5 @@
 import type { Budget } from '../../sandbox/protocol.ts'
+import type { Progress } from '../capabilities/progress.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS, type Quota } from '../limits.ts'
 
@@ -16,6 +17,8 @@ interface Share {
  */
 export class CallTree {
   readonly deadlineMs: number
+  /** Whoever waits for the root is told how far it is. */
+  readonly onProgress: ((progress: Progress) => void) | undefined
   readonly #quota: Quota
   readonly #shares = new Map<string, Share>()
   #cpuMs = 0
@@ -25,9 +28,9 @@ export class CallTree {
   /** The last call of each depth. */
   readonly #turns: Promise<unknown>[] = []
 
-  /** @param nowMs monotonic clock */
-  constructor(quota: Quota, nowMs = performance.now()) {
-    this.deadlineMs = nowMs + quota.wallMs
+  constructor(quota: Quota, onProgress?: (progress: Progress) => void) {
+    this.deadlineMs = performance.now() + quota.wallMs
+    this.onProgress = onProgress
     this.#quota = quota
   }
 

@@ -104,7 +104,11 @@ export class Invoker {
     this.#underWay.set(plugin.id, underWay + places)
     const account = new CallAccount(tree, plugin.id)
     const endings = new Endings()
-    const context: OpContext = { ...invocation.context, onEnd: endings.add }
+    const context: OpContext = {
+      ...invocation.context,
+      deadlineMs: performance.now() + budget.wallMs,
+      onEnd: endings.add,
+    }
     // What the host refused explains what the guest makes of it.
     const refused: LyceumError[] = []
     try {

@@ -3,6 +3,7 @@ import { encode } from '@lyceum/sdk/ejson'
 import { authorise, authorisePlugin } from '../auth/dimensions.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { CallContext } from '../capabilities/capability.ts'
+import type { Progress } from '../capabilities/progress.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { DIMENSIONS, didYouMean } from '../registry/manifest-names.ts'
@@ -83,6 +84,7 @@ export class Questions {
     name: string,
     asked: Asked,
     caller: Caller,
+    onProgress?: (progress: Progress) => void,
   ): Promise<Answer> {
     const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
     const context = {
@@ -90,7 +92,7 @@ export class Questions {
       endpoint,
       caller,
       transaction: undefined,
-      tree: new CallTree(plugin.quota),
+      tree: new CallTree(plugin.quota, onProgress),
       depth: 0,
     }
     this.#brokenLimits.check(plugin, endpoint, caller)

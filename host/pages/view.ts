@@ -63,6 +63,7 @@ ${fields.map((field) => fieldMarkup(field, 'show'))}
 function shown(title: string, { frame, version, position, head }: ViewContent): Markup {
   const behind = head - position
   return html`<p class="status" role="status" id="status"></p>
+<progress id="progress" max="1" aria-label="${`Progress of ${title}`}" hidden></progress>
 <noscript><p class="muted">The result shows below as soon as it is ready.</p></noscript>
 <iframe id="view" title="${title}" name="${randomUUID()}" src="${frame}" sandbox="allow-scripts" referrerpolicy="no-referrer"></iframe>
 <p class="muted">Data as of event ${count(position)} of the log${

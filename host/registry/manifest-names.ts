@@ -1,5 +1,5 @@
 /** What an export can be: the functions of `@lyceum/sdk` that make an endpoint. */
-export const KINDS = ['view', 'query', 'onEvent', 'cron', 'collection'] as const
+export const KINDS = ['view', 'query', 'onEvent', 'cron', 'collection', 'property'] as const
 
 export type Kind = (typeof KINDS)[number]
 
@@ -17,8 +17,8 @@ export const DIMENSIONS = [
 
 export type Dimension = (typeof DIMENSIONS)[number]
 
-const READS = ['db', 'log', 'now', 'plugins', 'params', 'viewer'] as const
-const WRITES = ['db', 'log', 'now', 'plugins'] as const
+const READS = ['db', 'log', 'now', 'progress', 'signal', 'plugins', 'params', 'viewer'] as const
+const WRITES = ['db', 'log', 'now', 'progress', 'signal', 'plugins'] as const
 
 /** The facilities that a handler of each kind may destructure. */
 export const FACILITIES = {
@@ -27,22 +27,16 @@ export const FACILITIES = {
   onEvent: ['events', 'event', ...WRITES],
   cron: WRITES,
   collection: [],
+  property: ['event', 'log', 'now'],
 } as const satisfies Record<Kind, readonly string[]>
 
 export type Facility = (typeof FACILITIES)[Kind][number]
 
 /** Facilities of the design that no version offers yet. */
-export const LATER_FACILITIES: ReadonlySet<string> = new Set([
-  'fs',
-  'cache',
-  'replica',
-  'emit',
-  'progress',
-  'signal',
-])
+export const LATER_FACILITIES: ReadonlySet<string> = new Set(['fs', 'cache', 'replica', 'emit'])
 
 /** Functions of the design that no version of the SDK has yet. */
-export const LATER_FUNCTIONS: ReadonlySet<string> = new Set(['consumer', 'property', 'chart', 'table'])
+export const LATER_FUNCTIONS: ReadonlySet<string> = new Set(['consumer', 'chart', 'table'])
 
 /** Everything else that a bundle may import from the SDK; a test holds this to the SDK itself. */
 export const SDK_VALUES = ['html', 'Html', 't', 'ObjectId', 'Long', 'Decimal128', 'Binary'] as const

@@ -101,17 +101,6 @@ const retry = createRoute({
   },
   responses: { 200: json('What became of each', z.unknown()) },
 })
-const logs = createRoute({
-  method: 'get',
-  path: '/v1/plugins/{id}/logs',
-  summary: 'The newest lines that a plugin logged',
-  request: { params: Id, query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) }) },
-  responses: { 200: json('Lines, oldest first', z.unknown()) },
-})
-
-/** A line that a plugin logged with a stack in it. */
-const BUNDLE_FRAME = /\bplugin\.js:\d+:\d+/
-
 /** Publishing and administration of plugins. */
 export function addPlugins(app: App, host: Host): void {
   const { plugins, catalogue } = host
@@ -206,17 +195,6 @@ export function addPlugins(app: App, host: Host): void {
     plugins.owned(id, callerOf(c))
     const retried = await retries.retry(id, c.req.valid('json') ?? {}, () => plugins.get(id))
     return c.json({ retried }, 200)
-  })
-  app.openapi(logs, async (c) => {
-    const { id } = c.req.valid('param')
-    plugins.owned(id, callerOf(c))
-    const tail = host.pluginLogs.tail(id, c.req.valid('query').limit)
-    const lines = tail.map(async (logged) =>
-      BUNDLE_FRAME.test(logged.line)
-        ? { ...logged, line: await host.authorStack(id, logged.line, logged.version) }
-        : logged,
-    )
-    return c.json({ lines: await Promise.all(lines) }, 200)
   })
 }
 

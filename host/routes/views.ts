@@ -12,12 +12,17 @@ import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
 import { FRAME_HEADERS, frameDocument, frameProblem } from '../pages/frame.ts'
 import { homePage, type PluginOffer } from '../pages/home.ts'
 import { type ViewContent, viewPage } from '../pages/view.ts'
+import { ViewProgress } from '../pages/view-progress.ts'
 import { toProblem, toRefusal } from '../problem.ts'
 import { HOST_PARAMS } from '../registry/params.ts'
 import { reachable } from './discovery.ts'
+import { addViewProgress } from './view-progress.ts'
 
 /** The pages: what there is, a view with its frame, and the frame. */
 export function addViews(app: App, host: Host): void {
+  const progress = new ViewProgress()
+  addViewProgress(app, host, progress)
+
   app.get('/', (c) => {
     const caller = callerOf(c)
     const offer = coursesFor(host, caller)
@@ -57,10 +62,15 @@ export function addViews(app: App, host: Host): void {
     for (const [name, value] of FRAME_HEADERS) c.header(name, value)
     try {
       refuseOutsideFrame(c)
-      const { caller, plugin, view, asked } = readTicket(host.keys, c.req.param('ticket'))
-      const answer = await host.questions.answer('view', plugin, view, asked, caller).catch(async (error) => {
-        throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
-      })
+      const ticket = c.req.param('ticket')
+      const { caller, plugin, view, asked } = readTicket(host.keys, ticket)
+      const answer = await progress
+        .during(ticket, (onProgress) =>
+          host.questions.answer('view', plugin, view, asked, caller, onProgress),
+        )
+        .catch(async (error) => {
+          throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
+        })
       return c.body(frameDocument(answer.result))
     } catch (error) {
       const problem = toProblem(toRefusal(c, error, host.logger))

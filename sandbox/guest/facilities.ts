@@ -3,6 +3,8 @@ import type { Invocation } from './bridge.ts'
 import { openDb } from './db.ts'
 import { openLog } from './log.ts'
 import { openPlugins } from './plugins.ts'
+import { openProgress } from './progress.ts'
+import { Signal } from './signal.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /**
@@ -15,6 +17,8 @@ export class Facilities {
   readonly #input: GuestInput
   #db: ReturnType<typeof openDb> | undefined
   #log: ReturnType<typeof openLog> | undefined
+  #progress: ReturnType<typeof openProgress> | undefined
+  #signal: Signal | undefined
 
   constructor(bridge: Invocation, queue: WriteQueue, input: GuestInput) {
     this.#bridge = bridge
@@ -34,6 +38,16 @@ export class Facilities {
 
   get now() {
     return () => new Date()
+  }
+
+  get progress() {
+    this.#progress ??= openProgress(this.#bridge)
+    return this.#progress
+  }
+
+  get signal() {
+    this.#signal ??= new Signal(this.#bridge)
+    return this.#signal
   }
 
   get plugins() {

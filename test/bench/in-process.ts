@@ -45,7 +45,7 @@ class InProcessInvoker extends Invoker {
       traceWrites: false,
     }
     const text = await new Promise<string>((end) => {
-      this.#running.set(id, { context: { ...context, onEnd: () => {} }, end })
+      this.#running.set(id, { context: { ...context, deadlineMs: tree.deadlineMs, onEnd: () => {} }, end })
       this.#guest.start(id, JSON.stringify(request), String(input), request.nowMs)
     })
     this.#running.delete(id)

@@ -38,10 +38,12 @@ describe('the host checks every op itself', () => {
       'asking',
       `import { query, onEvent } from '@lyceum/sdk'
        export const none = query(() => 1)
-       export const reads = query(async ({ db, log, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
+       export const reads = query(async ({ db, log, progress, signal, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
        export const writes = onEvent(async ({ events, db }) => { await db.collection('a').insertOne({}) })`,
     )
     expect(host.plugins.get('asking').endpoints.size).toBe(3)
+    // A signal comes shortly before the time is over.
+    await lyceum.call('PATCH', '/v1/plugins/asking/quota', { body: { wallMs: 2_000 } })
   })
   afterAll(() => lyceum.dispose())
 
@@ -71,8 +73,13 @@ describe('the host checks every op itself', () => {
     dbRead: '{"op":"find","collection":"a"}',
     dbWrite: '[["insertOne","a",{"_id":1}]]',
     dbWriteCounted: '[["insertOne","a",{"_id":1}]]',
+    dbPage: '{"op":"find","collection":"a"}',
+    dbMore: '7',
+    dbClose: '7',
     pluginQuery: '["self","none",{}]',
     log: '{"level":"info","line":"x"}',
+    progress: '{"fraction":0.5,"text":"half"}',
+    signal: '',
   }
   const names = Object.keys(OPS) as (keyof typeof OPS)[]
 
@@ -90,7 +97,10 @@ describe('the host checks every op itself', () => {
   test.each(names.filter((name) => !OPS[name].writes))(
     '%s is carried out where it is granted',
     async (name) => {
-      expect(await forge('reads', name, WELL[name])).toMatch(/^replied/)
+      // A cursor that this call has not opened is nobody else's either.
+      expect(await forge('reads', name, WELL[name])).toMatch(
+        name === 'dbMore' ? /^cursor_unknown$/ : /^replied/,
+      )
     },
   )
 
@@ -106,11 +116,14 @@ describe('the host checks every op itself', () => {
     '["self"]',
     '{"level":"x","line":7}',
     '\u0000',
+    '{"fraction":2,"text":""}',
   ]
   test.each(
     names
       .filter((name) => !OPS[name].writes)
-      .flatMap((name) => malformed.map((payload) => [name, payload] as const)),
+      .flatMap((name) =>
+        malformed.filter((payload) => payload !== WELL[name]).map((payload) => [name, payload] as const),
+      ),
   )('%s with %j is refused with a code, not with an error of the host', async (name, payload) => {
     const answer = await forge('reads', name, payload)
     expect(answer).toMatch(
@@ -157,7 +170,7 @@ test('a limit that a plugin broke is laid to it, whatever else went wrong', asyn
   const lose = () => {
     throw new LyceumError('store_lost', 'The store was lost.')
   }
-  const ops = { dbRead: lose, dbWrite: lose, dbWriteCounted: lose, pluginQuery: lose, log: lose }
+  const ops = { ...lyceum.host.ops, dbRead: lose }
   const invoker = new Invoker(supervisor, conduct, ops)
   const plugin = plugins.get('asking')
   const endpoint = plugin.endpoints.get('reads')

@@ -5,12 +5,15 @@
   const MOST_PX = 20_000
   const APPLY_EVERY_MS = 100
   const MESSAGES_PER_SECOND = 200
+  /** Most views are there before anybody would want to know how far they are. */
+  const WATCH_AFTER_MS = 1_000
 
   let isReady = false
   let wantedPx = 0
   let timer = 0
   let secondStartMs = 0
   let messages = 0
+  let watched
 
   const frame = () => document.getElementById('view')
 
@@ -19,6 +22,25 @@
     if (!status) return
     status.textContent = text
     status.classList.toggle('working', isWorking)
+  }
+
+  /** Shows how far a view is that takes its time, as the host says it. */
+  const watch = () => {
+    if (isReady) return
+    watched = new EventSource(frame().getAttribute('src').replace('/frames/', '/progress/'))
+    watched.onmessage = ({ data }) => {
+      const { fraction, text } = JSON.parse(data)
+      const bar = document.getElementById('progress')
+      bar.hidden = false
+      bar.value = fraction
+      say(`Working… ${Math.floor(fraction * 100)} %${text ? ` · ${text}` : ''}`, true)
+    }
+    watched.addEventListener('over', () => watched.close())
+  }
+
+  const unwatch = () => {
+    watched?.close()
+    document.getElementById('progress')?.remove()
   }
 
   const apply = () => {
@@ -44,6 +66,7 @@
       removeEventListener('message', listen)
       clearTimeout(timer)
       shown.remove()
+      unwatch()
       say('This view was stopped: it flooded the page with messages. Reload the page to try again.', false)
       return
     }
@@ -61,11 +84,14 @@
     (event) => {
       if (event.target !== frame()) return
       isReady = true
+      unwatch()
       say('', false)
     },
     true,
   )
   document.addEventListener('DOMContentLoaded', () => {
-    if (frame() && !isReady) say('Working…', true)
+    if (!frame() || isReady) return
+    say('Working…', true)
+    setTimeout(watch, WATCH_AFTER_MS)
   })
 })()

@@ -2,7 +2,7 @@ import * as sdk from '@lyceum/sdk'
 import { describe, expect, test } from 'vitest'
 import { LyceumError } from '../../../host/errors.ts'
 import { type ManifestProblem, readManifest } from '../../../host/registry/manifest.ts'
-import { KINDS, SDK_VALUES } from '../../../host/registry/manifest-names.ts'
+import { DIMENSIONS, FACILITIES, KINDS, SDK_VALUES } from '../../../host/registry/manifest-names.ts'
 
 const IMPORT = 'import { view, query, onEvent, cron, collection, html, t } from "@lyceum/sdk";'
 
@@ -137,7 +137,9 @@ describe('what cannot be read is refused with its place and what to write', () =
       'a name that is nothing',
       'export const a = cron("* * * * *", ({ fetch }) => 1)',
       [2, 39],
-      /`fetch`, which does not exist\. A cron handler may ask for db, log, now, plugins/,
+      new RegExp(
+        `\`fetch\`, which does not exist\\. A cron handler may ask for ${FACILITIES.cron.join(', ')}`,
+      ),
     ],
     [
       'events in a view',
@@ -312,7 +314,7 @@ describe('what cannot be read is refused with its place and what to write', () =
     )
     expect(error.message).toBe(
       '2 things to change in the plugin:\n' +
-        '  plugin.js:2:26 `b` asks for `dbb`, which does not exist. Did you mean `db`? A view handler may ask for db, log, now, plugins, params, viewer, user, course, section, problem, video, page, cohort, session.\n' +
+        `  plugin.js:2:26 \`b\` asks for \`dbb\`, which does not exist. Did you mean \`db\`? A view handler may ask for ${[...FACILITIES.view, ...DIMENSIONS].join(', ')}.\n` +
         '  plugin.js:3:25 `a` takes its parameter whole, as `c`. Name what it needs: `({ db, course }) => …`.',
     )
     expect(error.details?.problems).toMatchObject([{ endpoint: 'b' }, { endpoint: 'a' }])
