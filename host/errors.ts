@@ -82,6 +82,12 @@ export const ERRORS = {
   store_lost: { status: 503, title: 'The store was lost' },
   cursor_lost: { status: 409, title: 'Another owner moved the cursor' },
 
+  // files
+  file_path_invalid: { status: 400, title: 'This is not the path of a file' },
+  file_invalid: { status: 400, title: 'The file cannot be written like this' },
+  file_too_large: { status: 413, title: 'The file is too large' },
+  file_unknown: { status: 404, title: 'There is no such file' },
+
   // the command line
   file_unreadable: { status: 400, title: 'A file cannot be read' },
   server_unreachable: { status: 503, title: 'There is no Lyceum at this address' },
@@ -94,6 +100,7 @@ export const ERRORS = {
   config_invalid: { status: 500, title: 'The configuration is wrong' },
   shutting_down: { status: 503, title: 'The host is stopping' },
   database_full: { status: 507, title: 'The database of the plugin is full' },
+  files_full: { status: 507, title: 'The plugin has as many files as its quota allows' },
   disk_full: { status: 507, title: 'The disk is full' },
   internal: { status: 500, title: 'Something went wrong in the host' },
 } as const satisfies Record<string, { status: number; title: string }>

@@ -42,6 +42,29 @@ export const StoreKind = {
   readMore: 18,
   /** Lets go of a cursor. Control: {@link CursorControl}. One that is gone already is nothing to fail for. */
   closeCursor: 19,
+  /**
+   * Reads files: what is committed or, with a scope, what that transaction sees. Control: {@link FileReadControl};
+   * the bytes are a guest's request, and the reply is what the guest gets. See `files/requests.ts`.
+   */
+  fileRead: 32,
+  /**
+   * Changes a file inside a transaction, which it opens like `write`. Control: {@link FileWriteControl}. Where it
+   * is refused, for whatever reason, the whole transaction has failed.
+   */
+  fileWrite: 33,
+  /**
+   * Writes one file for a view or query, in a transaction of its own, while none is open. Control:
+   * {@link TransientFileControl}; the bytes are a `WriteRequest`. Refused where the file would stay, or takes the
+   * place of one that a handler or job wrote, and where transient files would take more than half of the quota.
+   */
+  fileWriteTransient: 34,
+  /**
+   * Deletes files that have expired and contents that nobody refers to any more, so many at a time. Control:
+   * {@link SweepControl}; the reply is a {@link Swept}.
+   */
+  sweepFiles: 35,
+  /** Tells what a plugin keeps. Control: {@link DbControl}; the reply is a {@link StorageUsage}. */
+  usage: 36,
 } as const
 
 export interface DbControl {
@@ -89,6 +112,11 @@ export interface Claimed {
 export interface ReadControl extends DbControl {
   /** Time that the read may take, in ms. */
   readonly timeMs: number
+  /**
+   * Where another plugin reads: the collections that it may read, said by the host. The read and all stages of its
+   * pipeline may name only these; any other is refused with `op_denied`, be there such a collection or not.
+   */
+  readonly collections?: readonly string[]
 }
 
 export interface CursorControl extends DbControl {
@@ -163,4 +191,45 @@ export interface DeadLettersControl extends DbControl {
 export interface DeadLetterList {
   readonly total: number
   readonly letters: readonly DeadLetter[]
+}
+
+/** When files expire is decided by the host's clock. */
+export interface FileReadControl extends DbControl {
+  readonly op: 'read' | 'stat' | 'list'
+  readonly nowMs: number
+  /** The host reads for itself: of a `read` the content comes as it is, whatever form the request names. */
+  readonly raw?: boolean
+}
+
+export interface FileWriteControl extends DbControl {
+  readonly op: 'write' | 'append' | 'delete' | 'expire'
+  readonly claim: Claim
+  readonly nowMs: number
+  readonly maxBytes: number
+  /** The quota: a write that takes all files together beyond it is refused with `files_full`. */
+  readonly maxFileBytes: number
+}
+
+export interface TransientFileControl extends DbControl {
+  readonly nowMs: number
+  readonly maxBytes: number
+  readonly maxFileBytes: number
+}
+
+export interface SweepControl extends DbControl {
+  readonly nowMs: number
+}
+
+export interface Swept {
+  readonly files: number
+  readonly contents: number
+  /** When there will be more to sweep: now, if this was not all; null where nothing expires. */
+  readonly dueMs: number | null
+}
+
+/** What a plugin keeps, in bytes: its documents with all that lies beside them, and the contents of its files. */
+export interface StorageUsage {
+  readonly databaseBytes: number
+  readonly fileBytes: number
+  readonly files: number
 }
