@@ -44,6 +44,8 @@ const LAST_WORDS_MS = 1_000
 /** A busy machine may take long to start a process, above all one at a low priority. */
 const START_MS = 30_000
 const PAGE_BYTES = 4096
+/** The unit in which Linux tells CPU time to programs. */
+const TICK_MS = 10
 
 /**
  * A child process that the host may kill at any moment: it holds nothing that cannot be made again.
@@ -61,6 +63,7 @@ export class Child {
   #watchers = 0
   #timer: NodeJS.Timeout | undefined
   #lastTickMs = 0
+  #cpuMs: number | undefined
   #pingSentMs: number | undefined
   readonly #startedMs = performance.now()
   #listens = false
@@ -131,6 +134,14 @@ export class Child {
     return !this.#exited && this.#killedFor === undefined
   }
 
+  /**
+   * CPU time of all its threads since its start, as it was seen last: while it is watched, at most a tenth of a
+   * second ago. Undefined where the system does not tell.
+   */
+  get cpuMs(): number | undefined {
+    return this.#cpuMs
+  }
+
   send(header: FrameHeader, payload?: Payload): void {
     if (this.alive) this.#port.send(header, payload)
   }
@@ -182,6 +193,7 @@ export class Child {
       this.kill('heartbeat lost')
       return
     }
+    this.#cpuMs = usedCpuMs(this.pid) ?? this.#cpuMs
     const rssMb = residentMb(this.pid)
     if (rssMb !== undefined && rssMb > this.#options.rssCapMb) this.kill(`memory: ${Math.round(rssMb)} MB`)
   }
@@ -190,6 +202,7 @@ export class Child {
     if (!this.alive) return
     if (frame.kind === Life.ready && !this.#listens) {
       this.#listens = true
+      this.#cpuMs = usedCpuMs(this.pid)
       this.#settleReady(true)
     } else if (frame.kind === Life.pong && this.#unanswered > 0) {
       this.#unanswered -= 1
@@ -208,5 +221,18 @@ function residentMb(pid: number | undefined): number | undefined {
     return (pages * PAGE_BYTES) / (1024 * 1024)
   } catch {
     return undefined // it has just gone; its exit tells the rest
+  }
+}
+
+/** CPU time of a process in ms where the system tells (Linux), else undefined. */
+function usedCpuMs(pid: number | undefined): number | undefined {
+  if (pid === undefined || process.platform !== 'linux') return undefined
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name of the program, in brackets, may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  } catch {
+    return undefined // it has just gone
   }
 }

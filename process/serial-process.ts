@@ -16,6 +16,8 @@ export interface SerialOptions {
   /** A request that takes longer is reported, because others wait for it. */
   readonly slowMs: number
   readonly onSlow: (owner: string, tookMs: number) => void
+  /** Told how much CPU time the process has used for a request of an owner, in ms, as soon as it is known. */
+  readonly onUsed?: (owner: string, cpuMs: number) => void
   readonly onOutput: (text: string) => void
   /** The process is gone; `culprit` is the owner of the request that it was working on. */
   readonly onGone: (reason: string, culprit: string | undefined) => void
@@ -33,6 +35,7 @@ interface Request {
 }
 
 const CHECK_MS = 100
+const US_PER_MS = 1_000
 const MAX_CALL = 0xffff_ffff
 
 /**
@@ -44,6 +47,7 @@ export class SerialProcess {
   readonly #child: Child
   readonly #queue: Request[] = []
   #headSinceMs = 0
+  #listens = false
   #lastCall = 0
   #timer: NodeJS.Timeout | undefined
   #unwatch: (() => void) | undefined
@@ -65,7 +69,8 @@ export class SerialProcess {
       onOutput: options.onOutput,
     })
     // Its start is not the time of the first request.
-    void this.#child.ready.then(() => {
+    void this.#child.ready.then((listens) => {
+      this.#listens = listens
       this.#headSinceMs = performance.now()
     })
   }
@@ -128,6 +133,7 @@ export class SerialProcess {
     const nowMs = performance.now()
     const tookMs = nowMs - this.#headSinceMs
     this.#headSinceMs = nowMs
+    this.#options.onUsed?.(request.owner, Number(frame.scope) / US_PER_MS)
     if (tookMs > this.#options.slowMs) this.#options.onSlow(request.owner, tookMs)
     if ((frame.flags & FAILED) === 0) request.resolve(frame.payload)
     else request.reject(this.#options.refusal(JSON.parse(frame.payload.toString())))
@@ -136,6 +142,10 @@ export class SerialProcess {
   #gone(exit: ChildExit): void {
     clearInterval(this.#timer)
     const reason = exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
+    // It cannot say any more how much it has used; while it worked it used about as much as time passed.
+    const [head] = this.#queue
+    if (head !== undefined && this.#listens)
+      this.#options.onUsed?.(head.owner, performance.now() - this.#headSinceMs)
     this.#options.onGone(reason, exit.fromOutside ? undefined : this.#queue[0]?.owner)
     for (const request of this.#queue.splice(0)) request.reject(this.#options.lost())
   }

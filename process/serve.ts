@@ -1,4 +1,4 @@
-import { FAILED, type Frame } from './frame.ts'
+import { FAILED, type Frame, type Payload } from './frame.ts'
 import { Life } from './life.ts'
 import { Port } from './port.ts'
 import { endWithParent } from './watchdog.ts'
@@ -7,14 +7,15 @@ import { endWithParent } from './watchdog.ts'
 export const REPLY = 7
 
 /**
- * The child's side of a serial process: answers each request before it looks at the next.
+ * The child's side of a serial process: answers each request before it looks at the next. Each reply tells as
+ * its `scope` how much CPU time the process has used for it, in microseconds.
  *
  * @param answer carries a request out; what it throws becomes a failure
  * @param failureOf makes the failure that may leave the process
  */
 export function serve(
   maxFrameBytes: number,
-  answer: (frame: Frame) => string,
+  answer: (frame: Frame) => Payload,
   failureOf: (error: unknown) => object,
 ): void {
   const receive = (frame: Frame) => {
@@ -22,16 +23,28 @@ export function serve(
       port.send({ kind: Life.pong })
       return
     }
-    const reply = { kind: REPLY, call: frame.call }
+    let flags = 0
+    let payload: Payload
     try {
-      port.send(reply, answer(frame))
+      payload = answer(frame)
     } catch (error) {
-      port.send({ ...reply, flags: FAILED }, JSON.stringify(failureOf(error)))
+      flags = FAILED
+      payload = JSON.stringify(failureOf(error))
     }
+    // Since the last reply: what it took to read the request belongs to it, and waiting for it takes none.
+    const usedUs = cpuUs()
+    port.send({ kind: REPLY, call: frame.call, flags, scope: BigInt(usedUs - toldUs) }, payload)
+    toldUs = usedUs
     // The next request may be here already and take long: the host must not lay that to this one.
     port.flush()
   }
   endWithParent()
+  let toldUs = cpuUs()
   const port = Port.ofChild(maxFrameBytes, receive, () => process.exit(0))
   port.send({ kind: Life.ready })
+}
+
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }

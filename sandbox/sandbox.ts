@@ -91,6 +91,15 @@ interface Room {
   lastUsedMs: number
 }
 
+/** A call under way, with what its process had used when it began. */
+interface Under {
+  readonly call: UnderWay
+  readonly room: Room
+  readonly timer: NodeJS.Timeout
+  readonly startedMs: number
+  readonly cpuMsBefore: number | undefined
+}
+
 const EMPTY = Buffer.alloc(0)
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
 /** How long a process may take to start and load, beside the time that the bundle may take. */
@@ -114,10 +123,7 @@ export class Sandbox {
   readonly #child: Child
   readonly #rooms = new Map<string, Room>()
   readonly #roomByNumber = new Map<number, Room>()
-  readonly #under = new Map<
-    bigint,
-    { readonly call: UnderWay; readonly room: Room; readonly timer: NodeJS.Timeout }
-  >()
+  readonly #under = new Map<bigint, Under>()
   /** Every isolate that this process ever had: what it says about them is held against this. */
   readonly #isolates = new Map<number, { readonly plugin: string; state: 'loading' | 'ready' | 'gone' }>()
   #calls = 0
@@ -274,7 +280,8 @@ export class Sandbox {
         (header, payload) => this.#child.send({ ...header, scope }, payload),
         resolve,
       )
-      this.#under.set(scope, { call: underWay, room, timer })
+      const startedMs = performance.now()
+      this.#under.set(scope, { call: underWay, room, timer, startedMs, cpuMsBefore: this.#child.cpuMs })
       this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [
         JSON.stringify(call.request),
         call.input,
@@ -354,13 +361,32 @@ export class Sandbox {
         suspects.length === 1 && held.size === 1 && (this.#poisoned !== undefined || !exit.fromOutside),
     }
     this.#options.onGone(this, this.#ended ? undefined : loss)
-    for (const scope of [...this.#under.keys()])
-      this.#finish(scope, { cpuMs: 0, result: EMPTY, failure: LOST })
+    const cpuMsOf = this.#shares(new Set(suspects))
+    for (const [scope, under] of [...this.#under])
+      this.#finish(scope, { cpuMs: cpuMsOf(under), result: EMPTY, failure: LOST })
     for (const room of this.#rooms.values()) room.finishLoad(LOST)
     this.#rooms.clear()
     this.#roomByNumber.clear()
   }
+
+  /** What calls used that can be asked no more: the time of their process since they began, shared by the suspects. */
+  #shares(suspects: ReadonlySet<string>): (under: Under) => number {
+    const nowMs = performance.now()
+    const seenMs = this.#child.cpuMs
+    const isSuspect = ({ room }: Under) => suspects.has(room.code.plugin)
+    const sharers = [...this.#under.values()].filter(isSuspect).length
+    return (under) => {
+      if (!isSuspect(under)) return 0
+      const { startedMs, cpuMsBefore } = under
+      const wallMs = nowMs - startedMs
+      if (seenMs === undefined || cpuMsBefore === undefined) return wallMs / sharers
+      return Math.min(wallMs, seenMs - cpuMsBefore + UNSEEN_MS) / sharers
+    }
+  }
 }
+
+/** How much more than was seen last a process may have used. */
+const UNSEEN_MS = 100
 
 /** The failure of a call whose process went away. It says nothing about the call. */
 export const LOST: Failure = {

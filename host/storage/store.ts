@@ -12,6 +12,8 @@ export interface StoreOptions {
   readonly onOutput: (text: string) => void
   readonly onGone: (reason: string, culprit: string | undefined) => void
   readonly onSlow: (plugin: string, tookMs: number) => void
+  /** CPU time that it has used for a plugin. */
+  readonly onUsed: (plugin: string, cpuMs: number) => void
 }
 
 const SCRIPT = join(import.meta.dirname, 'store-process.ts')

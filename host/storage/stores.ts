@@ -11,6 +11,8 @@ export interface StoresOptions {
   readonly onOutput: (text: string) => void
   /** A store was lost to an operation of one plugin, or to nobody in particular. */
   readonly onLoss: (loss: Loss) => void
+  /** CPU time that a store has used for a plugin, in ms. */
+  readonly onUsed?: (plugin: string, cpuMs: number) => void
 }
 
 /**
@@ -59,6 +61,7 @@ export class Stores {
       folder: this.#options.folder,
       onOutput: this.#options.onOutput,
       onSlow: (plugin) => this.#moveAside(plugin),
+      onUsed: (plugin, cpuMs) => this.#options.onUsed?.(plugin, cpuMs),
       onGone: (reason, culprit) => {
         if (this.#common === store) this.#common = undefined
         if (this.#aside === store) this.#aside = undefined
