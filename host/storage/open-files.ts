@@ -1,4 +1,5 @@
 import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { DEFAULT_DOCUMENT_LIMITS } from './documents/limits.ts'
 import { PluginFile } from './plugin-file.ts'
 import type { CollectionDeclaration, OpenControl } from './store-protocol.ts'
@@ -49,6 +50,18 @@ export class OpenFiles {
     return opened
   }
 
+  /** @throws {LyceumError} store_lost where other cursors take all the room there is for them */
+  checkRoomForCursor(): void {
+    let cursors = 0
+    let heldBytes = 0
+    for (const file of this.#open.values()) {
+      cursors += file.cursors
+      heldBytes += file.heldBytes
+    }
+    if (cursors >= LIMITS.cursorsPerStore || heldBytes >= LIMITS.cursorsHoldMb * 1024 * 1024)
+      throw new LyceumError('store_lost', 'The store has no room for another cursor now. Try again.')
+  }
+
   close(db: string): void {
     this.#known.delete(db)
     this.#open.get(db)?.close()
@@ -60,7 +73,7 @@ export class OpenFiles {
     this.#open.set(db, file)
     if (this.#open.size > MOST_OPEN)
       for (const [name, other] of this.#open)
-        if (other !== file && !other.inTransaction) {
+        if (other !== file && !other.inUse) {
           this.#open.delete(name)
           other.close()
           break

@@ -6,6 +6,7 @@ import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS } from '../limits.ts'
 import { DocumentDatabase } from './documents/database.ts'
 import type { DocumentLimits } from './documents/limits.ts'
+import type { Page, PagedRead } from './documents/paged-read.ts'
 import type {
   Claim,
   ClaimControl,
@@ -42,6 +43,8 @@ export class PluginFile {
   #reader: DocumentDatabase | undefined
   #transaction: bigint | undefined
   #failed: { readonly transaction: bigint; readonly error: unknown } | undefined
+  /** Reads that are given in pages, by number; none is of a transaction that has ended. */
+  readonly #cursors = new Map<number, { readonly read: PagedRead; readonly transaction: bigint }>()
   /** Writes of the open transaction so far: failures are told by their place in the whole of it. */
   #written = 0
 
@@ -52,9 +55,20 @@ export class PluginFile {
     this.#writer.sqlite.exec(TABLES)
   }
 
-  /** Whether it holds what a transaction still needs: that it is open, or why it failed. */
-  get inTransaction(): boolean {
-    return this.#transaction !== undefined || this.#failed !== undefined
+  /** Whether it holds what is still needed: a transaction, why one failed, or the rest of what is read in pages. */
+  get inUse(): boolean {
+    return this.#transaction !== undefined || this.#failed !== undefined || this.#cursors.size > 0
+  }
+
+  get cursors(): number {
+    return this.#cursors.size
+  }
+
+  /** What its cursors keep in memory together, in bytes. */
+  get heldBytes(): number {
+    let held = 0
+    for (const { read } of this.#cursors.values()) held += read.heldBytes
+    return held
   }
 
   declare(collections: readonly CollectionDeclaration[]): void {
@@ -79,15 +93,50 @@ export class PluginFile {
   }
 
   /** Reads committed data, or inside `transaction` what it has written so far. */
-  read(op: unknown, deadlineMs: number, transaction: bigint): unknown[] {
-    if (transaction !== 0n && transaction === this.#transaction) return this.#writer.read(op, deadlineMs)
+  read(op: unknown, deadlineMs: number, transaction: bigint, only?: ReadonlySet<string>): unknown[] {
+    if (transaction !== 0n && transaction === this.#transaction)
+      return this.#writer.read(op, deadlineMs, only)
     this.#refuseFailed(transaction)
-    return this.#committed().read(op, deadlineMs)
+    return this.#committed().read(op, deadlineMs, only)
+  }
+
+  /** The first page of a read as of {@link read}; the rest is kept under `cursor`. */
+  openCursor(cursor: number, op: unknown, deadlineMs: number, transaction: bigint): Page {
+    const isInside = transaction !== 0n && transaction === this.#transaction
+    if (!isInside) this.#refuseFailed(transaction)
+    // Outside of a transaction never by the connection that writes: a later page would see what one has not committed.
+    const read = (isInside ? this.#writer : this.#readerApart()).openPaged(op)
+    const page = read.page({ rows: LIMITS.firstPageRows, bytes: LIMITS.pageBytes }, deadlineMs)
+    if (page.isMore) this.#cursors.set(cursor, { read, transaction: isInside ? transaction : 0n })
+    return page
+  }
+
+  /** The next page of a cursor. @throws {LyceumError} store_lost where it is not open */
+  readMore(cursor: number, deadlineMs: number): Page {
+    const open = this.#cursors.get(cursor)
+    if (open === undefined)
+      throw new LyceumError('store_lost', 'The cursor ended with its transaction or its store.')
+    this.#cursors.delete(cursor)
+    const page = open.read.page({ rows: LIMITS.pageRows, bytes: LIMITS.pageBytes }, deadlineMs)
+    if (page.isMore) this.#cursors.set(cursor, open)
+    return page
+  }
+
+  closeCursor(cursor: number): void {
+    this.#cursors.get(cursor)?.read.close()
+    this.#cursors.delete(cursor)
+  }
+
+  #closeCursorsOf(transaction: bigint): void {
+    for (const [cursor, open] of this.#cursors) if (open.transaction === transaction) this.closeCursor(cursor)
   }
 
   /** What an open transaction has written is not there yet for those outside of it. */
   #committed(): DocumentDatabase {
-    if (this.#transaction === undefined) return this.#writer
+    return this.#transaction === undefined ? this.#writer : this.#readerApart()
+  }
+
+  #readerApart(): DocumentDatabase {
     this.#reader ??= new DocumentDatabase(this.#path, this.#limits)
     return this.#reader
   }
@@ -125,6 +174,7 @@ export class PluginFile {
   commit(transaction: bigint, deadLetter: NewDeadLetter | DeadLetter | undefined): void {
     this.#guarded(transaction, () => {
       if (deadLetter !== undefined) this.#addDeadLetter(deadLetter)
+      this.#closeCursorsOf(transaction)
       this.#writer.commit()
     })
     this.#transaction = undefined
@@ -135,6 +185,7 @@ export class PluginFile {
     if (this.#failed?.transaction === transaction) this.#failed = undefined
     if (this.#transaction !== transaction) return
     this.#transaction = undefined
+    this.#closeCursorsOf(transaction)
     this.#writer.rollback()
   }
 
@@ -174,6 +225,7 @@ export class PluginFile {
   }
 
   close(): void {
+    for (const cursor of this.#cursors.keys()) this.closeCursor(cursor)
     if (this.#transaction !== undefined) this.abort(this.#transaction)
     this.#reader?.close()
     this.#writer.close()
@@ -187,6 +239,7 @@ export class PluginFile {
       const error = this.#quotaOrDisk(thrown)
       this.#transaction = undefined
       this.#failed = { transaction, error }
+      this.#closeCursorsOf(transaction)
       this.#writer.rollback()
       throw error
     }

@@ -4,6 +4,7 @@ import type { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
+import { newCursor, type Page, pageOf } from './pages.ts'
 import { storeLost } from './store.ts'
 import {
   type Claim,
@@ -96,21 +97,48 @@ export class PluginStore {
     return rows ?? EMPTY
   }
 
-  /** In the store of all it gets little time. Who needs more moves to the one for the slow. */
-  async #readIn(op: Buffer, deadlineMs: number): Promise<Buffer> {
-    if (!this.#aside)
+  /**
+   * Starts to read committed data in pages, by a guest's `find` or `aggregate`.
+   * @param deadlineMs when nobody waits for the first page any more, a time of `performance.now()`
+   */
+  async openCursor(op: Buffer, deadlineMs: number): Promise<Page> {
+    const cursor = newCursor()
+    const reply = await this.#reads.within(() => this.#readIn(op, deadlineMs, cursor))
+    const store = this.#opened
+    return pageOf(reply ?? EMPTY, async (kind, pageDeadlineMs) => {
+      if (store === undefined) throw storeLost()
+      const { mostReadMs } = this
+      const timeMs = pageDeadlineMs === undefined ? undefined : timeLeft(pageDeadlineMs, mostReadMs)
+      const ask = () => store.request(this.plugin, { kind }, this.control({ cursor, timeMs }))
       try {
-        return await this.#readFor(op, deadlineMs, LIMITS.slowStoreOpMs)
+        return (timeMs === undefined ? await ask() : await this.#reads.within(ask)) ?? EMPTY
       } catch (error) {
-        if (!isTimeLimit(error)) throw error
-        this.moveAside()
+        throw this.#isTooSlowHere(error, mostReadMs) ? storeLost() : error
       }
-    return this.#readFor(op, deadlineMs, LIMITS.storeReadMs)
+    })
   }
 
-  #readFor(op: Buffer, deadlineMs: number, mostMs: number): Promise<Buffer> {
-    const control = this.control({ timeMs: timeLeft(deadlineMs, mostMs) })
-    return this.#request(StoreKind.read, 0n, [control, op])
+  /** In the store of all it gets little time. Who needs more moves to the one for the slow. */
+  async #readIn(op: Buffer, deadlineMs: number, cursor?: number): Promise<Buffer> {
+    const { mostReadMs } = this
+    try {
+      return await this.#readFor(op, deadlineMs, mostReadMs, cursor)
+    } catch (error) {
+      if (!this.#isTooSlowHere(error, mostReadMs)) throw error
+    }
+    return this.#readFor(op, deadlineMs, LIMITS.storeReadMs, cursor)
+  }
+
+  /** Moves aside where a read ran out of the time that the store of all has for it. */
+  #isTooSlowHere(error: unknown, mostReadMs: number): boolean {
+    if (!isTimeLimit(error) || mostReadMs === LIMITS.storeReadMs) return false
+    this.moveAside()
+    return true
+  }
+
+  #readFor(op: Buffer, deadlineMs: number, mostMs: number, cursor: number | undefined): Promise<Buffer> {
+    const control = this.control({ cursor, timeMs: timeLeft(deadlineMs, mostMs) })
+    return this.#request(cursor === undefined ? StoreKind.read : StoreKind.readPage, 0n, [control, op])
   }
 
   /**
@@ -257,24 +285,56 @@ export class Transaction {
    */
   read(op: Buffer, deadlineMs: number): Promise<Buffer> {
     return this.#inTurn(async (process) => {
-      const { mostReadMs } = this.#store
-      const timeMs = timeLeft(deadlineMs, mostReadMs)
-      // Opens it, so that nothing that is read can change before the commit.
-      const opened = this.#send(process, StoreKind.write, [
-        this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
-        EMPTY,
-      ])
-      const read = this.#send(process, StoreKind.read, [this.#store.control({ timeMs }), op])
-      try {
-        const [rows] = await Promise.all([read, opened])
-        return rows
-      } catch (error) {
-        if (!isTimeLimit(error) || mostReadMs === LIMITS.storeReadMs) throw error
-        this.#aborted = true
-        this.#store.moveAside()
-        throw storeLost()
-      }
+      const opened = this.#open(process)
+      const read = this.#readIn(process, StoreKind.read, deadlineMs, (control) => [control, op])
+      const [rows] = await Promise.all([read, opened])
+      return rows
     })
+  }
+
+  /** The same in pages, by a guest's `find` or `aggregate`. The cursor ends with the transaction. */
+  async openCursor(op: Buffer, deadlineMs: number): Promise<Page> {
+    const cursor = newCursor()
+    const reply = await this.#inTurn(async (process) => {
+      const opened = this.#open(process)
+      const read = this.#readIn(process, StoreKind.readPage, deadlineMs, (control) => [control, op], cursor)
+      const [page] = await Promise.all([read, opened])
+      return page
+    })
+    return pageOf(reply, (kind, pageDeadlineMs) =>
+      this.#inTurn((process) =>
+        pageDeadlineMs === undefined
+          ? this.#send(process, kind, this.#store.control({ cursor }))
+          : this.#readIn(process, kind, pageDeadlineMs, (control) => control, cursor),
+      ),
+    )
+  }
+
+  /** Opens it, so that nothing that is read can change before the commit. */
+  #open(process: SerialProcess): Promise<Buffer> {
+    return this.#send(process, StoreKind.write, [
+      this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
+      EMPTY,
+    ])
+  }
+
+  async #readIn(
+    process: SerialProcess,
+    kind: number,
+    deadlineMs: number,
+    payload: (control: string) => Payload,
+    cursor?: number,
+  ): Promise<Buffer> {
+    const { mostReadMs } = this.#store
+    const timeMs = timeLeft(deadlineMs, mostReadMs)
+    try {
+      return await this.#send(process, kind, payload(this.#store.control({ cursor, timeMs })))
+    } catch (error) {
+      if (!isTimeLimit(error) || mostReadMs === LIMITS.storeReadMs) throw error
+      this.#aborted = true
+      this.#store.moveAside()
+      throw storeLost()
+    }
   }
 
   /** Applies the last writes and commits. What was sent before and failed makes this fail too. */

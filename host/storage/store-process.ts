@@ -14,10 +14,13 @@ import { peekCursor } from './plugin-file.ts'
 import {
   type ClaimControl,
   type CommitControl,
+  type CursorControl,
   type DbControl,
   type DeadLettersControl,
   type OpenControl,
+  type PageControl,
   type PeekControl,
+  pageText,
   type ReadControl,
   StoreKind,
   type WriteControl,
@@ -45,7 +48,25 @@ function answer(frame: Frame): string {
     case StoreKind.read: {
       const control = JSON.parse(text) as ReadControl
       const deadlineMs = performance.now() + control.timeMs
-      return encode(files.get(control.db).read(guestJson(bytes), deadlineMs, frame.scope))
+      const only = control.collections && new Set(control.collections)
+      return encode(files.get(control.db).read(guestJson(bytes), deadlineMs, frame.scope, only))
+    }
+    case StoreKind.readPage: {
+      const { db, cursor, timeMs } = JSON.parse(text) as PageControl
+      const deadlineMs = performance.now() + timeMs
+      files.checkRoomForCursor()
+      const page = files.get(db).openCursor(cursor, guestJson(bytes), deadlineMs, frame.scope)
+      return pageText(page.isMore, encode(page.rows))
+    }
+    case StoreKind.readMore: {
+      const { db, cursor, timeMs } = JSON.parse(text) as PageControl
+      const page = files.get(db).readMore(cursor, performance.now() + timeMs)
+      return pageText(page.isMore, encode(page.rows))
+    }
+    case StoreKind.closeCursor: {
+      const { db, cursor } = JSON.parse(text) as CursorControl
+      files.get(db).closeCursor(cursor)
+      return ''
     }
     case StoreKind.write: {
       const control = JSON.parse(text) as WriteControl

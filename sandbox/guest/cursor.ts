@@ -1,32 +1,115 @@
-/** A cursor in the shape of the MongoDB driver. It asks once, when it is first read. */
+import { decode } from '@lyceum/sdk/ejson'
+import { OpError } from './bridge.ts'
+
+/**
+ * How a cursor reaches documents, be they the plugin's own or another's that it may read. Requests and rows are
+ * EJSON; a page is the cursor's number, or 0 after the last, and behind a newline its rows.
+ */
+export interface Source {
+  /** All rows at once. */
+  read(request: string): Promise<string>
+  /** The first page. */
+  open(request: string): Promise<string>
+  /** The next page of an open cursor. */
+  more(cursor: string): Promise<string>
+  /** Lets go of a cursor that was not read to its end. */
+  close(cursor: string): void
+}
+
+const EXHAUSTED = '0'
+
+/** A cursor in the shape of the MongoDB driver. It asks when it is first read, and then page by page. */
 export class Cursor<Row> {
-  readonly #load: () => Promise<Row[]>
-  #rows: Promise<Row[]> | undefined
+  readonly #source: Source
+  readonly #request: () => string
+  #rows: readonly Row[] = []
   #at = 0
+  /** Undefined until the first page; {@link EXHAUSTED} once nothing more is to be asked for. */
+  #cursor: string | undefined
+  /** Those that ask at the same time get their rows one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(load: () => Promise<Row[]>) {
-    this.#load = load
+  /** @param request makes the read op; called when the cursor is first read */
+  constructor(source: Source, request: () => string) {
+    this.#source = source
+    this.#request = request
   }
 
+  /** True until the cursor is first read: it can still be shaped. */
+  protected get isFresh(): boolean {
+    return this.#cursor === undefined
+  }
+
+  /** All rows, or those that are left: in one round trip where nothing was read before. */
   toArray(): Promise<Row[]> {
-    this.#rows ??= this.#load()
-    return this.#rows
+    return this.#inTurn(async () => {
+      if (this.#cursor === undefined) {
+        this.#cursor = EXHAUSTED
+        return decode(await this.#source.read(this.#request())) as Row[]
+      }
+      const all: Row[] = []
+      while (await this.#fill()) while (this.#at < this.#rows.length) all[all.length] = this.#take()
+      return all
+    })
   }
 
-  async next(): Promise<Row | null> {
-    return (await this.toArray())[this.#at++] ?? null
+  next(): Promise<Row | null> {
+    return this.#inTurn(async () => ((await this.#fill()) ? this.#take() : null))
   }
 
-  async hasNext(): Promise<boolean> {
-    return this.#at < (await this.toArray()).length
+  tryNext(): Promise<Row | null> {
+    return this.next()
   }
 
-  async forEach(each: (row: Row) => void): Promise<void> {
-    for (const row of await this.toArray()) each(row)
+  hasNext(): Promise<boolean> {
+    return this.#inTurn(() => this.#fill())
+  }
+
+  async forEach(visit: (row: Row) => unknown): Promise<void> {
+    for await (const row of this) if (visit(row) === false) return
+  }
+
+  /** Ends the cursor; what is read after that is nothing. */
+  async close(): Promise<void> {
+    const cursor = this.#cursor
+    this.#cursor = EXHAUSTED
+    this.#rows = []
+    this.#at = 0
+    if (cursor !== undefined && cursor !== EXHAUSTED) this.#source.close(cursor)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
-    yield* await this.toArray()
+    try {
+      while (this.#at < this.#rows.length || (await this.hasNext())) yield this.#take()
+    } finally {
+      await this.close()
+    }
+  }
+
+  #take(): Row {
+    return this.#rows[this.#at++] as Row
+  }
+
+  /** Asks for pages until there is a row to take; false where none is left. */
+  async #fill(): Promise<boolean> {
+    while (this.#at >= this.#rows.length) {
+      if (this.#cursor === EXHAUSTED) return false
+      const asked = this.#cursor
+      // A failure ends it: the store keeps nothing after one.
+      this.#cursor = EXHAUSTED
+      const page = await (asked === undefined ? this.#source.open(this.#request()) : this.#source.more(asked))
+      const end = page.indexOf('\n')
+      this.#cursor = page.slice(0, end)
+      this.#rows = decode(page.slice(end + 1)) as Row[]
+      this.#at = 0
+    }
+    return true
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => {})
+    return result
   }
 }
 
@@ -42,29 +125,32 @@ export interface FindOptions {
 export class FindCursor extends Cursor<unknown> {
   readonly #options: FindOptions
 
-  /** @param options shared with `load`, which reads it when the cursor is first read */
-  constructor(options: FindOptions, load: () => Promise<unknown[]>) {
-    super(load)
+  /** @param options shared with `request`, which reads it when the cursor is first read */
+  constructor(source: Source, options: FindOptions, request: () => string) {
+    super(source, request)
     this.#options = options
   }
 
   sort(sort: unknown, direction: 1 | -1 = 1): this {
-    this.#options.sort = typeof sort === 'string' ? { [sort]: direction } : sort
-    return this
+    return this.#shape({ sort: typeof sort === 'string' ? { [sort]: direction } : sort })
   }
 
   limit(limit: number): this {
-    this.#options.limit = limit
-    return this
+    return this.#shape({ limit })
   }
 
   skip(skip: number): this {
-    this.#options.skip = skip
-    return this
+    return this.#shape({ skip })
   }
 
   project(projection: unknown): this {
-    this.#options.projection = projection
+    return this.#shape({ projection })
+  }
+
+  #shape(change: FindOptions): this {
+    if (!this.isFresh)
+      throw new OpError({ code: 'query_invalid', message: 'A cursor is shaped before it is first read.' })
+    Object.assign(this.#options, change)
     return this
   }
 }

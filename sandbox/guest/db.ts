@@ -1,6 +1,7 @@
-import { decode, encode, encodeFilter, ObjectId } from '@lyceum/sdk/ejson'
+import { encode, encodeFilter, ObjectId } from '@lyceum/sdk/ejson'
 import { type Bridge, OpError } from './bridge.ts'
-import { Cursor, FindCursor, type FindOptions } from './cursor.ts'
+import type { Source } from './cursor.ts'
+import { ReadCollection } from './read-collection.ts'
 import type { EncodedWrite, Outcome, WriteQueue } from './write-queue.ts'
 
 interface WriteOptions {
@@ -12,28 +13,39 @@ interface WriteOptions {
 /** One element of `bulkWrite`: the operation's name and its arguments. */
 type BulkOperation = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
-const { stringify } = JSON
-
 /** `db`, in the shape of the MongoDB driver. */
 export function openDb(bridge: Bridge, queue: WriteQueue) {
+  // What is queued leaves first, so that a read sees it.
+  const source: Source = {
+    read: (request) => {
+      bridge.flush()
+      return bridge.call('dbRead', request)
+    },
+    open: (request) => {
+      bridge.flush()
+      return bridge.call('dbPage', request)
+    },
+    more: (cursor) => {
+      bridge.flush()
+      return bridge.call('dbMore', cursor)
+    },
+    close: (cursor) => bridge.post('dbClose', cursor),
+  }
   return {
     collection: (name: unknown) => {
       if (typeof name !== 'string')
         throw new OpError({ code: 'op_malformed', message: 'db.collection(name): the name is a string.' })
-      return new Collection(bridge, queue, name)
+      return new Collection(source, queue, name)
     },
   }
 }
 
-class Collection {
-  readonly #bridge: Bridge
+class Collection extends ReadCollection {
   readonly #queue: WriteQueue
-  readonly #name: string
 
-  constructor(bridge: Bridge, queue: WriteQueue, name: string) {
-    this.#bridge = bridge
+  constructor(source: Source, queue: WriteQueue, name: string) {
+    super(source, name)
     this.#queue = queue
-    this.#name = stringify(name)
   }
 
   insertOne(document: unknown, options?: WriteOptions): Promise<Outcome> {
@@ -87,44 +99,6 @@ class Collection {
     return options?.ack === true ? { acknowledged: true, ...totals } : { acknowledged: true }
   }
 
-  find(filter: unknown = {}, options: FindOptions = {}): FindCursor {
-    const shape = { ...options }
-    return new FindCursor(shape, () =>
-      this.#read('find', {
-        filter: encodeFilter(filter),
-        projection: shape.projection && encode(shape.projection),
-        sort: shape.sort && encode(shape.sort),
-        skip: shape.skip && encode(shape.skip),
-        limit: shape.limit && encode(shape.limit),
-      }),
-    )
-  }
-
-  async findOne(filter: unknown = {}, options: FindOptions = {}): Promise<unknown> {
-    return this.find(filter, options).limit(1).next()
-  }
-
-  aggregate(pipeline: unknown = []): Cursor<unknown> {
-    return new Cursor(() => this.#read('aggregate', { pipeline: encodeFilter(pipeline) }))
-  }
-
-  async countDocuments(filter: unknown = {}, options: FindOptions = {}): Promise<unknown> {
-    const [count] = await this.#read('countDocuments', {
-      filter: encodeFilter(filter),
-      skip: options.skip && encode(options.skip),
-      limit: options.limit && encode(options.limit),
-    })
-    return count
-  }
-
-  async estimatedDocumentCount(): Promise<unknown> {
-    return (await this.#read('estimatedDocumentCount', {}))[0]
-  }
-
-  distinct(field: unknown, filter: unknown = {}): Promise<unknown[]> {
-    return this.#read('distinct', { field: encode(field), filter: encodeFilter(filter) })
-  }
-
   #insert(document: unknown): EncodedWrite {
     if (typeof document !== 'object' || document === null || Array.isArray(document))
       throw new OpError({
@@ -134,7 +108,7 @@ class Collection {
     const given: unknown = Reflect.get(document, '_id')
     const insertedId = given === undefined ? new ObjectId() : given
     const stored = given === undefined ? { ...document, _id: insertedId } : document
-    return { op: `["insertOne",${this.#name},${encode(stored)}]`, insertedId }
+    return { op: `["insertOne",${this.name},${encode(stored)}]`, insertedId }
   }
 
   #change(op: string, filter: unknown, change: unknown, options: WriteOptions | undefined, caller: Caller) {
@@ -144,13 +118,13 @@ class Collection {
         upsert === true || arrayFilters !== undefined
           ? `,${encode({ upsert: upsert === true, ...(arrayFilters !== undefined && { arrayFilters }) })}`
           : ''
-      return { op: `["${op}",${this.#name},${encodeFilter(filter)},${encode(change)}${more}]` }
+      return { op: `["${op}",${this.name},${encodeFilter(filter)},${encode(change)}${more}]` }
     }
     return this.#queue.add(encoded, options?.ack === true, caller)
   }
 
   #delete(op: string, filter: unknown, options: WriteOptions | undefined, caller: Caller) {
-    const encoded = () => ({ op: `["${op}",${this.#name},${encodeFilter(filter)}]` })
+    const encoded = () => ({ op: `["${op}",${this.name},${encodeFilter(filter)}]` })
     return this.#queue.add(encoded, options?.ack === true, caller)
   }
 
@@ -177,13 +151,6 @@ class Collection {
           message: `bulkWrite: "${kind}" is not an operation. Write { insertOne: { document } }, { updateOne: { filter, update } }, { updateMany: … }, { replaceOne: { filter, replacement } }, { deleteOne: { filter } } or { deleteMany: … }.`,
         })
     }
-  }
-
-  async #read(op: string, fields: Readonly<Record<string, unknown>>): Promise<unknown[]> {
-    this.#bridge.flush()
-    let request = `{"op":"${op}","collection":${this.#name}`
-    for (const field of Object.keys(fields)) if (fields[field]) request += `,"${field}":${fields[field]}`
-    return decode(await this.#bridge.call('dbRead', `${request}}`)) as unknown[]
   }
 }
 

@@ -1,11 +1,12 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { decode, encode } from '../../../sdk/ejson.ts'
 import { checkId } from './admit.ts'
 import { type Index, indexExpression, UNSURE, uniqueKeys } from './indexes.ts'
 import type { DocumentLimits } from './limits.ts'
 import { meter } from './meter.ts'
-import { type Candidates, candidates, indexOrder, namedKeys } from './pushdown.ts'
+import { candidates, indexOrder, namedKeys } from './pushdown.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
+import type { ScanQuery, ScanRow, Scans } from './scans.ts'
 import type { SortKey } from './sort.ts'
 import { canonicalKey, type Doc, isDoc, weigh } from './values.ts'
 
@@ -30,6 +31,7 @@ export class Collection {
   heldBytes = 0
   readonly #sqlite: DatabaseSync
   readonly #limits: Readonly<DocumentLimits>
+  readonly #scans: Scans
   readonly #entries = new Map<string, Entry>()
   readonly #dirty = new Set<Entry>()
   readonly #table: string
@@ -39,8 +41,15 @@ export class Collection {
   readonly #delete: StatementSync
   readonly #unique = new Map<number, { find: StatementSync; insert: StatementSync; remove: StatementSync }>()
 
-  constructor(sqlite: DatabaseSync, name: string, number: number, limits: Readonly<DocumentLimits>) {
+  constructor(
+    sqlite: DatabaseSync,
+    scans: Scans,
+    name: string,
+    number: number,
+    limits: Readonly<DocumentLimits>,
+  ) {
     this.#sqlite = sqlite
+    this.#scans = scans
     this.#limits = limits
     this.name = name
     this.number = number
@@ -181,8 +190,12 @@ export class Collection {
    * The documents that may match a checked filter, in natural order, each a copy of its own. All of the collection
    * where no index helps.
    */
-  *scan(filter: Doc): Generator<Doc> {
-    for (const text of this.#texts(candidates(filter, this.indexes), 'id')) yield text
+  scan(filter: Doc): Generator<Doc> {
+    const { where, values } = candidates(filter, this.indexes)
+    return this.#docs((after) => ({
+      sql: `SELECT id, doc FROM ${this.#table} ${whereAll(where, after && 'id>?')} ORDER BY id`,
+      values: after ? [...values, after.id ?? null] : values,
+    }))
   }
 
   /** As {@link scan}, in the order of a sort where an index holds it exactly; undefined where none does. */
@@ -190,19 +203,23 @@ export class Collection {
     const order = namedKeys(filter) ? undefined : indexOrder(sort, this.indexes)
     if (!order) return undefined
     this.flush()
-    const unsure = this.#sqlite.prepare(
-      `SELECT 1 FROM ${this.#table} WHERE ${order.expression}=${UNSURE} LIMIT 1`,
-    )
+    const { expression, direction } = order
+    const unsure = this.#sqlite.prepare(`SELECT 1 FROM ${this.#table} WHERE ${expression}=${UNSURE} LIMIT 1`)
     if (unsure.get()) return undefined
-    return this.#texts(candidates(filter, this.indexes), `${order.expression} ${order.direction}, id`)
+    const { where, values } = candidates(filter, this.indexes)
+    return this.#docs((after) => {
+      const rest = after && behind(after, expression, direction)
+      return {
+        sql:
+          `SELECT id, doc, ${expression} AS place FROM ${this.#table} ${whereAll(where, rest?.where)}` +
+          ` ORDER BY ${expression} ${direction}, id`,
+        values: rest ? [...values, ...rest.values] : values,
+      }
+    })
   }
 
-  *#texts({ where, values }: Candidates, order: string): Generator<Doc> {
-    this.flush()
-    const condition = where === '' ? '' : `WHERE ${where}`
-    // Not kept: a pipeline may scan one collection inside of a scan of it.
-    const statement = this.#sqlite.prepare(`SELECT doc FROM ${this.#table} ${condition} ORDER BY ${order}`)
-    for (const row of statement.iterate(...values)) {
+  *#docs(query: ScanQuery): Generator<Doc> {
+    for (const row of this.#scans.rows(query, () => this.flush())) {
       meter.tick()
       const doc = decode(String(row.doc))
       if (isDoc(doc)) yield doc
@@ -275,4 +292,27 @@ export class Collection {
           throw this.#duplicate(index.keys.map(([path]) => path).join(', '), key)
     }
   }
+}
+
+function whereAll(...conditions: readonly (string | undefined)[]): string {
+  const given = conditions.filter((condition) => condition)
+  return given.length === 0 ? '' : `WHERE ${given.map((condition) => `(${condition})`).join(' AND ')}`
+}
+
+/** The SQL for what follows a row in the order of an indexed expression, and of ids where that is equal. */
+function behind(
+  { id = null, place = null }: ScanRow,
+  expression: string,
+  direction: 'ASC' | 'DESC',
+): { readonly where: string; readonly values: readonly SQLInputValue[] } {
+  if (direction === 'ASC')
+    return place === null
+      ? { where: `${expression} IS NOT NULL OR id>?`, values: [id] }
+      : { where: `${expression}>=? AND (${expression}>? OR id>?)`, values: [place, place, id] }
+  return place === null
+    ? { where: `${expression} IS NULL AND id>?`, values: [id] }
+    : {
+        where: `${expression} IS NULL OR (${expression}<=? AND (${expression}<? OR id>?))`,
+        values: [place, place, id],
+      }
 }

@@ -12,8 +12,10 @@ import {
   parseWrite,
   type WriteOutcome,
 } from './operations.ts'
-import { applyRead } from './reader.ts'
-import { asRefusal, MONGO, refusal } from './refusal.ts'
+import { PagedRead } from './paged-read.ts'
+import { applyRead, openRead } from './reader.ts'
+import { asRefusal, MONGO, quote, refusal } from './refusal.ts'
+import { Scans } from './scans.ts'
 import { openFile } from './schema.ts'
 import { applyWrite } from './writer.ts'
 
@@ -30,6 +32,7 @@ export class DocumentDatabase {
   readonly #limits: Readonly<DocumentLimits>
   #maxBytes = 0
   readonly #collections = new Map<string, Collection>()
+  readonly #scans: Scans
   readonly #schemaStatement: StatementSync
   #knownSchema = -1
   #isInTransaction = false
@@ -38,6 +41,7 @@ export class DocumentDatabase {
   constructor(path: string, limits: Readonly<DocumentLimits> = DEFAULT_DOCUMENT_LIMITS) {
     this.#limits = limits
     this.sqlite = openFile(path)
+    this.#scans = new Scans(this.sqlite)
     this.#schemaStatement = this.sqlite.prepare('PRAGMA schema_version')
     this.#readCatalogue()
   }
@@ -56,7 +60,7 @@ export class DocumentDatabase {
     this.#collections.clear()
     for (const row of this.sqlite.prepare('SELECT number, name FROM collections').all()) {
       const name = String(row.name)
-      const collection = new Collection(this.sqlite, name, Number(row.number), this.#limits)
+      const collection = new Collection(this.sqlite, this.#scans, name, Number(row.number), this.#limits)
       collection.useIndexes(this.#readIndexes(collection.number))
       this.#collections.set(name, collection)
     }
@@ -86,7 +90,7 @@ export class DocumentDatabase {
     const row = this.sqlite.prepare('INSERT INTO collections (name) VALUES (?)').run(name)
     const number = Number(row.lastInsertRowid)
     Collection.createTable(this.sqlite, number)
-    const collection = new Collection(this.sqlite, name, number, this.#limits)
+    const collection = new Collection(this.sqlite, this.#scans, name, number, this.#limits)
     this.#collections.set(name, collection)
     return collection
   }
@@ -180,13 +184,34 @@ export class DocumentDatabase {
    * `deadlineMs` is a time of `performance.now()`, checked while iterating, as is `opMs` of the limits. Throws
    * `time_limit` after that.
    *
+   * Where `only` is given, no other collection is read, whichever part of the read names it: `op_denied`.
+   *
    * **Common mistake:** a number of milliseconds as the deadline, which is long past.
    */
-  read(op: unknown, deadlineMs: number): unknown[] {
+  read(op: unknown, deadlineMs: number, only?: ReadonlySet<string>): unknown[] {
     meter.start(this.#limits, Math.min(deadlineMs, performance.now() + this.#limits.opMs))
     try {
       this.#refreshCatalogue()
-      return applyRead(parseRead(op, this.#limits), (name) => this.#collections.get(name), this.#limits)
+      const find = (name: string) => this.#collections.get(allowed(name, only))
+      return applyRead(parseRead(op, this.#limits), find, this.#limits)
+    } catch (error) {
+      throw asRefusal(error)
+    }
+  }
+
+  /**
+   * Starts a `find` or an `aggregate` that is read in pages. Pages see what the open transaction has written; a read
+   * that was started in a transaction must not be asked after its end.
+   */
+  openPaged(op: unknown): PagedRead {
+    meter.start(this.#limits, performance.now() + this.#limits.opMs)
+    try {
+      this.#refreshCatalogue()
+      const parsed = parseRead(op, this.#limits)
+      if (parsed.op !== 'find' && parsed.op !== 'aggregate')
+        throw refusal('op_malformed', MONGO.FailedToParse, 'Only a find or an aggregate is read in pages.')
+      const rows = openRead(parsed, (name) => this.#collections.get(name))
+      return new PagedRead(rows, this.#scans, this.#limits)
     } catch (error) {
       throw asRefusal(error)
     }
@@ -263,4 +288,9 @@ export class DocumentDatabase {
     this.rollback()
     this.sqlite.close()
   }
+}
+
+function allowed(name: string, only: ReadonlySet<string> | undefined): string {
+  if (only === undefined || only.has(name)) return name
+  throw new LyceumError('op_denied', `The collection ${quote(name)} is not readable to this plugin.`)
 }

@@ -16,7 +16,7 @@ interface Accumulator {
 
 /** Counts what a group keeps, so that grouping cannot hold more than the operation may. */
 function held(value: unknown): unknown {
-  meter.charge(weigh(value, meter.limits.intermediateBytes))
+  meter.hold(weigh(value, meter.limits.intermediateBytes))
   return value
 }
 
@@ -53,7 +53,7 @@ function deviation(isSample: boolean): () => Accumulator {
     return {
       add(value) {
         if (!isNumeric(value)) return
-        meter.charge(8)
+        meter.hold(8)
         numbers.push(toNumber('$stdDev', value))
       },
       result: () => standardDeviation(numbers, isSample),
@@ -186,7 +186,7 @@ export function* groupDocs(docs: Iterable<Doc>, keyOf: Compute, fields: readonly
     const key = canonicalKey(id)
     let group = groups.get(key)
     if (!group) {
-      meter.charge(key.length + 64 + fields.length * 64)
+      meter.hold(key.length + 64 + fields.length * 64)
       group = { id, accumulators: fields.map((field) => field.make()) }
       groups.set(key, group)
     }

@@ -18,7 +18,7 @@ function indexBy(docs: Iterable<Doc>, field: string): Map<string, Doc[]> {
   const index = new Map<string, Doc[]>()
   for (const doc of docs) {
     meter.tick()
-    meter.charge(weigh(doc, meter.limits.intermediateBytes))
+    meter.hold(weigh(doc, meter.limits.intermediateBytes))
     for (const key of new Set(valuesAtPath(doc, field).map((value) => canonicalKey(value ?? null)))) {
       const found = index.get(key)
       if (found) found.push(doc)

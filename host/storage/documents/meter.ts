@@ -10,18 +10,25 @@ class Meter {
   #deadline = Number.POSITIVE_INFINITY
   #ticks = 0
   #bytes = 0
+  #held = 0
   #limits: Readonly<DocumentLimits> = DEFAULT_DOCUMENT_LIMITS
 
   get limits(): Readonly<DocumentLimits> {
     return this.#limits
   }
 
-  /** Starts an operation that must end by `deadlineMs`, a time of `performance.now()`. */
-  start(limits: Readonly<DocumentLimits>, deadlineMs: number): void {
+  /** Bytes that the operation holds on to from one page of its cursor to the next. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Starts an operation that must end by `deadlineMs`, a time of `performance.now()`; `held` of its earlier pages. */
+  start(limits: Readonly<DocumentLimits>, deadlineMs: number, held = 0): void {
     this.#limits = limits
     this.#deadline = deadlineMs
     this.#ticks = 0
-    this.#bytes = 0
+    this.#bytes = held
+    this.#held = held
   }
 
   /** Counts one step; throws `time_limit` once the deadline has passed. The clock is read every 256 steps. */
@@ -32,6 +39,12 @@ class Meter {
   checkTime(): void {
     if (performance.now() > this.#deadline)
       throw refusal('time_limit', MONGO.MaxTimeMSExpired, 'The operation ran out of time: narrow its filter.')
+  }
+
+  /** Counts bytes that the operation keeps until its end: what is sorted, grouped or joined. */
+  hold(bytes: number): void {
+    this.charge(bytes)
+    this.#held += bytes
   }
 
   /** Counts bytes that the operation makes or holds; throws where one value or the sum is too large. */

@@ -95,7 +95,7 @@ export function* skipDocs(docs: Iterable<Doc>, count: number): Generator<Doc> {
 
 function* heldDocs(docs: Iterable<Doc>): Generator<Doc> {
   for (const doc of docs) {
-    meter.charge(weigh(doc, meter.limits.intermediateBytes))
+    meter.hold(weigh(doc, meter.limits.intermediateBytes))
     yield doc
   }
 }
@@ -191,7 +191,7 @@ function sample(spec: unknown): Stage {
     for (const doc of docs) {
       const at = seen++ < size ? kept.length : Math.floor(Math.random() * seen)
       if (at >= size) continue
-      meter.charge(weigh(doc, meter.limits.intermediateBytes))
+      meter.hold(weigh(doc, meter.limits.intermediateBytes))
       kept[at] = doc
     }
     yield* kept

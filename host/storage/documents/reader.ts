@@ -20,9 +20,8 @@ export function applyRead(op: ReadOp, find: FindCollection, limits: Readonly<Doc
   const collection = find(op.collection)
   switch (op.op) {
     case 'find':
-      return bounded(findDocs(op, collection), limits)
     case 'aggregate':
-      return bounded(aggregate(op.pipeline, collection, find), limits)
+      return bounded(openRead(op, find), limits)
     case 'countDocuments':
       return [count(windowed(matchingDocs(op.filter, collection), op.skip, op.limit))]
     case 'estimatedDocumentCount':
@@ -30,6 +29,15 @@ export function applyRead(op: ReadOp, find: FindCollection, limits: Readonly<Doc
     case 'distinct':
       return bounded(distinct(op.field, matchingDocs(op.filter, collection)), limits)
   }
+}
+
+/** The rows of a `find` or an `aggregate`, computed as they are asked for. */
+export function openRead(
+  op: Extract<ReadOp, { op: 'find' | 'aggregate' }>,
+  find: FindCollection,
+): Iterable<Doc> {
+  const collection = find(op.collection)
+  return op.op === 'find' ? findDocs(op, collection) : aggregate(op.pipeline, collection, find)
 }
 
 function bounded(values: Iterable<unknown>, limits: Readonly<DocumentLimits>): unknown[] {
@@ -41,7 +49,7 @@ function bounded(values: Iterable<unknown>, limits: Readonly<DocumentLimits>): u
       throw refusal(
         'result_too_large',
         MONGO.BSONObjectTooLarge,
-        `A result has at most ${limits.resultBytes} bytes: use a limit or a projection.`,
+        `A result has at most ${limits.resultBytes} bytes: use a limit or a projection, or read it with for await.`,
       )
     checkDepthAt([], value, limits)
     result.push(value)
