@@ -5,7 +5,7 @@ import { type Keys, loadKeys } from './auth/keys.ts'
 import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
 import { PluginLogs } from './capabilities/log.ts'
-import { pluginQueryOp } from './capabilities/plugins.ts'
+import { pluginAskOp } from './capabilities/plugins.ts'
 import { ProgressReports } from './capabilities/progress.ts'
 import { signalOp } from './capabilities/signal.ts'
 import type { Config } from './config.ts'
@@ -128,9 +128,9 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     log: pluginLogs.op,
     progress: progress.op,
     signal: signalOp,
-    pluginQuery: pluginQueryOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
+    pluginAsk: pluginAskOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
   }
-  const invoker = new Invoker(supervisor, conduct, ops)
+  const invoker = new Invoker(supervisor, conduct, ops, nowMs)
   const questions = new Questions({
     plugins,
     invoker,

@@ -74,9 +74,12 @@ export class Invoker {
   readonly #supervisor: Supervisor
   readonly #conduct: Conduct
   readonly #ops: OpTable
+  readonly #nowMs: () => number
   readonly #underWay = new Map<string, number>()
 
-  constructor(supervisor: Supervisor, conduct: Conduct, ops: OpTable) {
+  /** @param nowMs the time that plugins see, in ms since the epoch; tests set it */
+  constructor(supervisor: Supervisor, conduct: Conduct, ops: OpTable, nowMs: () => number = Date.now) {
+    this.#nowMs = nowMs
     this.#supervisor = supervisor
     this.#conduct = conduct
     this.#ops = ops
@@ -120,7 +123,7 @@ export class Invoker {
             endpoint: endpoint.name,
             kind: endpoint.kind,
             budget,
-            nowMs: Date.now(),
+            nowMs: this.#nowMs(),
             eachEvent: invocation.eachEvent,
             plainJson: invocation.plainJson,
             traceWrites: invocation.traceWrites,
