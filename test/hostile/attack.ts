@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS, type Quota } from '../../host/limits.ts'
 import { type Answer, startHost, type TestHost } from '../support/host.ts'
 import { HostWatch } from './host-watch.ts'
-import type { Family, Hostile, HostilePlugin, HostilePublish } from './plugin.ts'
+import { type Family, type Hostile, type HostilePlugin, type HostilePublish, sampleOf } from './plugin.ts'
 import { childPids, childrenCpuMs, heldMb, residentMb } from './processes.ts'
 
 /** Small, so that whatever runs into a limit does so soon. */
@@ -64,8 +64,7 @@ export function attack(...families: readonly Family[]): void {
 
   for (const family of families)
     describe(`plugins: ${family.title}`, () => {
-      const soak = process.env.LYCEUM_SOAK !== undefined
-      const plugins = family.plugins.filter(({ name }) => soak || !family.inSoak?.includes(name))
+      const plugins = process.env.LYCEUM_SOAK === undefined ? sampleOf(family) : family.plugins
       test.for(plugins.map((plugin) => [plugin.name, plugin] as const))(
         'a plugin that %s',
         { timeout: 120_000 },

@@ -51,8 +51,15 @@ export interface Family {
   /** What stops it, as the table in sandbox/README.md says it: Markdown. */
   readonly stoppedBy: string
   readonly plugins: readonly Hostile[]
-  /** Names of those that are much like others or take long: they are let in by the soak only. */
+  /** Names of those that are much like others or take long: they are never in the sample. */
   readonly inSoak?: readonly string[]
+}
+
+const SAMPLE = 4
+
+/** The plugins of a family that are let in where not all are. */
+export function sampleOf({ plugins, inSoak }: Family): readonly Hostile[] {
+  return plugins.filter(({ name }) => !inSoak?.includes(name)).slice(0, SAMPLE)
 }
 
 type More = Partial<Pick<HostilePlugin, 'quota' | 'times' | 'asked' | 'answers'>> & {

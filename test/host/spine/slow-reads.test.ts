@@ -20,6 +20,7 @@ test('a plugin that floods the store with reads, each of them slow, keeps no oth
   await lyceum.publish('quiet', QUIET)
   await lyceum.publish('slow', SLOW)
   await lyceum.send([{ event_type: 'fill' }, { event_type: 'add' }])
+  await lyceum.call('PATCH', '/v1/plugins/slow/quota', { body: { wallMs: 4_000 } })
   const ask = (path: string) => lyceum.call('GET', `/v1/queries/${path}`)
   await lyceum.call('POST', '/v1/events', { body: [{ event_type: 'read' }] })
   const flood = Promise.all(Array.from({ length: 4 }, () => ask('slow/read')))
