@@ -9,6 +9,8 @@ export interface Confinement {
   readonly uid: number | undefined
   /** False where it has no file to write. */
   readonly writesFiles: boolean
+  /** True for the one kind of child that talks to servers; all others have no network. */
+  readonly network?: boolean
 }
 
 /** A command to start, and as whom. */
@@ -21,6 +23,8 @@ export interface Command {
 
 /** Open files and sockets: a process that has fallen to a plugin must not use up those of the machine. */
 const MOST_FILES = 256
+/** The same where each plugin has connections of its own. */
+const MOST_FILES_WITH_NETWORK = 4_096
 /** Threads and processes of one user: Node and isolated-vm start about thirty. */
 const MOST_THREADS = 256
 
@@ -33,13 +37,13 @@ const MOST_THREADS = 256
 export function confined(
   program: string,
   args: readonly string[],
-  { uid, writesFiles }: Confinement,
+  { uid, writesFiles, network = false }: Confinement,
 ): Command {
   const means = kernelConfines()
   if (means === undefined) return { program, args, uid, gid: uid }
   const [first = '', ...more] = [
-    ...means,
-    ...['prlimit', '--core=0', `--nofile=${MOST_FILES}`],
+    ...means.filter((part) => !network || part !== '--net'),
+    ...['prlimit', '--core=0', `--nofile=${network ? MOST_FILES_WITH_NETWORK : MOST_FILES}`],
     ...(writesFiles ? [] : ['--fsize=0']),
     // Others that share a user would count too.
     ...(uid === undefined ? [] : [`--nproc=${MOST_THREADS}`]),

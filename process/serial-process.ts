@@ -1,6 +1,7 @@
 import { Child, type ChildExit } from './child.ts'
 import type { Confinement } from './confine.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
+import type { RequestProcess } from './requests.ts'
 import { REPLY } from './serve.ts'
 
 /** How a {@link SerialProcess} is started and watched. */
@@ -30,6 +31,7 @@ export interface SerialOptions {
 interface Request {
   readonly call: number
   readonly owner: string
+  readonly onTook: ((tookMs: number) => void) | undefined
   readonly resolve: (payload: Buffer) => void
   readonly reject: (error: Error) => void
 }
@@ -42,7 +44,7 @@ const MAX_CALL = 0xffff_ffff
  * A child process that answers requests strictly in order. So the request at the head of the queue is the
  * one being worked on, and if the process hangs or dies, that one is to blame.
  */
-export class SerialProcess {
+export class SerialProcess implements RequestProcess {
   readonly #options: SerialOptions
   readonly #child: Child
   readonly #queue: Request[] = []
@@ -87,10 +89,6 @@ export class SerialProcess {
     return this.#child.pid
   }
 
-  /**
-   * Sends one request and waits for its reply. Rejects with what `refusal` or `lost` make.
-   * @param owner whom a hang or a crash is laid to
-   */
   request(owner: string, header: FrameHeader, payload: Payload): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (!this.alive) {
