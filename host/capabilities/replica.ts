@@ -1,0 +1,87 @@
+import { splitPayload } from '../../process/frame.ts'
+import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { OpenQuery, Replicas } from '../replicas/replicas.ts'
+import type { OpContext, OpImplementation } from './capability.ts'
+
+/**
+ * `replica`: the LMS's databases, to read. A request is the name of a replica on a line, then what is asked, which
+ * goes to the replica's reader as it came. What comes back is the number of the query, where there is more of it,
+ * on a line, then rows.
+ */
+export class ReplicaOps {
+  readonly #replicas: Replicas
+  /** The queries of each call, by their numbers: a number means nothing in another call. */
+  readonly #open = new WeakMap<OpContext, Map<number, OpenQuery>>()
+  #lastNumber = 0
+
+  constructor(replicas: Replicas) {
+    this.#replicas = replicas
+  }
+
+  readonly query: OpImplementation = async (payload, context) => {
+    if (payload.length > LIMITS.replicaRequestBytes)
+      throw new LyceumError(
+        'op_malformed',
+        `A query of a replica has at most ${LIMITS.replicaRequestBytes} bytes, its values included.`,
+      )
+    const { control: name, bytes } = splitPayload(payload)
+    checkGranted(name, context)
+    const { open, page } = await this.#replicas.query(context.plugin.id, name, bytes, timeLeft(context))
+    if (page.last) return ['', page.bytes]
+    const number = ++this.#lastNumber
+    this.#queriesOf(context).set(number, open)
+    context.onEnd(() => open.reader.end(open.query))
+    return [String(number), page.bytes]
+  }
+
+  readonly next: OpImplementation = async (payload, context) => {
+    const number = numberOf(payload)
+    const open = this.#queriesOf(context).get(number)
+    if (open === undefined)
+      throw new LyceumError('op_malformed', 'There is no such query of a replica under way.')
+    const page = await this.#replicas.next(open, timeLeft(context))
+    if (!page.last) return [String(number), page.bytes]
+    this.#queriesOf(context).delete(number)
+    return ['', page.bytes]
+  }
+
+  readonly end: OpImplementation = (payload, context) => {
+    const queries = this.#queriesOf(context)
+    const number = numberOf(payload)
+    const open = queries.get(number)
+    queries.delete(number)
+    open?.reader.end(open.query)
+    return ''
+  }
+
+  #queriesOf(context: OpContext): Map<number, OpenQuery> {
+    let queries = this.#open.get(context)
+    if (queries === undefined) {
+      queries = new Map()
+      this.#open.set(context, queries)
+    }
+    return queries
+  }
+}
+
+function checkGranted(name: string, { endpoint, plugin }: OpContext): void {
+  if (!endpoint.replicas.includes(name))
+    throw new LyceumError(
+      'op_denied',
+      `"${name.slice(0, 64)}" is not among the replicas that ${endpoint.name} destructures.`,
+    )
+  if (!plugin.granted.includes(`replica.${name}`))
+    throw new LyceumError(
+      'op_denied',
+      `An admin has not approved that ${plugin.id} reads the replica "${name}".`,
+    )
+}
+
+function timeLeft({ deadlineMs }: OpContext): number {
+  return Math.max(1, deadlineMs - performance.now())
+}
+
+function numberOf(payload: Buffer): number {
+  return payload.length > 16 ? Number.NaN : Number(payload.toString())
+}
