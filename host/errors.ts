@@ -88,6 +88,10 @@ export const ERRORS = {
   file_too_large: { status: 413, title: 'The file is too large' },
   file_unknown: { status: 404, title: 'There is no such file' },
 
+  // caches
+  cache_value_too_large: { status: 413, title: 'The value does not fit into the cache' },
+  not_cached: { status: 504, title: 'There is no kept answer' },
+
   // the command line
   file_unreadable: { status: 400, title: 'A file cannot be read' },
   server_unreachable: { status: 503, title: 'There is no Lyceum at this address' },

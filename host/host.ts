@@ -2,6 +2,9 @@ import { type Logger, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Supervisor } from '../sandbox/supervisor.ts'
 import { type Keys, loadKeys } from './auth/keys.ts'
+import { Flights } from './cache/flights.ts'
+import { CacheRooms, type Kept } from './cache/rooms.ts'
+import { cacheOps } from './capabilities/cache.ts'
 import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
 import { PluginLogs } from './capabilities/log.ts'
@@ -40,6 +43,8 @@ export interface Host {
   readonly conduct: Conduct
   readonly plugins: Plugins
   readonly pluginLogs: PluginLogs
+  /** What is kept for plugins for a while. */
+  readonly caches: CacheRooms
   readonly progress: ProgressReports
   readonly questions: Questions
   readonly lane: Lane
@@ -103,6 +108,8 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const checker = new Checker(onOutput)
   const pluginLogs = new PluginLogs()
   const progress = new ProgressReports()
+  const caches = new CacheRooms(LIMITS.cachesMb * 1024 * 1024)
+  const flights = new Flights<Kept>()
   const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
@@ -125,6 +132,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
 
   const ops: OpTable = {
     ...dbOps,
+    ...cacheOps(caches, flights),
     log: pluginLogs.op,
     progress: progress.op,
     signal: signalOp,
@@ -207,6 +215,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     conduct,
     plugins,
     pluginLogs,
+    caches,
     progress,
     questions,
     lane,

@@ -112,6 +112,18 @@ export const LIMITS = Object.freeze({
   /** Files, and contents, that one sweep deletes: a store that is away for minutes. */
   sweptAtOnce: 500,
 
+  // caches
+  /** A key: long ones that cost more than what they stand for. */
+  cacheKeyBytes: 1024,
+  /** One value: every reader gets a copy of it. */
+  cacheValueBytes: 4 * 1024 * 1024,
+  /** What is kept for all plugins together: many that each fill their caches. */
+  cachesMb: 256,
+  /** How long anything is kept. */
+  cacheSeconds: 30 * 24 * 3_600,
+  /** How old a kept answer must be before people get it computed anew: whoever reloads without a pause. */
+  refreshSeconds: 5,
+
   /** Events put aside one after the other before a handler stands still: one that fails on all of them. */
   failuresInARow: 100,
 

@@ -46,6 +46,12 @@ export const OPS = {
   dbMore: { code: 7, needs: 'db', writes: false, replies: true },
   dbClose: { code: 8, needs: 'db', writes: false, replies: false },
   pluginQuery: { code: 4, needs: 'plugins', writes: false, replies: true },
+  cacheGet: { code: 20, needs: 'cache', writes: false, replies: true },
+  cacheSet: { code: 21, needs: 'cache', writes: false, replies: true },
+  cacheDelete: { code: 22, needs: 'cache', writes: false, replies: true },
+  cacheTake: { code: 23, needs: 'cache', writes: false, replies: true },
+  cacheFill: { code: 24, needs: 'cache', writes: false, replies: true },
+  cacheGiveUp: { code: 25, needs: 'cache', writes: false, replies: false },
   log: { code: 5, needs: 'log', writes: false, replies: false },
   progress: { code: 50, needs: 'progress', writes: false, replies: false },
   signal: { code: 51, needs: 'signal', writes: false, replies: true },
@@ -101,6 +107,8 @@ export interface InvokeRequest {
   readonly eachEvent: boolean
   /** query: the result goes to the outside as plain JSON, not to another plugin with its types kept. */
   readonly plainJson: boolean
+  /** query: both, one behind the other, because the answer is kept for both. */
+  readonly bothForms?: boolean | undefined
   /** Remember where each write was called, so that one that fails can be traced to its line. */
   readonly traceWrites: boolean
 }

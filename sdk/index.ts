@@ -22,5 +22,6 @@ export {
   t,
 } from './t.ts'
 export type * from './types.ts'
+export type * from './types-cache.ts'
 export type * from './types-db.ts'
 export type * from './types-events.ts'

@@ -1,5 +1,6 @@
 import type { Html } from './html.ts'
 import type { ParamsSchema, ParamValues } from './t.ts'
+import type { Cache } from './types-cache.ts'
 import type { Database, ReadOnlyDatabase } from './types-db.ts'
 import type { CheckedWhere, EventWhere, LmsEvent } from './types-events.ts'
 
@@ -54,6 +55,7 @@ export interface Signal {
 }
 
 interface Common {
+  readonly cache: Cache
   readonly log: Log
   /**
    * Tells how far this call is, from 0 to 1, to whoever waits for the page, or looks at the job.

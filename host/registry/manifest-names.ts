@@ -17,8 +17,8 @@ export const DIMENSIONS = [
 
 export type Dimension = (typeof DIMENSIONS)[number]
 
-const READS = ['db', 'log', 'now', 'progress', 'signal', 'plugins', 'params', 'viewer'] as const
-const WRITES = ['db', 'log', 'now', 'progress', 'signal', 'plugins'] as const
+const READS = ['db', 'cache', 'log', 'now', 'progress', 'signal', 'plugins', 'params', 'viewer'] as const
+const WRITES = ['db', 'cache', 'log', 'now', 'progress', 'signal', 'plugins'] as const
 
 /** The facilities that a handler of each kind may destructure. */
 export const FACILITIES = {
@@ -33,7 +33,7 @@ export const FACILITIES = {
 export type Facility = (typeof FACILITIES)[Kind][number]
 
 /** Facilities of the design that no version offers yet. */
-export const LATER_FACILITIES: ReadonlySet<string> = new Set(['fs', 'cache', 'replica', 'emit'])
+export const LATER_FACILITIES: ReadonlySet<string> = new Set(['fs', 'replica', 'emit'])
 
 /** Functions of the design that no version of the SDK has yet. */
 export const LATER_FUNCTIONS: ReadonlySet<string> = new Set(['consumer', 'chart', 'table'])

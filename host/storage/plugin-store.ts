@@ -256,6 +256,7 @@ export class Transaction {
   readonly #turns = new Places(AT_ONCE, Number.POSITIVE_INFINITY)
   #aborted = false
   #ended = false
+  #afterwards: (() => void)[] = []
 
   constructor(store: PluginStore, claim: Claim, after: Promise<unknown>) {
     this.#store = store
@@ -266,6 +267,12 @@ export class Transaction {
   /** How long the database was held by others, or is: time that is not laid to who waits. */
   get waitedMs(): number {
     return this.#waitingSinceMs === undefined ? this.#waitedMs : performance.now() - this.#waitingSinceMs
+  }
+
+  /** Has something done when this has committed or was undone. */
+  onEnd(work: () => void): void {
+    if (this.#ended) work()
+    else this.#afterwards.push(work)
   }
 
   /** Applies a guest's writes. With `counted` resolves with the outcome of each, as EJSON. */
@@ -358,7 +365,7 @@ export class Transaction {
   async abort(): Promise<void> {
     this.#aborted = true
     if (this.#ended || this.#held === undefined) {
-      this.#ended = true
+      this.#end()
       return
     }
     try {
@@ -404,6 +411,7 @@ export class Transaction {
     this.#ended = true
     this.#release?.()
     this.#release = undefined
+    for (const work of this.#afterwards.splice(0)) work()
   }
 }
 

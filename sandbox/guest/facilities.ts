@@ -1,5 +1,6 @@
 import type { GuestInput } from '../protocol.ts'
 import type { Invocation } from './bridge.ts'
+import { openCache } from './cache.ts'
 import { openDb } from './db.ts'
 import { openLog } from './log.ts'
 import { openPlugins } from './plugins.ts'
@@ -16,6 +17,7 @@ export class Facilities {
   readonly #queue: WriteQueue
   readonly #input: GuestInput
   #db: ReturnType<typeof openDb> | undefined
+  #cache: ReturnType<typeof openCache> | undefined
   #log: ReturnType<typeof openLog> | undefined
   #progress: ReturnType<typeof openProgress> | undefined
   #signal: Signal | undefined
@@ -29,6 +31,11 @@ export class Facilities {
   get db() {
     this.#db ??= openDb(this.#bridge, this.#queue)
     return this.#db
+  }
+
+  get cache() {
+    this.#cache ??= openCache(this.#bridge)
+    return this.#cache
   }
 
   get log() {

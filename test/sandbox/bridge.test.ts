@@ -38,7 +38,7 @@ describe('the host checks every op itself', () => {
       'asking',
       `import { query, onEvent } from '@lyceum/sdk'
        export const none = query(() => 1)
-       export const reads = query(async ({ db, log, progress, signal, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
+       export const reads = query(async ({ db, cache, log, progress, signal, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
        export const writes = onEvent(async ({ events, db }) => { await db.collection('a').insertOne({}) })`,
     )
     expect(host.plugins.get('asking').endpoints.size).toBe(3)
@@ -77,10 +77,18 @@ describe('the host checks every op itself', () => {
     dbMore: '7',
     dbClose: '7',
     pluginQuery: '["self","none",{}]',
+    cacheGet: '["key"]',
+    cacheSet: '["key",60]\n1',
+    cacheDelete: '["key"]',
+    cacheTake: '["key",60]',
+    cacheFill: '[1]\n1',
+    cacheGiveUp: '[1]',
     log: '{"level":"info","line":"x"}',
     progress: '{"fraction":0.5,"text":"half"}',
     signal: '',
   }
+  /** Only who was asked to compute a value can fill it in. */
+  const NOT_ASKED_TO = /^(?:cacheFill|cacheGiveUp)$/
   const names = Object.keys(OPS) as (keyof typeof OPS)[]
 
   test.each(names)('%s is denied where the handler does not destructure it', async (name) => {
@@ -99,7 +107,7 @@ describe('the host checks every op itself', () => {
     async (name) => {
       // A cursor that this call has not opened is nobody else's either.
       expect(await forge('reads', name, WELL[name])).toMatch(
-        name === 'dbMore' ? /^cursor_unknown$/ : /^replied/,
+        name === 'dbMore' ? /^cursor_unknown$/ : NOT_ASKED_TO.test(name) ? /^op_denied$/ : /^replied/,
       )
     },
   )
