@@ -49,6 +49,7 @@ export const ERRORS = {
   plugin_paused: { status: 409, title: 'The plugin is paused' },
   plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
   handler_halted: { status: 409, title: 'The handler failed on event after event and stands still' },
+  property_unavailable: { status: 503, title: 'A property of the events cannot be worked out now' },
   plugin_failed: { status: 502, title: 'The plugin threw an error' },
   over_cpu: { status: 502, title: 'The plugin used up its CPU time' },
   over_wall: { status: 504, title: 'The plugin did not answer in time' },

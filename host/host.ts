@@ -14,6 +14,7 @@ import { signalOp } from './capabilities/signal.ts'
 import type { Config } from './config.ts'
 import type { DiskRoom } from './disk.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
+import { Properties } from './dispatch/enrich/properties.ts'
 import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
 import { Lane } from './dispatch/lane.ts'
 import { LogWindow } from './dispatch/log-window.ts'
@@ -47,6 +48,8 @@ export interface Host {
   readonly caches: CacheRooms
   readonly progress: ProgressReports
   readonly questions: Questions
+  /** Derived properties of events, by the plugins that provide them. */
+  readonly properties: Properties
   readonly lane: Lane
   readonly cron: CronJobs
   /** What plugins may ask the host for. */
@@ -169,21 +172,34 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     logger.error({ code: refusal.code }, refusal.message)
     return refusal
   }
-  const feeding = { logId: log.id, window, invoker, logger, logIsBehind, mayRun, onFailure }
+  const properties = new Properties({
+    invoker,
+    mayRun,
+    whyNot: (plugin) => plugins.whyNot(plugin),
+    onFailure,
+    onChange: () => lane.wakeWaiting(),
+  })
+  const feeding = { logId: log.id, window, invoker, properties, logger, logIsBehind, mayRun, onFailure }
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
 
   await plugins.start({
     add: (plugin) => {
+      properties.add(plugin)
       lane.add(plugin)
       cron.add(plugin)
     },
     remove: async (plugin) => {
+      properties.remove(plugin)
       await Promise.all([lane.remove(plugin), cron.remove(plugin)])
     },
-    wake: (plugin) => lane.wake(plugin),
+    wake: (plugin) => {
+      properties.wake(plugin)
+      lane.wake(plugin)
+    },
     head: () => log.head(),
   })
+  properties.markComplete()
 
   const logPosition = (plugin: string) =>
     Math.min(log.head(), ...lane.status(plugin).map(({ cursor }) => cursor))
@@ -218,6 +234,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     caches,
     progress,
     questions,
+    properties,
     lane,
     cron,
     ops,

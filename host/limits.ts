@@ -127,6 +127,16 @@ export const LIMITS = Object.freeze({
   /** Events put aside one after the other before a handler stands still: one that fails on all of them. */
   failuresInARow: 100,
 
+  // derived properties
+  /** That one handler asks for: each is stored with every event of a batch. */
+  propertiesPerHandler: 8,
+  /** Characters of one as JSON: a property that makes every event of others large. */
+  propertyChars: 4_096,
+  /** Levels of nesting in one: parsers and walkers that recurse. */
+  propertyDepth: 8,
+  /** Characters of one that are kept for the next handler that asks. */
+  propertyCacheChars: 8 * 1024 * 1024,
+
   // what authors see
   /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */
   logLinesPerPlugin: 1_000,

@@ -71,7 +71,7 @@ export const DONE = 0
 export const End = { result: 0, failure: 1, tooLarge: 2 } as const
 
 /** The kinds of endpoint that can be invoked; `describe` reads all definitions in a scratch isolate. */
-export type EndpointKind = 'view' | 'query' | 'onEvent' | 'cron' | 'describe'
+export type EndpointKind = 'view' | 'query' | 'onEvent' | 'cron' | 'property' | 'describe'
 
 /** A refusal or error as it crosses a pipe. */
 export interface Failure {
@@ -115,8 +115,10 @@ export interface InvokeRequest {
 
 /** The input that reaches a guest, as JSON after the request's line. */
 export interface GuestInput {
-  /** onEvent: the batch. */
+  /** onEvent, property: the batch. */
   readonly events?: readonly unknown[]
+  /** property: characters that one value may have as JSON. */
+  readonly valueChars?: number
   /** The verified caller, the dimensions and the parameters that the handler named, as EJSON text. */
   readonly named: string
   /** The plugins whose queries may be called: the names that the handler listed. */

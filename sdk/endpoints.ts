@@ -6,6 +6,9 @@ import type {
   CronOptions,
   OnEventContext,
   OnEventOptions,
+  PropertyContext,
+  PropertyOptions,
+  PropertyResult,
   QueryContext,
   QueryOptions,
   QueryResult,
@@ -13,7 +16,7 @@ import type {
   ViewOptions,
   ViewResult,
 } from './types.ts'
-import type { EventOf, EventsOf, EventWhere } from './types-events.ts'
+import type { EventOf, EventsOf, EventWhere, WithProps } from './types-events.ts'
 
 /** Marks what the functions below return, so that the runtime knows it among a plugin's exports. */
 const ENDPOINT = Symbol.for('lyceum.endpoint')
@@ -29,6 +32,7 @@ export type View = Endpoint<'view'>
 export type Query = Endpoint<'query'>
 export type OnEvent = Endpoint<'onEvent'>
 export type Cron = Endpoint<'cron'>
+export type Property = Endpoint<'property'>
 export type CollectionDeclaration = Endpoint<'collection'>
 
 type Handler = (context: never) => unknown
@@ -75,12 +79,35 @@ export function onEvent<const K extends string>(
   type: K,
   handler: (context: OnEventContext<EventOf<K>>) => unknown,
 ): OnEvent
-export function onEvent<const W extends EventWhere = Record<never, never>>(
-  options: OnEventOptions<W>,
-  handler: (context: OnEventContext<EventsOf<W>>) => unknown,
+export function onEvent<
+  const W extends EventWhere = Record<never, never>,
+  const P extends readonly string[] = readonly [],
+>(
+  options: OnEventOptions<W, P>,
+  handler: (context: OnEventContext<WithProps<EventsOf<W>, P>>) => unknown,
 ): OnEvent
 export function onEvent(...given: readonly unknown[]): OnEvent {
   return endpoint('onEvent', given)
+}
+
+/**
+ * Derives a property of events, for handlers that ask for it: `event.props.actor`, or `event.props.tincan.actor`
+ * with a namespace. Where several plugins provide the same, the one whose `when` matches an event is called. It is
+ * worked out from the event alone, at once, and may be worked out again: the same event has to give the same.
+ *
+ * **Common mistake:** leaving `when` out, so that it is called for the events of every LMS.
+ *
+ * @example export const actor = property(
+ *   { namespace: 'tincan', when: { 'context.course_id': { $exists: true } } },
+ *   ({ event }) => ({ name: event.username }))
+ */
+export function property(handler: (context: PropertyContext) => PropertyResult): Property
+export function property<const W extends EventWhere = Record<never, never>>(
+  options: PropertyOptions<W>,
+  handler: (context: PropertyContext<EventsOf<W>>) => PropertyResult,
+): Property
+export function property(...given: readonly unknown[]): Property {
+  return endpoint('property', given)
 }
 
 /**

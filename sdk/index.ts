@@ -7,6 +7,8 @@ export {
   type Endpoint,
   type OnEvent,
   onEvent,
+  type Property,
+  property,
   type Query,
   query,
   type View,

@@ -13,7 +13,7 @@ export interface Fields {
 }
 
 /** What the host worked out when the event arrived. */
-export interface EventProps extends Fields {
+export interface HostProps {
   /** The event's identity: an event that is delivered twice has the same. */
   readonly id: string
   /** `name`, else `event_type`: what `onEvent('…')` matches. */
@@ -26,6 +26,36 @@ export interface EventProps extends Fields {
   readonly course?: string
   readonly user?: string
 }
+
+/** What is at `event.props`: what the host worked out, and what plugins derive and a handler asked for. */
+export interface EventProps extends HostProps, Fields {}
+
+/**
+ * The types of derived properties, by the names under which handlers ask for them. Add yours:
+ * `declare module '@lyceum/sdk' { interface DerivedProps { 'tincan.actor': { name: string } } }`
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: authors add their own to it
+export interface DerivedProps {}
+
+type DerivedValue<Name> = Name extends keyof DerivedProps ? DerivedProps[Name] : Json
+
+type KeyOf<Name extends string> = Name extends `${infer Namespace}.${string}` ? Namespace : Name
+
+type OwnIn<Name extends string, Namespace extends string> = Name extends `${Namespace}.${infer Own}`
+  ? Own
+  : never
+
+/** Derived properties as they stand in `event.props`. Each may be missing: no plugin may know it of this event. */
+export type PropsOf<Name extends string> = {
+  readonly [Key in KeyOf<Name>]?: Key extends Name
+    ? DerivedValue<Key>
+    : { readonly [Own in OwnIn<Name, Key>]?: DerivedValue<`${Key}.${Own}`> }
+}
+
+/** An event with the derived properties that a handler asked for. */
+export type WithProps<E, P extends readonly string[]> = [P[number]] extends [never]
+  ? E
+  : Omit<E, 'props'> & { readonly props: HostProps & PropsOf<P[number]> }
 
 export interface EventContext extends Fields {
   readonly course_id?: string

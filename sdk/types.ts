@@ -108,6 +108,23 @@ export interface CronContext extends Common {
   readonly db: Database
 }
 
+/** What a property may take: one event, and what cannot make it another one the next time. */
+export interface PropertyContext<E = LmsEvent> {
+  readonly event: E
+  readonly log: Log
+  /** When the event arrived. */
+  readonly now: () => Date
+}
+
+/** What JSON can say; `undefined` where the event has no such property. */
+export type PropertyResult =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | (object & { readonly apply?: never; readonly then?: never })
+
 /** Markup; text that starts with `<` counts as markup too, any other is shown as text. */
 export type ViewResult = Html | string | null
 
@@ -140,9 +157,14 @@ export interface ViewOptions<P extends ParamsSchema = Record<never, never>> exte
 
 export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
 
-export interface OnEventOptions<W extends EventWhere = EventWhere> extends Described {
+export interface OnEventOptions<
+  W extends EventWhere = EventWhere,
+  P extends readonly string[] = readonly string[],
+> extends Described {
   /** Which events; all of them unless told. */
   readonly where?: W & CheckedWhere<W>
+  /** Derived properties that it uses, be it in `where`: `['tincan.actor']`. An admin approves them. */
+  readonly props?: P
   /**
    * How soon: `realtime` before a sender that waits gets its answer, `soft` (unless told) within milliseconds,
    * `queued` when there is time.
@@ -150,6 +172,13 @@ export interface OnEventOptions<W extends EventWhere = EventWhere> extends Descr
   readonly mode?: 'realtime' | 'soft' | 'queued'
   /** Whether a new handler reads the log from its `start` (unless told) or from `now`. */
   readonly from?: 'start' | 'now'
+}
+
+export interface PropertyOptions<W extends EventWhere = EventWhere> extends Described {
+  /** The key of `event.props` under which it stands: `tincan` makes it `event.props.tincan.NAME`. */
+  readonly namespace?: string
+  /** Which events have it; all of them unless told. */
+  readonly when?: W & CheckedWhere<W>
 }
 
 export interface CronOptions extends Described {

@@ -3,7 +3,7 @@ import type { LogRow } from '../events/log.ts'
 import type { LogWindow } from './log-window.ts'
 
 export const BATCH_EVENTS = 256
-const BATCH_CHARS = 1024 * 1024
+export const BATCH_CHARS = 1024 * 1024
 /** Rows that are looked at before others get their turn, where few match. */
 const SCAN_ROWS = 4_096
 

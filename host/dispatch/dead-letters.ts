@@ -2,6 +2,8 @@ import { LyceumError } from '../errors.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { DeadLetter } from '../storage/store-protocol.ts'
 import { inputOf } from './batch.ts'
+import { HandlerProperties } from './enrich/handler-properties.ts'
+import type { Properties } from './enrich/properties.ts'
 import type { EndedFailure, Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
 import { runWriting } from './run-writing.ts'
@@ -31,12 +33,14 @@ const EMPTY = Buffer.alloc(0)
 export class DeadLetterRetries {
   readonly #window: LogWindow
   readonly #invoker: Pick<Invoker, 'run'>
+  readonly #properties: Pick<Properties, 'enrich'>
   /** Settles when the last request for a plugin has been served. */
   readonly #last = new Map<string, Promise<unknown>>()
 
-  constructor(window: LogWindow, invoker: Pick<Invoker, 'run'>) {
+  constructor(window: LogWindow, invoker: Pick<Invoker, 'run'>, properties: Pick<Properties, 'enrich'>) {
     this.#window = window
     this.#invoker = invoker
+    this.#properties = properties
   }
 
   /**
@@ -77,10 +81,12 @@ export class DeadLetterRetries {
     try {
       const plugin = find()
       const endpoint = handlerOf(plugin, letter.endpoint)
-      const text = this.#window.text(letter.seq)
-      if (text === undefined)
+      const row = this.#window.row(letter.seq)
+      if (row === undefined)
         throw new LyceumError('not_found', `Event ${letter.seq} is not in the log any more.`)
-      const batch = { from: letter.seq - 1, to: letter.seq, rows: [{ seq: letter.seq, type: '', text }] }
+      const enriched = await new HandlerProperties(endpoint, this.#properties).enrich([row])
+      if ('failure' in enriched) return { code: enriched.failure.code, message: enriched.failure.message }
+      const batch = { from: letter.seq - 1, to: letter.seq, rows: enriched.rows }
       const failure = await runWriting(this.#invoker, {
         plugin,
         endpoint,

@@ -1,12 +1,14 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { LyceumError } from '../errors.ts'
-import { type CompiledFilter, compileFilter } from '../events/filter.ts'
+import type { CompiledFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
 import { LIMITS } from '../limits.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { NewDeadLetter } from '../storage/store-protocol.ts'
-import { type Batch, inputOf, matches, nextBatch } from './batch.ts'
+import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.ts'
+import { HandlerProperties, logFilterOf } from './enrich/handler-properties.ts'
+import type { Held, Properties } from './enrich/properties.ts'
 import { Failures, leavesCursor } from './failures.ts'
 import type { EndedFailure, Invoker } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
@@ -18,6 +20,7 @@ export interface FeedServices {
   readonly logId: string
   readonly window: LogWindow
   readonly invoker: Pick<Invoker, 'run'>
+  readonly properties: Pick<Properties, 'enrich' | 'revision'>
   readonly logger: Logger
   /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
   readonly logIsBehind: (seq: number) => LyceumError
@@ -33,7 +36,8 @@ export interface FeedStatus {
   readonly endpoint: string
   readonly mode: string
   readonly cursor: number
-  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'stopped' | 'halted'
+  /** `waiting` is for a derived property, until the plugin that provides it may run. */
+  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'waiting' | 'stopped' | 'halted'
   readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | undefined
 }
 
@@ -56,7 +60,10 @@ type BatchEnd = { readonly failure: EndedFailure | undefined }
 export class HandlerFeed {
   readonly plugin: ActivePlugin
   readonly endpoint: EventEndpoint
+  /** What the log tells of an event; derived properties may exclude more. */
   readonly filter: CompiledFilter
+  /** Undefined where it asks for none. */
+  readonly #properties: HandlerProperties | undefined
   readonly #services: FeedServices
   readonly #cursorName: string
   #waiters: (() => void)[] = []
@@ -73,6 +80,8 @@ export class HandlerFeed {
   #stopping = false
   /** It failed on event after event, and stands still until somebody wants it to try again. */
   #halted = false
+  /** Where it waits for a derived property: until the plugins are not what they were then. */
+  #heldAt: number | undefined
   #running: Promise<void> | undefined
 
   /**
@@ -81,7 +90,9 @@ export class HandlerFeed {
   constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices, passed?: number) {
     this.plugin = plugin
     this.endpoint = endpoint
-    this.filter = compileFilter(endpoint.options.where ?? {})
+    this.filter = logFilterOf(endpoint)
+    if (endpoint.options.props.length > 0)
+      this.#properties = new HandlerProperties(endpoint, services.properties)
     this.#services = services
     this.#passed = passed
     this.#cursorName = `${endpoint.name}/0`
@@ -104,7 +115,11 @@ export class HandlerFeed {
 
   /** Whether it has nothing to do, or may not. */
   get rests(): boolean {
-    return this.#state === 'idle' || this.#state === 'stopped' || this.#state === 'halted'
+    return this.#state === 'idle' || this.#standsStill
+  }
+
+  get #standsStill(): boolean {
+    return this.#state === 'stopped' || this.#state === 'halted' || this.#state === 'waiting'
   }
 
   /** Starts working from the cursor on. */
@@ -124,13 +139,14 @@ export class HandlerFeed {
   /** Lets it look again whether it may run; where it stood still, it tries again. */
   resume(): void {
     this.#halted = false
+    this.#heldAt = undefined
     this.#failures.forget()
     this.wake()
   }
 
   /** Whether it has to keep how far it is even where nothing was for it: a restart cannot leap to there. */
   get keepsPlace(): boolean {
-    return !this.filter.typeOnly || this.filter.types === undefined
+    return !this.filter.typeOnly || this.filter.types === undefined || this.#properties?.filters === true
   }
 
   /** How far everything has been seen to; undefined where that is not certain. */
@@ -160,11 +176,23 @@ export class HandlerFeed {
     return last
   }
 
+  /** Whether one of some rows was for this handler, where the log alone cannot tell. */
+  async wantedAny(rows: readonly LogRow[]): Promise<boolean> {
+    if (this.#properties?.filters !== true) return true
+    const found = rows.filter((row) => matches(this.filter, row))
+    for (let at = 0; at < found.length; at += BATCH_EVENTS) {
+      const some = found.slice(at, at + BATCH_EVENTS)
+      const narrowed = await this.#properties.narrow({ from: 0, to: 0, rows: some })
+      if ('failure' in narrowed || narrowed.rows.length > 0) return true
+    }
+    return false
+  }
+
   /** Resolves with true when the handler is past `seq`, with false where it stands still and will not get there. */
   async passed(seq: number): Promise<boolean> {
     for (;;) {
       if (this.#cursor >= seq || (this.idle && this.#position >= seq)) return true
-      if (this.#state === 'stopped' || this.#state === 'halted') return false
+      if (this.#standsStill) return false
       await new Promise<void>((resolve) => this.#waiters.push(resolve))
     }
   }
@@ -180,7 +208,7 @@ export class HandlerFeed {
         if (this.#mayRun) {
           claimed = await this.#work()
         } else {
-          this.#state = this.#halted ? 'halted' : 'stopped'
+          this.#state = this.#halted ? 'halted' : this.#held ? 'waiting' : 'stopped'
           this.#tellWaiters()
           await this.#sleeper.sleep()
         }
@@ -195,7 +223,11 @@ export class HandlerFeed {
   }
 
   get #mayRun(): boolean {
-    return !this.#halted && this.#services.mayRun(this.plugin.id)
+    return !this.#halted && !this.#held && this.#services.mayRun(this.plugin.id)
+  }
+
+  get #held(): boolean {
+    return this.#heldAt !== undefined && this.#heldAt === this.#services.properties.revision
   }
 
   /**
@@ -243,8 +275,15 @@ export class HandlerFeed {
     for (;;) {
       const depth = this.#failures.searching ? 1 : DEPTH
       while (underWay.length < depth && !this.#stopping && this.#mayRun) {
-        const batch = nextBatch(window, this.#position, this.filter, this.#failures.maxEvents)
-        if (batch === undefined) break
+        const found = nextBatch(window, this.#position, this.filter, this.#failures.maxEvents)
+        if (found === undefined) break
+        const batch = this.#properties === undefined ? found : await this.#properties.narrow(found)
+        if ('failure' in batch) {
+          // What is under way is settled first; then it is asked again.
+          if (underWay.length > 0) break
+          return this.#hold(batch)
+        }
+        if (this.#stopping) break
         if (this.#epoch === 0 && batch.rows.length > 0) {
           await this.#claim()
           continue
@@ -285,6 +324,18 @@ export class HandlerFeed {
       this.#tellWaiters()
     }
     await this.#sleeper.sleep()
+    return true
+  }
+
+  /** Waits for what keeps events from being enriched. The cursor stays where it is. */
+  async #hold({ failure, revision }: Held): Promise<true> {
+    if (revision === undefined) {
+      await this.#pause(failure)
+      return true
+    }
+    this.#heldAt = revision
+    this.#note(failure)
+    this.#services.onFailure(this.plugin, this.endpoint.name, failure)
     return true
   }
 

@@ -51,6 +51,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'database_full',
   'data_damaged',
   'over_concurrency',
+  'property_unavailable',
   'internal',
 ])
 /** Whether a failure says nothing about what was called, so that it is tried again. */

@@ -101,6 +101,12 @@ export class Lane {
     for (const feed of this.#feeds.get(plugin) ?? []) feed.resume()
   }
 
+  /** Lets handlers look again that wait for a derived property. */
+  wakeWaiting(): void {
+    for (const feeds of this.#feeds.values())
+      for (const feed of feeds) if (feed.status.state === 'waiting') feed.wake()
+  }
+
   status(plugin: string): FeedStatus[] {
     return (this.#feeds.get(plugin) ?? []).map((feed) => {
       this.#moveOn(feed)
@@ -127,9 +133,9 @@ export class Lane {
     const rows = ranges.flatMap(([first, last]) => this.#rowsBetween(first, last))
     const waits = feeds.flatMap((feed) => {
       const through = feed.lastWanted(rows)
-      return through === undefined ? [] : [realtimeResult(feed, through, ranges, timeoutMs)]
+      return through === undefined ? [] : [realtimeResult(feed, rows, through, ranges, timeoutMs)]
     })
-    return Promise.all(waits)
+    return (await Promise.all(waits)).filter((result) => result !== undefined)
   }
 
   /** Stops everything, waiting for the batches under way. */
@@ -202,20 +208,23 @@ export class Lane {
   }
 }
 
+/** @returns undefined where none of the rows was for the handler after all, which only derived properties told */
 async function realtimeResult(
   feed: HandlerFeed,
+  rows: readonly LogRow[],
   through: number,
   ranges: readonly SeqRange[],
   timeoutMs: number,
-): Promise<RealtimeResult> {
+): Promise<RealtimeResult | undefined> {
   const about = { plugin: feed.plugin.id, endpoint: feed.endpoint.name }
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), timeoutMs)
   })
   try {
-    const outcome = await Promise.race([feed.passed(through), late])
-    if (outcome !== true) return { ...about, state: 'late' }
+    const outcome = await Promise.race([passedAndWanted(feed, rows, through), late])
+    if (outcome === 'unwanted') return undefined
+    if (outcome !== 'wanted') return { ...about, state: 'late' }
     // Asked of the store, because what failed may have failed long ago, or have been retried since.
     const [letter] = await feed.plugin.store.deadLettersAt(feed.endpoint.name, ranges)
     if (letter === undefined) return { ...about, state: 'committed' }
@@ -225,4 +234,9 @@ async function realtimeResult(
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function passedAndWanted(feed: HandlerFeed, rows: readonly LogRow[], through: number) {
+  if (!(await feed.passed(through))) return 'late'
+  return (await feed.wantedAny(rows)) ? 'wanted' : 'unwanted'
 }

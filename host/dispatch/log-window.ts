@@ -49,10 +49,10 @@ export class LogWindow {
     return held ? seq : this.#log.skip(seq, types)
   }
 
-  /** The text of one event; undefined where the log does not have it. */
-  text(seq: number): string | undefined {
-    const [row] = this.#log.read(seq - 1, 1, READ_BYTES)
-    return row?.seq === seq ? row.text : undefined
+  /** One event; undefined where the log does not have it. */
+  row(seq: number): LogRow | undefined {
+    const [row] = this.after(seq - 1, 1)
+    return row?.seq === seq ? row : undefined
   }
 
   #keep(rows: readonly LogRow[]): void {

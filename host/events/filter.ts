@@ -1,4 +1,5 @@
 import type { EventFilter, FieldCondition, FilterScalar } from '../registry/event-filter.ts'
+import { isDerived } from '../registry/property-names.ts'
 import { isObject } from './json.ts'
 
 /** A filter that is ready to be asked. */
@@ -28,9 +29,36 @@ const TYPE_FIELD = 'props.type'
  * are between values of one kind.
  */
 export function compileFilter(filter: EventFilter): CompiledFilter {
-  const compiled = every(Object.entries(filter).map(([key, value]) => part(key, value)))
-  if (!compiled.typeOnly || !compiled.types) return compiled
-  return ofTypes([...compiled.types].filter((type) => compiled.test({ props: { type } })))
+  return compiled(filter, undefined)
+}
+
+/**
+ * Compiles what a filter says about an event as it stands in the log, without its derived properties: it lets
+ * through every event that the filter lets through, whatever those turn out to be.
+ */
+export function compileLogFilter(filter: EventFilter): CompiledFilter {
+  return compiled(filter, true)
+}
+
+/** Whether a filter looks at derived properties. */
+export function mentionsDerived(filter: EventFilter): boolean {
+  return Object.entries(filter).some(([key, value]) => {
+    // The casts repeat what the grammar says of these keys, which an index signature cannot.
+    if (key === '$and' || key === '$or') return (value as readonly EventFilter[]).some(mentionsDerived)
+    return key === '$not' ? mentionsDerived(value as EventFilter) : isDerived(key.split('.'))
+  })
+}
+
+/** @param assumed what a condition on a derived property counts for; undefined where it is looked at */
+function compiled(filter: EventFilter, assumed: boolean | undefined): CompiledFilter {
+  const whole = every(Object.entries(filter).map(([key, value]) => part(key, value, assumed)))
+  if (!whole.typeOnly || !whole.types) return whole
+  return ofTypes([...whole.types].filter((type) => whole.test({ props: { type } })))
+}
+
+/** What is not may be, unless it certainly is. */
+function opposite(assumed: boolean | undefined): boolean | undefined {
+  return assumed === undefined ? undefined : !assumed
 }
 
 /** Apart, so that what led to the types is let go: of these filters there are as many as there are handlers. */
@@ -44,19 +72,22 @@ function typeOf(event: unknown): string {
   return isObject(props) && typeof props.type === 'string' ? props.type : ''
 }
 
-function part(key: string, value: EventFilter[string]): CompiledFilter {
+function part(key: string, value: EventFilter[string], assumed: boolean | undefined): CompiledFilter {
   // The casts repeat what the grammar says of these keys, which an index signature cannot.
-  if (key === '$and') return every((value as readonly EventFilter[]).map(compileFilter))
-  if (key === '$or') return some((value as readonly EventFilter[]).map(compileFilter))
-  if (key === '$not') return not(compileFilter(value as EventFilter))
+  if (key === '$and') return every((value as readonly EventFilter[]).map((each) => compiled(each, assumed)))
+  if (key === '$or') return some((value as readonly EventFilter[]).map((each) => compiled(each, assumed)))
+  if (key === '$not') return not(compiled(value as EventFilter, opposite(assumed)))
   const field = key === 'event_type' ? TYPE_FIELD : key
-  return condition(field, value as FilterScalar | readonly FilterScalar[] | FieldCondition)
+  return condition(field, value as FilterScalar | readonly FilterScalar[] | FieldCondition, assumed)
 }
 
 function condition(
   field: string,
   asked: FilterScalar | readonly FilterScalar[] | FieldCondition,
+  assumed: boolean | undefined,
 ): CompiledFilter {
+  if (assumed !== undefined && isDerived(field.split('.')))
+    return { test: () => assumed, types: undefined, typeOnly: true }
   if (isList(asked)) return operator(field, '$in', asked)
   if (typeof asked !== 'object' || asked === null) return operator(field, '$eq', asked)
   return every(Object.entries(asked).map(([name, operand]) => operator(field, name, operand)))
@@ -67,7 +98,7 @@ function operator(
   name: string,
   operand: FieldCondition[keyof FieldCondition],
 ): CompiledFilter {
-  if (name === '$not') return not(condition(field, operand as FilterScalar | FieldCondition))
+  if (name === '$not') return not(condition(field, operand as FilterScalar | FieldCondition, undefined))
   if (name === '$ne') return not(operator(field, '$eq', operand))
   const typeOnly = field === TYPE_FIELD
   const path = field.split('.')

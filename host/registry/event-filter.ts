@@ -1,4 +1,4 @@
-import { didYouMean } from './manifest-names.ts'
+import { propsFieldProblem } from './property-names.ts'
 
 /** A value that a field of an event is compared with. */
 export type FilterScalar = string | number | boolean | null
@@ -40,18 +40,19 @@ const FIELD = /^[\w:-]{1,100}$/
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])
 const OPERATORS = ['$eq', '$ne', '$in', '$exists', '$gt', '$gte', '$lt', '$lte', '$not']
 
-const PROPS: readonly string[] = ['id', 'type', 'time', 'received', 'course', 'user', 'raw']
-
 /** What is wrong with a filter: where in it, and what to write. */
 export interface FilterProblem {
   readonly path: readonly string[]
   readonly message: string
 }
 
-/** The first thing that is wrong with a filter from outside; undefined where it is an {@link EventFilter}. */
-export function filterProblem(filter: unknown): FilterProblem | undefined {
+/**
+ * The first thing that is wrong with a filter from outside; undefined where it is an {@link EventFilter}.
+ * @param derived the derived properties that it may ask for, `tincan.actor`; undefined where it never may
+ */
+export function filterProblem(filter: unknown, derived?: readonly string[]): FilterProblem | undefined {
   try {
-    new Check().filter(filter, [])
+    new Check(derived).filter(filter, [])
     return undefined
   } catch (error) {
     if (error instanceof Refusal) return error.problem
@@ -69,7 +70,12 @@ class Refusal extends Error {
 }
 
 class Check {
+  readonly #derived: readonly string[] | undefined
   #nodes = 0
+
+  constructor(derived: readonly string[] | undefined) {
+    this.#derived = derived
+  }
 
   filter(value: unknown, path: readonly string[]): void {
     const entries = this.#entries(value, path, 'write an object, such as { event_type: "play_video" }')
@@ -97,10 +103,9 @@ class Check {
       throw new Refusal(path, `a field reaches ${FILTER_LIMITS.fieldDepth} levels deep at most`)
     if (!steps.every((step) => FIELD.test(step) && !FORBIDDEN.has(step)))
       throw new Refusal(path, 'a field is made of names joined by dots, such as "context.course_id"')
-    const [first, own] = steps
-    // An event may have any other key; these the host writes itself.
-    if (first === 'props' && own !== undefined && !PROPS.includes(own))
-      throw new Refusal(path, `\`props\` has ${PROPS.join(', ')} only.${didYouMean(own, PROPS)}`)
+    // An event may have any other key; what is in `props` the host writes.
+    const problem = propsFieldProblem(steps, this.#derived)
+    if (problem !== undefined) throw new Refusal(path, problem)
   }
 
   #condition(value: unknown, path: readonly string[]): void {

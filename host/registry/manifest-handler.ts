@@ -32,6 +32,7 @@ const EXAMPLES: Record<Kind, string> = {
   onEvent: '({ events, db }) => …',
   cron: '({ db, log }) => …',
   collection: '',
+  property: '({ event }) => …',
 }
 
 /**
@@ -47,6 +48,8 @@ export function readNeeds(
   if (handler.generator) report(handler, 'is a generator. Write a plain or an async function')
   if (argumentsUse !== undefined)
     report(argumentsUse, `reads \`arguments\`. Name what it needs: \`${EXAMPLES[kind]}\``)
+  if (kind === 'property' && handler.async)
+    report(handler, 'is async. A property is worked out at once: write a plain function')
   const [first, second] = handler.params
   if (second !== undefined)
     report(

@@ -302,7 +302,7 @@ function importOf(kind: Kind): string {
 }
 
 const NOT_AN_ENDPOINT =
-  'is exported but is not an endpoint. Do not export it, or make it one: `export const NAME = view(…)`, query, onEvent, cron or collection'
+  'is exported but is not an endpoint. Do not export it, or make it one: `export const NAME = view(…)`, query, onEvent, cron, property or collection'
 
 const SHAPES: Record<Kind, string> = {
   view: 'view(({ db, course }) => …)',
@@ -310,6 +310,7 @@ const SHAPES: Record<Kind, string> = {
   onEvent: "onEvent('play_video', ({ events, db }) => …)",
   cron: "cron('0 4 * * *', ({ db }) => …)",
   collection: 'collection({ indexes: [{ course: 1 }] })',
+  property: "property({ namespace: 'tincan' }, ({ event }) => …)",
 }
 
 function asFunction(syntax: Syntax, argument: Expression) {

@@ -1,9 +1,11 @@
 import { Cron } from 'croner'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { type EventFilter, filterProblem } from './event-filter.ts'
 import { type Kind, nearest, printable } from './manifest-names.ts'
 import { type Params, ParamsSchema } from './params.ts'
+import { derivedNameProblem, keyOf, namespaceProblem } from './property-names.ts'
 import type { SourcePosition } from './source-map.ts'
 
 const text = (characters: number) =>
@@ -11,10 +13,33 @@ const text = (characters: number) =>
 
 const Described = { title: text(100).optional(), description: text(500).optional() }
 
-const Where = z.custom<EventFilter>().superRefine((filter, context) => {
+/** Checked below, where it is known which derived properties it may ask for. */
+const Where = z.custom<EventFilter>()
+const When = Where.superRefine((filter, context) => {
   const problem = filterProblem(filter)
   if (problem) context.addIssue({ code: 'custom', path: [...problem.path], message: problem.message })
 })
+
+const DerivedName = z
+  .string({ error: 'write the name of a property, such as "tincan.actor"' })
+  .superRefine((name, context) => {
+    const problem = derivedNameProblem(name)
+    if (problem) context.addIssue({ code: 'custom', message: `\`${printable(name)}\` ${problem}` })
+  })
+const Props = z
+  .array(DerivedName, { error: "write a list of properties: ['tincan.actor']" })
+  .max(LIMITS.propertiesPerHandler, `at most ${LIMITS.propertiesPerHandler} properties`)
+  .superRefine((names, context) => {
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice) context.addIssue({ code: 'custom', message: `\`${printable(twice)}\` is there twice` })
+    const inside = names.find((name) => name.includes('.') && names.includes(keyOf(name)))
+    if (inside)
+      context.addIssue({
+        code: 'custom',
+        message: `\`${keyOf(inside)}\` and \`${inside}\` would stand at the same place; ask for one of them`,
+      })
+  })
+  .default([])
 
 const ReadingOptions = z.strictObject(
   { ...Described, params: ParamsSchema.optional() },
@@ -25,16 +50,37 @@ const Reading = ReadingOptions.transform(({ params, ...rest }) => ({
   params: params ?? (new Map() satisfies Params),
 }))
 
-const OnEvent = z.strictObject(
+const OnEventOptions = z.strictObject(
   {
     ...Described,
     where: Where.optional(),
+    props: Props,
     mode: z
       .enum(['realtime', 'soft', 'queued'], { error: 'write "realtime", "soft" or "queued"' })
       .default('soft'),
     from: z.enum(['start', 'now'], { error: 'write "start" or "now"' }).default('start'),
   },
   { error: 'write a type of event, or an object: { where: { event_type: "play_video" } }' },
+)
+const OnEvent = OnEventOptions.superRefine(({ where, props }, context) => {
+  const problem = where === undefined ? undefined : filterProblem(where, props)
+  if (problem)
+    context.addIssue({ code: 'custom', path: ['where', ...problem.path], message: problem.message })
+})
+
+const Property = z.strictObject(
+  {
+    ...Described,
+    namespace: z
+      .string({ error: 'write a name, such as "tincan"' })
+      .superRefine((namespace, context) => {
+        const problem = namespaceProblem(namespace)
+        if (problem) context.addIssue({ code: 'custom', message: `\`${printable(namespace)}\` ${problem}` })
+      })
+      .optional(),
+    when: When.optional(),
+  },
+  { error: 'write an object: { namespace: "tincan", when: { event_source: "server" } }' },
 )
 
 const Schedule = text(100).superRefine((schedule, context) => {
@@ -72,15 +118,17 @@ const SCHEMAS = {
   onEvent: OnEvent,
   cron: CronJob,
   collection: Collection,
+  property: Property,
 } as const
 
 /** The names of the options of each kind, for those who misspell them. */
 const OPTION_NAMES: Record<Kind, readonly string[]> = {
   view: Object.keys(ReadingOptions.shape),
   query: Object.keys(ReadingOptions.shape),
-  onEvent: Object.keys(OnEvent.shape),
+  onEvent: Object.keys(OnEventOptions.shape),
   cron: Object.keys(CronJob.shape),
   collection: Object.keys(Collection.shape),
+  property: Object.keys(Property.shape),
 }
 
 /** The checked options of an endpoint of kind `K`, with every default filled in. */

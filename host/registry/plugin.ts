@@ -29,8 +29,13 @@ export interface CronEndpoint extends EndpointShape {
   readonly options: OptionsOf<'cron'>
 }
 
+export interface PropertyEndpoint extends EndpointShape {
+  readonly kind: 'property'
+  readonly options: OptionsOf<'property'>
+}
+
 /** One endpoint of a version that runs. */
-export type Endpoint = ReadingEndpoint | EventEndpoint | CronEndpoint
+export type Endpoint = ReadingEndpoint | EventEndpoint | CronEndpoint | PropertyEndpoint
 
 /** What keeps a plugin from running, if anything does. */
 export type PluginState = 'active' | 'pending' | 'paused' | 'quarantined'

@@ -114,6 +114,16 @@ export class Plugins {
     return plugin
   }
 
+  /** Why a plugin may not run, as a sentence. */
+  whyNot(id: string): string {
+    try {
+      this.get(id)
+      return `${id} may run again.`
+    } catch (error) {
+      return error instanceof LyceumError ? error.message : `${id} may not run.`
+    }
+  }
+
   /** @throws {LyceumError} plugin_unknown, or plugin_denied where the caller neither owns nor administers it */
   owned(id: string, caller: Caller): PluginRow {
     const row = this.#services.catalogue.plugin(id)

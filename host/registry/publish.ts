@@ -7,6 +7,7 @@ import { isErrorCode, LyceumError } from '../errors.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
+import { checkProperties } from './derived-properties.ts'
 import { parseOptions } from './options.ts'
 import { parsePackage } from './package.ts'
 import { needsOf } from './version.ts'
@@ -94,6 +95,7 @@ export async function checkVersion(
         'manifest_refused',
         `There is no plugin "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
       )
+  checkProperties(stored, services.catalogue)
   return {
     row: {
       plugin: id,

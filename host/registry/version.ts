@@ -1,6 +1,7 @@
 import type { CollectionDeclaration } from '../storage/store-protocol.ts'
 import { withoutControls } from '../text.ts'
 import type { PluginRow, StoredEndpoint, VersionRow } from './catalogue.ts'
+import { propertyNeeds } from './derived-properties.ts'
 import { parseOptions } from './options.ts'
 import type { Endpoint } from './plugin.ts'
 
@@ -9,7 +10,8 @@ export function needsOf(version: Pick<VersionRow, 'plugin' | 'endpoints'>): stri
   const plugins = version.endpoints
     .flatMap((endpoint) => endpoint.plugins)
     .filter((name) => name !== 'self' && name !== version.plugin)
-  return [...new Set(plugins.map((name) => `plugins.${name}`))].sort()
+  const needs = [...plugins.map((name) => `plugins.${name}`), ...propertyNeeds(version.endpoints)]
+  return [...new Set(needs)].sort()
 }
 
 /** What a version asks for that no admin has approved: while there is any, it stays pending. */
@@ -44,6 +46,9 @@ export function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endp
       const parsed = parseOptions(kind, name, options)
       endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
     } else if (kind === 'cron') {
+      const parsed = parseOptions(kind, name, options)
+      endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
+    } else if (kind === 'property') {
       const parsed = parseOptions(kind, name, options)
       endpoints.set(name, { ...shape, ...told(parsed), kind, options: parsed })
     } else {

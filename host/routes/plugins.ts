@@ -104,7 +104,7 @@ const retry = createRoute({
 /** Publishing and administration of plugins. */
 export function addPlugins(app: App, host: Host): void {
   const { plugins, catalogue } = host
-  const retries = new DeadLetterRetries(host.window, host.invoker)
+  const retries = new DeadLetterRetries(host.window, host.invoker, host.properties)
   const state = (id: string) => {
     const row = catalogue.plugin(id)
     return {
@@ -186,7 +186,7 @@ export function addPlugins(app: App, host: Host): void {
     const shown = letters.map(async (letter) => ({
       ...letter,
       ...(letter.stack !== undefined && { stack: await host.authorStack(id, letter.stack, letter.version) }),
-      event: JSON.parse(host.window.text(letter.seq) ?? 'null'),
+      event: JSON.parse(host.window.row(letter.seq)?.text ?? 'null'),
     }))
     return c.json({ total, letters: await Promise.all(shown) }, 200)
   })

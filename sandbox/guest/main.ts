@@ -6,6 +6,7 @@ import { type Invocation, type Out, openBridge } from './bridge.ts'
 import { describeEndpoints } from './describe.ts'
 import { Facilities } from './facilities.ts'
 import { describeFailure } from './failure.ts'
+import { type Arrived, derive } from './property.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /**
@@ -48,7 +49,7 @@ export function boot(
     let text: string
     let failed = false
     try {
-      text = await perform(plugin, bridge, request, input)
+      text = await perform(plugin, bridge, request, input, setClock)
       const failure = bridge.failure()
       if (failure !== undefined) throw failure.error
     } catch (error) {
@@ -84,6 +85,7 @@ async function perform(
   bridge: Invocation,
   request: InvokeRequest,
   inputText: string,
+  setClock: (nowMs: number) => void,
 ): Promise<string> {
   if (request.kind === 'describe') return stringify(describeEndpoints(plugin))
   const endpoint = plugin[request.endpoint] as { handler(context: Facilities): unknown }
@@ -97,6 +99,10 @@ async function perform(
       for (const event of events) await endpoint.handler(Object.assign(context, { event }))
     else await endpoint.handler(Object.assign(context, { events }))
     return queue.last()
+  }
+  if (request.kind === 'property') {
+    const property = (event: Arrived) => endpoint.handler(Object.assign(context, { event }))
+    return derive(property, (input.events ?? []) as readonly Arrived[], input.valueChars ?? 0, setClock)
   }
   const result = await endpoint.handler(context)
   if (request.kind === 'view') return page(result)

@@ -77,6 +77,7 @@ export function inProcessLane(
   const lane = new Lane(host.log, host.window, {
     logId: host.log.id,
     window: host.window,
+    properties: host.properties,
     invoker: new InProcessInvoker(host, module),
     logger: host.logger,
     logIsBehind: (seq) => host.log.refuseBehind(seq),

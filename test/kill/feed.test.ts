@@ -90,6 +90,7 @@ async function play(steps: readonly Step[], fates: readonly Fate[]) {
   const lane = new Lane(log, window, {
     logId: log.id,
     window,
+    properties: { revision: 0, enrich: async (_, rows) => ({ rows }) },
     logger: pino({ level: 'silent' }),
     logIsBehind: (seq) => log.refuseBehind(seq),
     mayRun: () => true,
@@ -127,7 +128,7 @@ async function play(steps: readonly Step[], fates: readonly Fate[]) {
   )
   const seen = (decode(read.toString()) as { _id: string }[]).map(({ _id }) => _id)
   const { letters } = await again(() => store.deadLetters(undefined, 1_000))
-  return { sent, seen, aside: letters.map(({ seq }) => JSON.parse(window.text(seq) ?? '{}').id) }
+  return { sent, seen, aside: letters.map(({ seq }) => JSON.parse(window.row(seq)?.text ?? '{}').id) }
 }
 
 /** A store that was killed last is still on its way out. */

@@ -7,6 +7,7 @@ import {
   type LmsEvent,
   ObjectId,
   onEvent,
+  property,
   query,
   t,
   type Viewer,
@@ -54,6 +55,41 @@ export const unknownType = onEvent('my.own.event', ({ events }) => {
   const first: LmsEvent | undefined = events[0]
   return first?.event.anything
 })
+
+declare module '@lyceum/sdk' {
+  interface DerivedProps {
+    'tincan.actor': { readonly name: string }
+  }
+}
+
+export const actor = property(
+  { namespace: 'tincan', when: { event_type: 'play_video' } },
+  ({ event, now }) => {
+    const video: string = event.event.id
+    return { name: event.username ?? video, since: now().getTime() }
+  },
+)
+
+export const bare = property(({ event, log }) => {
+  if (event.username === undefined) log.warn('nobody')
+  return event.username
+})
+
+export const derived = onEvent(
+  {
+    where: { event_type: 'play_video', 'props.tincan.actor': { $exists: true } },
+    props: ['tincan.actor', 'tincan.verb', 'bare'],
+  },
+  async ({ events, db }) => {
+    for (const e of events) {
+      const name: string | undefined = e.props.tincan?.actor?.name
+      const received: string = e.props.received
+      await db
+        .collection('seen')
+        .insertOne({ name, verb: e.props.tincan?.verb, bare: e.props.bare, received, video: e.event.id })
+    }
+  },
+)
 
 export const filtered = onEvent(
   {
