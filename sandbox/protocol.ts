@@ -45,7 +45,11 @@ export const OPS = {
   dbPage: { code: 6, needs: 'db', writes: false, replies: true },
   dbMore: { code: 7, needs: 'db', writes: false, replies: true },
   dbClose: { code: 8, needs: 'db', writes: false, replies: false },
-  pluginQuery: { code: 4, needs: 'plugins', writes: false, replies: true },
+  pluginAsk: { code: 4, needs: 'plugins', writes: false, replies: true },
+  pluginRead: { code: 30, needs: 'plugins', writes: false, replies: true },
+  replicaQuery: { code: 40, needs: 'replica', writes: false, replies: true },
+  replicaNext: { code: 41, needs: 'replica', writes: false, replies: true },
+  replicaEnd: { code: 42, needs: 'replica', writes: false, replies: false },
   cacheGet: { code: 20, needs: 'cache', writes: false, replies: true },
   cacheSet: { code: 21, needs: 'cache', writes: false, replies: true },
   cacheDelete: { code: 22, needs: 'cache', writes: false, replies: true },
@@ -55,6 +59,15 @@ export const OPS = {
   log: { code: 5, needs: 'log', writes: false, replies: false },
   progress: { code: 50, needs: 'progress', writes: false, replies: false },
   signal: { code: 51, needs: 'signal', writes: false, replies: true },
+  fsRead: { code: 10, needs: 'fs', writes: false, replies: true },
+  fsStat: { code: 11, needs: 'fs', writes: false, replies: true },
+  fsList: { code: 12, needs: 'fs', writes: false, replies: true },
+  /** Views and queries may: the store takes from them what expires. */
+  fsWrite: { code: 13, needs: 'fs', writes: false, replies: true },
+  fsAppend: { code: 14, needs: 'fs', writes: true, replies: true },
+  fsDelete: { code: 15, needs: 'fs', writes: true, replies: true },
+  fsExpire: { code: 16, needs: 'fs', writes: true, replies: true },
+  fsUrl: { code: 17, needs: 'fs', writes: false, replies: true },
 } as const satisfies Record<string, OpRow>
 
 export interface OpRow {
@@ -121,7 +134,7 @@ export interface GuestInput {
   readonly valueChars?: number
   /** The verified caller, the dimensions and the parameters that the handler named, as EJSON text. */
   readonly named: string
-  /** The plugins whose queries may be called: the names that the handler listed. */
+  /** Plugins and common names that may be called: those that the handler listed. */
   readonly plugins?: readonly string[]
 }
 

@@ -1,8 +1,10 @@
 import type { Html } from './html.ts'
 import type { ParamsSchema, ParamValues } from './t.ts'
 import type { Cache } from './types-cache.ts'
-import type { Database, ReadOnlyDatabase } from './types-db.ts'
+import type { Database, Document, ReadOnlyCollection, ReadOnlyDatabase } from './types-db.ts'
 import type { CheckedWhere, EventWhere, LmsEvent } from './types-events.ts'
+import type { Files, TransientFiles } from './types-fs.ts'
+import type { Replicas } from './types-replica.ts'
 
 export type Awaitable<T> = T | Promise<T>
 
@@ -27,21 +29,31 @@ export interface Viewer {
 /** What a query of a plugin takes: its dimensions and its parameters, by name. */
 export type QueryArguments = Readonly<Record<string, string | number | boolean | Date | undefined>>
 
-/** Calls a query. Say what comes back: `self.top<Play[]>({ course })`. */
+/**
+ * Calls a query or a view. Say what comes back: `self.top<Play[]>({ course })`, and for a view
+ * `grades.chart<Html>({ course })`, which goes into an `html` of your own as it is.
+ */
 export type QueryCall = <T = unknown>(given?: QueryArguments) => Promise<T>
 
-/** The queries of one plugin, by name. */
+/**
+ * One of the plugin's collections that its author lets this plugin read, as `collection({ read: […] })` says.
+ * All of it comes, whoever asks; and it comes whole, without pages.
+ */
+export type CollectionCall = <T = Document>(name: string) => ReadOnlyCollection<T>
+
+/** The queries and views of one plugin, by name, and `collection(name)`. */
 export interface Queries {
+  readonly collection: QueryCall & CollectionCall
   readonly [query: string]: QueryCall
 }
 
-/** The queries of the plugin itself; generated types add to it. */
+/** The queries and views of the plugin itself; generated types add to it. */
 export interface Self extends Queries {}
 
-/** The plugins that a handler may call; generated types add to it. */
+/** The plugins that a handler may call, and common names, which are called themselves; generated types add to it. */
 export interface Plugins {
-  readonly self: Self
-  readonly [plugin: string]: Queries
+  readonly self: Self & QueryCall
+  readonly [pluginOrName: string]: Queries & QueryCall
 }
 
 /** An `AbortSignal`, as far as a handler needs one. */
@@ -56,6 +68,8 @@ export interface Signal {
 
 interface Common {
   readonly cache: Cache
+  /** The LMS's databases. Name them: `({ replica: { lms } })`, then ask lms.sql`SELECT …`. */
+  readonly replica: Replicas
   readonly log: Log
   /**
    * Tells how far this call is, from 0 to 1, to whoever waits for the page, or looks at the job.
@@ -86,6 +100,8 @@ export interface Dimensions {
 
 interface ReadContext<P extends ParamsSchema> extends Common, Dimensions {
   readonly db: ReadOnlyDatabase
+  /** The plugin's own files: it reads them, and writes some that expire. */
+  readonly fs: TransientFiles
   readonly params: ParamValues<P>
   readonly viewer: Viewer
 }
@@ -99,6 +115,8 @@ export interface QueryContext<P extends ParamsSchema = Record<never, never>> ext
 /** What a handler of events may take: `events`, a batch in order, or `event`, to be called for each. */
 export interface OnEventContext<E = LmsEvent> extends Common {
   readonly db: Database
+  /** The plugin's own files. */
+  readonly fs: Files
   readonly events: readonly E[]
   readonly event: E
 }
@@ -106,6 +124,8 @@ export interface OnEventContext<E = LmsEvent> extends Common {
 /** What a cron job may take. */
 export interface CronContext extends Common {
   readonly db: Database
+  /** The plugin's own files. */
+  readonly fs: Files
 }
 
 /** What a property may take: one event, and what cannot make it another one the next time. */
@@ -155,7 +175,13 @@ interface ReadOptions<P extends ParamsSchema> extends Described {
 
 export interface ViewOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
 
-export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
+export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {
+  /**
+   * Names that queries of several plugins share: whoever asks for one gets this query, or another plugin's that an
+   * admin chose. As `GET /v1/queries/NAME`, and in `({ plugins: { NAME } }) => NAME({ … })`.
+   */
+  readonly names?: readonly string[]
+}
 
 export interface OnEventOptions<
   W extends EventWhere = EventWhere,
@@ -172,6 +198,8 @@ export interface OnEventOptions<
   readonly mode?: 'realtime' | 'soft' | 'queued'
   /** Whether a new handler reads the log from its `start` (unless told) or from `now`. */
   readonly from?: 'start' | 'now'
+  /** Whether it asks other plugins about people, whom it names: an admin has to approve that. */
+  readonly asUsers?: boolean
 }
 
 export interface PropertyOptions<W extends EventWhere = EventWhere> extends Described {
@@ -184,6 +212,8 @@ export interface PropertyOptions<W extends EventWhere = EventWhere> extends Desc
 export interface CronOptions extends Described {
   /** Minute, hour, day of the month, month, day of the week, in UTC: `'0 4 * * *'`. */
   readonly schedule: string
+  /** Whether it asks other plugins about people, whom it names: an admin has to approve that. */
+  readonly asUsers?: boolean
 }
 
 /** Fields in order, `1` ascending and `-1` descending. */
@@ -192,4 +222,6 @@ export type IndexKeys = Readonly<Record<string, 1 | -1>>
 export interface CollectionOptions {
   /** The indexes: their fields, and `unique` where no two documents may agree in all of them. */
   readonly indexes?: readonly (IndexKeys | { readonly keys: IndexKeys; readonly unique?: boolean })[]
+  /** The plugins that may read all of it, by their ids; `'*'` for any that an admin lets ask this one. */
+  readonly read?: readonly string[] | '*'
 }

@@ -17,8 +17,20 @@ export const DIMENSIONS = [
 
 export type Dimension = (typeof DIMENSIONS)[number]
 
-const READS = ['db', 'cache', 'log', 'now', 'progress', 'signal', 'plugins', 'params', 'viewer'] as const
-const WRITES = ['db', 'cache', 'log', 'now', 'progress', 'signal', 'plugins'] as const
+const READS = [
+  'db',
+  'fs',
+  'cache',
+  'log',
+  'now',
+  'progress',
+  'signal',
+  'plugins',
+  'replica',
+  'params',
+  'viewer',
+] as const
+const WRITES = ['db', 'fs', 'cache', 'log', 'now', 'progress', 'signal', 'plugins', 'replica'] as const
 
 /** The facilities that a handler of each kind may destructure. */
 export const FACILITIES = {
@@ -33,7 +45,7 @@ export const FACILITIES = {
 export type Facility = (typeof FACILITIES)[Kind][number]
 
 /** Facilities of the design that no version offers yet. */
-export const LATER_FACILITIES: ReadonlySet<string> = new Set(['fs', 'replica', 'emit'])
+export const LATER_FACILITIES: ReadonlySet<string> = new Set(['emit'])
 
 /** Functions of the design that no version of the SDK has yet. */
 export const LATER_FUNCTIONS: ReadonlySet<string> = new Set(['consumer', 'chart', 'table'])
@@ -45,6 +57,7 @@ export const SDK_VALUES = ['html', 'Html', 't', 'ObjectId', 'Long', 'Decimal128'
 const RESERVED: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
   'self',
+  'collection',
   'then',
   'default',
   'prototype',

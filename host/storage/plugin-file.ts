@@ -1,12 +1,17 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { Payload } from '../../process/frame.ts'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS } from '../limits.ts'
 import { DocumentDatabase } from './documents/database.ts'
 import type { DocumentLimits } from './documents/limits.ts'
 import type { Page, PagedRead } from './documents/paged-read.ts'
+import { asRefusal } from './documents/refusal.ts'
+import { PluginFiles } from './files/plugin-files.ts'
+import { readFiles } from './files/read.ts'
+import { FILE_TABLES, fileUsageOf } from './files/rows.ts'
 import type {
   Claim,
   ClaimControl,
@@ -14,8 +19,14 @@ import type {
   CollectionDeclaration,
   DeadLetter,
   DeadLetterList,
+  FileReadControl,
+  FileWriteControl,
   NewDeadLetter,
   Peeked,
+  StorageUsage,
+  SweepControl,
+  Swept,
+  TransientFileControl,
 } from './store-protocol.ts'
 
 const TABLES = `
@@ -45,6 +56,8 @@ export class PluginFile {
   #failed: { readonly transaction: bigint; readonly error: unknown } | undefined
   /** Reads that are given in pages, by number; none is of a transaction that has ended. */
   readonly #cursors = new Map<number, { readonly read: PagedRead; readonly transaction: bigint }>()
+  /** Once files have been read or written. */
+  #files: PluginFiles | undefined
   /** Writes of the open transaction so far: failures are told by their place in the whole of it. */
   #written = 0
 
@@ -52,7 +65,7 @@ export class PluginFile {
     this.#path = path
     this.#limits = limits
     this.#writer = new DocumentDatabase(path, limits)
-    this.#writer.sqlite.exec(TABLES)
+    this.#writer.sqlite.exec(TABLES + FILE_TABLES)
   }
 
   /** Whether it holds what is still needed: a transaction, why one failed, or the rest of what is read in pages. */
@@ -175,9 +188,11 @@ export class PluginFile {
     this.#guarded(transaction, () => {
       if (deadLetter !== undefined) this.#addDeadLetter(deadLetter)
       this.#closeCursorsOf(transaction)
+      this.#files?.beforeCommit()
       this.#writer.commit()
     })
     this.#transaction = undefined
+    this.#files?.afterCommit()
   }
 
   /** Rolls back; a transaction that is not open has nothing to lose. */
@@ -186,7 +201,56 @@ export class PluginFile {
     if (this.#transaction !== transaction) return
     this.#transaction = undefined
     this.#closeCursorsOf(transaction)
+    this.#rollback()
+  }
+
+  #rollback(): void {
     this.#writer.rollback()
+    this.#files?.rollback()
+  }
+
+  /** Reads files: what is committed or, inside `transaction`, what it sees. Returns what the guest gets. */
+  readFiles(control: FileReadControl, request: string, transaction: bigint): Payload {
+    const isInside = transaction !== 0n && transaction === this.#transaction
+    if (!isInside) this.#refuseFailed(transaction)
+    const { sqlite } = isInside ? this.#writer : this.#committed()
+    return readFiles(control, request, { sqlite, blobs: this.#fileSpace().blobs })
+  }
+
+  /** Changes a file in the open transaction. Returns what the guest gets. */
+  changeFile(transaction: bigint, control: FileWriteControl, request: string, content: Buffer): string {
+    return this.#guarded(transaction, () => this.#fileSpace().change(control.op, request, content, control))
+  }
+
+  /** Writes a file for a view or query. */
+  writeTransient({ maxBytes, ...terms }: TransientFileControl, request: string, content: Buffer): void {
+    if (this.#transaction !== undefined) throw new Error('two transactions at once')
+    this.#writer.begin()
+    try {
+      this.#writer.limitBytes(maxBytes)
+      this.#fileSpace().writeTransient(request, content, terms)
+      this.#files?.beforeCommit()
+      this.#writer.commit()
+    } catch (error) {
+      this.#rollback()
+      throw this.#quotaOrDisk(error)
+    }
+    this.#files?.afterCommit()
+  }
+
+  /** Deletes some of what has expired, and some contents that nobody refers to. */
+  sweepFiles({ nowMs }: SweepControl): Swept {
+    if (this.#transaction !== undefined) throw new Error('two transactions at once')
+    return this.#fileSpace().sweep(nowMs)
+  }
+
+  usage(): StorageUsage {
+    return { databaseBytes: this.#writer.bytes(), ...fileUsageOf(this.#committed().sqlite) }
+  }
+
+  #fileSpace(): PluginFiles {
+    this.#files ??= new PluginFiles(this.#path, this.#writer.sqlite)
+    return this.#files
   }
 
   deadLetters(
@@ -240,13 +304,14 @@ export class PluginFile {
       this.#transaction = undefined
       this.#failed = { transaction, error }
       this.#closeCursorsOf(transaction)
-      this.#writer.rollback()
+      this.#rollback()
       throw error
     }
   }
 
   /** SQLite says the same of a full disk and of a file that may not grow; only the disk's room tells which. */
-  #quotaOrDisk(error: unknown): unknown {
+  #quotaOrDisk(thrown: unknown): unknown {
+    const error = thrown instanceof Error && 'errcode' in thrown ? asRefusal(thrown) : thrown
     if (!(error instanceof LyceumError) || error.code !== 'disk_full') return error
     const { bavail, bsize } = statfsSync(dirname(this.#path))
     if (bavail * bsize < LIMITS.diskLeastMb * MB) return error

@@ -1,10 +1,11 @@
 import type { Payload } from '../../process/frame.ts'
 import { Places } from '../../process/places.ts'
-import type { SerialProcess } from '../../process/serial-process.ts'
+import type { RequestProcess } from '../../process/requests.ts'
 import { LyceumError } from '../errors.ts'
 import type { SeqRange } from '../events/log-protocol.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import { newCursor, type Page, pageOf } from './pages.ts'
+import { ReadShare } from './read-share.ts'
 import { storeLost } from './store.ts'
 import {
   type Claim,
@@ -13,9 +14,13 @@ import {
   type CollectionDeclaration,
   type DeadLetter,
   type DeadLetterList,
+  type FileReadControl,
+  type FileWriteControl,
   type NewDeadLetter,
   type Peeked,
+  type StorageUsage,
   StoreKind,
+  type Swept,
 } from './store-protocol.ts'
 import type { Stores } from './stores.ts'
 
@@ -26,6 +31,8 @@ const MB = 1024 * 1024
  * A store works on one after the other, so whoever sent it many slow ones would keep all others waiting.
  */
 const AT_ONCE = 2
+/** The same of a store that only asks a server: reads of one plugin, for the sake of the server. */
+const READS_AT_ONCE = 8
 let lastTransaction = 0n
 
 /** One plugin's database, wherever the process is that has it open. */
@@ -33,13 +40,16 @@ export class PluginStore {
   readonly plugin: string
   readonly generation: number
   maxBytes = QUOTA_DEFAULTS.databaseMb * MB
+  maxFileBytes = QUOTA_DEFAULTS.fileMb * MB
   readonly #stores: Stores
   readonly #db: string
   readonly #path: string
   #collections: readonly CollectionDeclaration[] = []
-  readonly #reads = new Places(AT_ONCE, Number.POSITIVE_INFINITY)
-  #opened: SerialProcess | undefined
-  #aside = false
+  readonly #reads: Places
+  #readsOfOthers: ReadShare | undefined
+  #opened: RequestProcess | undefined
+  #aside: boolean
+  #isGone = false
   #holders = 0
   /** Settles when the transaction that holds the database has ended; the next one waits for it. */
   #lastHolder: Promise<void> = Promise.resolve()
@@ -48,6 +58,9 @@ export class PluginStore {
     this.#stores = stores
     this.plugin = plugin
     this.generation = generation
+    this.#reads = new Places(stores.isSerial ? AT_ONCE : READS_AT_ONCE, Number.POSITIVE_INFINITY)
+    // Where nobody waits for others, reads have the time of the slow from the start.
+    this.#aside = !stores.isSerial
     this.#db = db
     this.#path = path
   }
@@ -63,10 +76,11 @@ export class PluginStore {
     })
   }
 
-  /** Says what the active version declares, for when the database is opened next, and how large it may get. */
-  expect(collections: readonly CollectionDeclaration[], maxBytes: number): void {
+  /** Says what the active version declares, for when the database is opened next, and how much it may keep. */
+  expect(collections: readonly CollectionDeclaration[], maxBytes: number, maxFileBytes: number): void {
     this.#collections = collections
     this.maxBytes = maxBytes
+    this.maxFileBytes = maxFileBytes
   }
 
   /** Where a cursor stands, without taking it over and without opening the database; undefined where there is none. */
@@ -118,6 +132,25 @@ export class PluginStore {
     })
   }
 
+  /**
+   * Runs a read op of another plugin on committed data. It is laid and charged to the reader, whose turn and share
+   * it takes; it never moves this database aside.
+   * @param collections those that the reader may read
+   * @param deadlineMs when nobody waits for it any more, a time of `performance.now()`
+   */
+  readBy(
+    reader: PluginStore,
+    op: Buffer,
+    collections: readonly string[],
+    deadlineMs: number,
+  ): Promise<Buffer> {
+    reader.#readsOfOthers ??= new ReadShare()
+    return reader.#readsOfOthers.within(deadlineMs, () => {
+      const control = this.control({ collections, timeMs: timeLeft(deadlineMs, LIMITS.slowStoreOpMs) })
+      return this.connect().request(reader.plugin, { kind: StoreKind.read }, [control, op])
+    })
+  }
+
   /** In the store of all it gets little time. Who needs more moves to the one for the slow. */
   async #readIn(op: Buffer, deadlineMs: number, cursor?: number): Promise<Buffer> {
     const { mostReadMs } = this
@@ -164,6 +197,50 @@ export class PluginStore {
     return JSON.parse((await this.#request(StoreKind.deadLetters, 0n, control)).toString())
   }
 
+  /**
+   * Reads committed files, as a guest asks. Resolves with what the guest gets.
+   * @param deadlineMs when nobody waits for it any more, a time of `performance.now()`
+   */
+  async readFiles(
+    control: Omit<FileReadControl, 'db'>,
+    request: Buffer | string,
+    deadlineMs: number,
+  ): Promise<Buffer> {
+    const reply = await this.#reads.within(async () => {
+      timeLeft(deadlineMs, LIMITS.storeReadMs)
+      return this.#request(StoreKind.fileRead, 0n, [this.control(control), request])
+    })
+    return reply ?? EMPTY
+  }
+
+  /** Writes a file that expires, for a view or query, while no handler has the database. */
+  writeTransient(request: Buffer, nowMs: number, deadlineMs: number): Promise<Buffer> {
+    return this.exclusively(async () => {
+      timeLeft(deadlineMs, LIMITS.storeReadMs)
+      const { maxBytes, maxFileBytes } = this
+      const control = this.control({ nowMs, maxBytes, maxFileBytes })
+      this.filesChanged()
+      return this.#request(StoreKind.fileWriteTransient, 0n, [control, request])
+    })
+  }
+
+  /** Has files swept when they expire, and what was in the place of others. */
+  filesChanged(): void {
+    this.#stores.sweeper.changed(this)
+  }
+
+  /** Deletes files that have expired and contents that nobody refers to: some of them, at a time. */
+  sweepFiles(nowMs: number): Promise<Swept> {
+    return this.exclusively(async () =>
+      JSON.parse((await this.#request(StoreKind.sweepFiles, 0n, this.control({ nowMs }))).toString()),
+    )
+  }
+
+  /** What the plugin keeps. */
+  async usage(): Promise<StorageUsage> {
+    return JSON.parse((await this.#request(StoreKind.usage, 0n, this.control({}))).toString())
+  }
+
   /** How long a read may keep waiting whoever shares its store, in ms. */
   get mostReadMs(): number {
     return this.#aside ? LIMITS.storeReadMs : LIMITS.slowStoreOpMs
@@ -182,6 +259,12 @@ export class PluginStore {
     this.#opened = undefined
     if (opened?.alive)
       opened.request(this.plugin, { kind: StoreKind.close }, JSON.stringify({ db: this.#db })).catch(() => {})
+  }
+
+  /** Closes it for good: what is asked of it from now on is refused. */
+  async end(): Promise<void> {
+    this.#isGone = true
+    await this.exclusively(() => this.close()).catch(() => {}) // a store that is lost has closed it
   }
 
   async close(): Promise<void> {
@@ -217,7 +300,8 @@ export class PluginStore {
   }
 
   /** The process that has the database open; opens it there if need be, ahead of what is sent next. */
-  connect(): SerialProcess {
+  connect(): RequestProcess {
+    if (this.#isGone) throw new LyceumError('plugin_unknown', `The plugin ${this.plugin} was uninstalled.`)
     const store = this.#stores.process(this.#aside)
     if (this.#opened !== store) {
       this.#opened = store
@@ -251,9 +335,10 @@ export class Transaction {
   readonly #scope = ++lastTransaction
   #waitingSinceMs: number | undefined
   #waitedMs = 0
-  #held: Promise<SerialProcess> | undefined
+  #held: Promise<RequestProcess> | undefined
   #release: (() => void) | undefined
   readonly #turns = new Places(AT_ONCE, Number.POSITIVE_INFINITY)
+  #changesFiles = false
   #aborted = false
   #ended = false
   #afterwards: (() => void)[] = []
@@ -318,7 +403,7 @@ export class Transaction {
   }
 
   /** Opens it, so that nothing that is read can change before the commit. */
-  #open(process: SerialProcess): Promise<Buffer> {
+  #open(process: RequestProcess): Promise<Buffer> {
     return this.#send(process, StoreKind.write, [
       this.#store.control({ claim: this.#claim, maxBytes: this.#store.maxBytes, counted: false }),
       EMPTY,
@@ -326,7 +411,7 @@ export class Transaction {
   }
 
   async #readIn(
-    process: SerialProcess,
+    process: RequestProcess,
     kind: number,
     deadlineMs: number,
     payload: (control: string) => Payload,
@@ -344,6 +429,25 @@ export class Transaction {
     }
   }
 
+  /** Reads files: what is committed and what this transaction has written. Resolves with what the guest gets. */
+  readFiles(control: Omit<FileReadControl, 'db'>, request: Buffer, deadlineMs: number): Promise<Buffer> {
+    return this.#inTurn(async (process) => {
+      timeLeft(deadlineMs, LIMITS.storeReadMs)
+      const opened = this.#open(process)
+      const read = this.#send(process, StoreKind.fileRead, [this.#store.control(control), request])
+      const [reply] = await Promise.all([read, opened])
+      return reply
+    })
+  }
+
+  /** Changes a file. Resolves with what the guest gets. */
+  changeFile(op: FileWriteControl['op'], request: Buffer, nowMs: number): Promise<Buffer> {
+    const { maxBytes, maxFileBytes } = this.#store
+    const control = this.#store.control({ op, claim: this.#claim, nowMs, maxBytes, maxFileBytes })
+    this.#changesFiles = true
+    return this.#inTurn((process) => this.#send(process, StoreKind.fileWrite, [control, request]))
+  }
+
   /** Applies the last writes and commits. What was sent before and failed makes this fail too. */
   async commit(lastWrites: Buffer, deadLetter?: NewDeadLetter | DeadLetter): Promise<void> {
     try {
@@ -353,6 +457,7 @@ export class Transaction {
         ...(deadLetter && { deadLetter }),
       })
       await this.#inTurn((process) => this.#send(process, StoreKind.commit, [control, lastWrites]))
+      if (this.#changesFiles) this.#store.filesChanged()
     } catch (error) {
       await this.abort()
       throw error
@@ -379,7 +484,7 @@ export class Transaction {
   }
 
   /** In the order in which they were asked for: a read sees what was written before it, and a commit all of it. */
-  async #inTurn(work: (process: SerialProcess) => Promise<Buffer>): Promise<Buffer> {
+  async #inTurn(work: (process: RequestProcess) => Promise<Buffer>): Promise<Buffer> {
     const process = await this.#enter()
     const done = await this.#turns.within(async () => {
       if (this.#aborted) throw storeLost()
@@ -388,13 +493,13 @@ export class Transaction {
     return done ?? EMPTY
   }
 
-  #enter(): Promise<SerialProcess> {
+  #enter(): Promise<RequestProcess> {
     if (this.#ended) return Promise.reject(storeLost())
     this.#held ??= this.#hold()
     return this.#held
   }
 
-  async #hold(): Promise<SerialProcess> {
+  async #hold(): Promise<RequestProcess> {
     this.#waitingSinceMs = performance.now()
     await this.#after
     this.#release = await this.#store.hold()
@@ -403,7 +508,7 @@ export class Transaction {
     return this.#store.connect()
   }
 
-  #send(process: SerialProcess, kind: number, payload: Payload): Promise<Buffer> {
+  #send(process: RequestProcess, kind: number, payload: Payload): Promise<Buffer> {
     return process.request(this.#store.plugin, { kind, scope: this.#scope }, payload)
   }
 

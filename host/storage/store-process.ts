@@ -3,7 +3,7 @@
  * any moment; what is not committed then has not happened.
  */
 import { decode, encode } from '@lyceum/sdk/ejson'
-import { type Frame, splitPayload } from '../../process/frame.ts'
+import { type Frame, type Payload, splitPayload } from '../../process/frame.ts'
 import { serve } from '../../process/serve.ts'
 import { failureFrom, LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -17,12 +17,16 @@ import {
   type CursorControl,
   type DbControl,
   type DeadLettersControl,
+  type FileReadControl,
+  type FileWriteControl,
   type OpenControl,
   type PageControl,
   type PeekControl,
   pageText,
   type ReadControl,
   StoreKind,
+  type SweepControl,
+  type TransientFileControl,
   type WriteControl,
 } from './store-protocol.ts'
 
@@ -30,7 +34,7 @@ const files = new OpenFiles()
 serve(LIMITS.frameBytes, answer, failureOf)
 
 /** Carries one request out. Control comes from the host and is trusted; the bytes come from guests and are not. */
-function answer(frame: Frame): string {
+function answer(frame: Frame): Payload {
   const { control: text, bytes } = splitPayload(frame.payload)
   switch (frame.kind) {
     case StoreKind.open: {
@@ -96,6 +100,29 @@ function answer(frame: Frame): string {
           : file.deadLetters(endpoint, limit, retry),
       )
     }
+    case StoreKind.fileRead: {
+      const control = JSON.parse(text) as FileReadControl
+      return files.get(control.db).readFiles(control, bytes.toString(), frame.scope)
+    }
+    case StoreKind.fileWrite: {
+      const control = JSON.parse(text) as FileWriteControl
+      const request = splitPayload(bytes)
+      const file = files.get(control.db)
+      file.enter(frame.scope, control.claim, control.maxBytes)
+      return file.changeFile(frame.scope, control, request.control, request.bytes)
+    }
+    case StoreKind.fileWriteTransient: {
+      const control = JSON.parse(text) as TransientFileControl
+      const request = splitPayload(bytes)
+      files.get(control.db).writeTransient(control, request.control, request.bytes)
+      return ''
+    }
+    case StoreKind.sweepFiles: {
+      const control = JSON.parse(text) as SweepControl
+      return JSON.stringify(files.get(control.db).sweepFiles(control))
+    }
+    case StoreKind.usage:
+      return JSON.stringify(files.get((JSON.parse(text) as DbControl).db).usage())
     case StoreKind.close: {
       files.close((JSON.parse(text) as DbControl).db)
       return ''

@@ -1,18 +1,26 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SerialProcess } from '../../process/serial-process.ts'
+import type { RequestProcess } from '../../process/requests.ts'
 import type { Loss } from '../../sandbox/supervisor.ts'
+import { FileSweeper } from './files/sweeper.ts'
+import { databaseName, startMongoStore } from './mongo/start.ts'
 import { PluginStore } from './plugin-store.ts'
 import { startStore } from './store.ts'
+import { type ConnectControl, type ServerFacts, StoreKind } from './store-protocol.ts'
 
 export interface StoresOptions {
   /** Where the database files of plugins lie. */
   readonly folder: string
+  /** The server that keeps plugins' documents in place of files. */
+  readonly mongo?: ConnectControl | undefined
   readonly onOutput: (text: string) => void
   /** A store was lost to an operation of one plugin, or to nobody in particular. */
   readonly onLoss: (loss: Loss) => void
   /** CPU time that a store has used for a plugin, in ms. */
   readonly onUsed?: (plugin: string, cpuMs: number) => void
+  /** What files expire by, in ms since the epoch; the system's clock unless told. */
+  readonly nowMs?: () => number
 }
 
 /**
@@ -21,20 +29,45 @@ export interface StoresOptions {
  */
 export class Stores {
   readonly #options: StoresOptions
+  /** Deletes files that have expired. */
+  readonly sweeper: FileSweeper
   readonly #plugins = new Map<string, PluginStore>()
-  #common: SerialProcess | undefined
-  #aside: SerialProcess | undefined
+  #common: RequestProcess | undefined
+  #aside: RequestProcess | undefined
+  #server: ServerFacts | undefined
+  #connecting: Promise<ServerFacts> | undefined
   #closed = false
 
   constructor(options: StoresOptions) {
     mkdirSync(options.folder, { recursive: true })
     this.#options = options
+    this.sweeper = new FileSweeper(options.nowMs ?? Date.now)
+    for (const name of readdirSync(options.folder)) {
+      const [, plugin, generation] = /^(\w+)\.(\d+)\.files$/.exec(name) ?? []
+      if (plugin !== undefined) this.sweeper.changed(this.plugin(plugin, Number(generation)))
+    }
   }
 
-  /** Starts the first store; resolves when it listens. */
+  /** Starts the first store; resolves when it listens. @throws {LyceumError} server_unreachable, config_invalid */
   async start(): Promise<void> {
     if (!(await this.process(false).ready))
       throw new Error('A store ended before it listened; its output says why.')
+    this.#server = await this.#connecting
+  }
+
+  /** Whether a store works on one request after the other. One that asks a server works on many at once. */
+  get isSerial(): boolean {
+    return this.#options.mongo === undefined
+  }
+
+  /** The server that keeps the documents, as it was at the start; undefined where files do. */
+  get server(): ServerFacts | undefined {
+    return this.#server
+  }
+
+  /** How often the effects of an event happen. */
+  get guarantee(): 'exactly-once' | 'at-least-once' {
+    return this.#server?.transactions === false ? 'at-least-once' : 'exactly-once'
   }
 
   get pids(): number[] {
@@ -46,14 +79,21 @@ export class Stores {
     const name = `${plugin}.${generation}`
     let store = this.#plugins.get(name)
     if (store === undefined) {
-      store = new PluginStore(this, plugin, name, join(this.#options.folder, `${name}.db`), generation)
+      store = new PluginStore(this, plugin, name, this.#pathOf(plugin, generation), generation)
       this.#plugins.set(name, store)
     }
     return store
   }
 
+  #pathOf(plugin: string, generation: number): string {
+    const { folder, mongo } = this.#options
+    if (mongo !== undefined) return databaseName(mongo.uri, plugin, generation)
+    return join(folder, `${plugin}.${generation}.db`)
+  }
+
   /** The running process for plugins that behave, or for the others. */
-  process(aside: boolean): SerialProcess {
+  process(aside: boolean): RequestProcess {
+    if (this.#options.mongo !== undefined) return this.#mongoProcess(this.#options.mongo)
     const running = aside ? this.#aside : this.#common
     if (running?.alive || (running !== undefined && this.#closed)) return running
     const store = startStore({
@@ -79,6 +119,36 @@ export class Stores {
     return store
   }
 
+  #mongoProcess(control: ConnectControl): RequestProcess {
+    if (this.#common?.alive || (this.#common !== undefined && this.#closed)) return this.#common
+    const { onOutput, onLoss, onUsed } = this.#options
+    const { process, facts } = startMongoStore({
+      control,
+      onOutput,
+      onUsed: (plugin, cpuMs) => onUsed?.(plugin, cpuMs),
+      onGone: (reason, suspects) => {
+        if (this.#common === process) this.#common = undefined
+        if (!this.#closed) onLoss({ reason, suspects, certain: false })
+      },
+    })
+    this.#common = process
+    this.#connecting = facts
+    return process
+  }
+
+  /** Deletes everything that a plugin has here, for good. Its version must not run any more. */
+  async drop(plugin: string): Promise<void> {
+    for (const [name, store] of this.#plugins) {
+      if (store.plugin !== plugin) continue
+      this.sweeper.forget(store)
+      await store.end()
+      this.#plugins.delete(name)
+    }
+    for (const file of await readdir(this.#options.folder))
+      if (file.startsWith(`${plugin}.`))
+        await rm(join(this.#options.folder, file), { recursive: true, force: true })
+  }
+
   /** Tells the host's log why the operations of a plugin fail. */
   couldNotOpen(plugin: string, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error)
@@ -88,6 +158,7 @@ export class Stores {
   /** Ends all stores. Transactions that are open roll back. */
   async close(): Promise<void> {
     this.#closed = true
+    this.sweeper.close()
     await Promise.allSettled([...this.#plugins.values()].map((plugin) => plugin.close()))
     this.#common?.kill('closed')
     this.#aside?.kill('closed')

@@ -2,9 +2,11 @@ import type { GuestInput } from '../protocol.ts'
 import type { Invocation } from './bridge.ts'
 import { openCache } from './cache.ts'
 import { openDb } from './db.ts'
+import { openFs } from './fs.ts'
 import { openLog } from './log.ts'
 import { openPlugins } from './plugins.ts'
 import { openProgress } from './progress.ts'
+import { openReplicas } from './replica.ts'
 import { Signal } from './signal.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -17,6 +19,7 @@ export class Facilities {
   readonly #queue: WriteQueue
   readonly #input: GuestInput
   #db: ReturnType<typeof openDb> | undefined
+  #fs: ReturnType<typeof openFs> | undefined
   #cache: ReturnType<typeof openCache> | undefined
   #log: ReturnType<typeof openLog> | undefined
   #progress: ReturnType<typeof openProgress> | undefined
@@ -31,6 +34,11 @@ export class Facilities {
   get db() {
     this.#db ??= openDb(this.#bridge, this.#queue)
     return this.#db
+  }
+
+  get fs() {
+    this.#fs ??= openFs(this.#bridge)
+    return this.#fs
   }
 
   get cache() {
@@ -55,6 +63,10 @@ export class Facilities {
   get signal() {
     this.#signal ??= new Signal(this.#bridge)
     return this.#signal
+  }
+
+  get replica() {
+    return openReplicas(this.#bridge)
   }
 
   get plugins() {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OpError } from '../../sandbox/guest/bridge.ts'
 import { ENGINES, type Engine } from './engines.ts'
 import { lackOf } from './lacks.ts'
-import { type Db, Room } from './room.ts'
+import { Room, type Work } from './room.ts'
 
 /** What a case needs that not every server has: a word of `lacks.ts`, such as `$setWindowFields`. */
 interface Needs {
@@ -11,9 +11,9 @@ interface Needs {
 
 /** Adds cases to a contract. A case that fails its promise on one engine fails there only. */
 export interface Check {
-  /** One handler: `db` is its own, in one transaction that commits after the case; reads see its writes. */
-  (title: string, work: (db: Db) => Promise<unknown>): void
-  (title: string, needs: Needs, work: (db: Db) => Promise<unknown>): void
+  /** One handler: `db` and `fs` are its own, in one transaction that commits after the case; reads see its writes. */
+  (title: string, work: Work<unknown>): void
+  (title: string, needs: Needs, work: Work<unknown>): void
   /** Several handlers, views and declarations, one after the other or at once, over one database. */
   room(title: string, work: (room: Room) => Promise<unknown>): void
   room(title: string, needs: Needs, work: (room: Room) => Promise<unknown>): void
@@ -66,9 +66,9 @@ function addCases(engine: Engine, add: (check: Check) => void): void {
     lacking.set(reason, (lacking.get(reason) ?? 0) + 1)
     return test.fails(`${title} (lacks ${lack})`, run)
   }
-  const inOneBatch = (work: (db: Db) => Promise<unknown>) => (room: Room) => room.batch(work)
+  const inOneBatch = (work: Work<unknown>) => (room: Room) => room.batch(work)
   const check: Check = Object.assign(
-    (title: string, ...rest: [(db: Db) => Promise<unknown>] | [Needs, (db: Db) => Promise<unknown>]) => {
+    (title: string, ...rest: [Work<unknown>] | [Needs, Work<unknown>]) => {
       const [needs, work] = rest.length === 1 ? [{}, rest[0]] : rest
       one(title, needs, inOneBatch(work))
     },

@@ -1,5 +1,6 @@
 import type { OpContext } from '../../host/capabilities/capability.ts'
 import { dbOps } from '../../host/capabilities/db.ts'
+import { fsOps } from '../../host/capabilities/fs.ts'
 import { CallTree } from '../../host/dispatch/call-tree.ts'
 import { Endings } from '../../host/dispatch/endings.ts'
 import { LyceumError } from '../../host/errors.ts'
@@ -10,10 +11,17 @@ import type { Claim, CollectionDeclaration, NewDeadLetter } from '../../host/sto
 import type { Stores } from '../../host/storage/stores.ts'
 import { type Bridge, OpError } from '../../sandbox/guest/bridge.ts'
 import { openDb } from '../../sandbox/guest/db.ts'
+import { openFs } from '../../sandbox/guest/fs.ts'
 import { WriteQueue } from '../../sandbox/guest/write-queue.ts'
 
 /** `db` as a handler gets it. */
 export type Db = ReturnType<typeof openDb>
+
+/** `fs` as a handler gets it. */
+export type Fs = ReturnType<typeof openFs>
+
+/** What a handler, view or query does. */
+export type Work<Result> = (db: Db, fs: Fs) => Promise<Result>
 
 /** The log that the cursors of a room belong to. */
 export const LOG = 'contract-log'
@@ -23,6 +31,8 @@ let rooms = 0
 /** One plugin's database, and what a host does with it: batches of handlers, reads of views, declared indexes. */
 export class Room {
   readonly store: PluginStore
+  /** The host's clock, which says what files have expired. */
+  nowMs = Date.now()
   #claimed: Promise<number> | undefined
   #position = 0
 
@@ -39,7 +49,7 @@ export class Room {
    * Runs what a handler would do with one batch, and commits it with the move of its cursor. Rejects with what was
    * refused, and nothing of it has happened then.
    */
-  async batch<Result>(work: (db: Db) => Promise<Result>, deadLetter?: NewDeadLetter): Promise<Result> {
+  async batch<Result>(work: Work<Result>, deadLetter?: NewDeadLetter): Promise<Result> {
     const from = this.#position
     this.#position += 1
     const move = { ...(await this.cursor()), from, to: from + 1 }
@@ -52,14 +62,10 @@ export class Room {
   }
 
   /** The same for any claim, so also for those that have lost. */
-  async run<Result>(
-    claim: Claim,
-    work: (db: Db) => Promise<Result>,
-    deadLetter?: NewDeadLetter,
-  ): Promise<Result> {
+  async run<Result>(claim: Claim, work: Work<Result>, deadLetter?: NewDeadLetter): Promise<Result> {
     const transaction = this.store.begin(claim)
     try {
-      const { result, lastWrites } = await perform(this.store, transaction, work)
+      const { result, lastWrites } = await perform(this, transaction, work)
       await transaction.commit(Buffer.from(lastWrites), deadLetter)
       return result
     } catch (error) {
@@ -69,8 +75,8 @@ export class Room {
   }
 
   /** Runs what a query would do: it reads what is committed. */
-  async view<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
-    return (await perform(this.store, undefined, work)).result
+  async view<Result>(work: Work<Result>): Promise<Result> {
+    return (await perform(this, undefined, work)).result
   }
 
   /** The cursor of the room's handler as its owner knows it; claimed once. */
@@ -87,13 +93,14 @@ export class Room {
 
 /** Runs guest code against the host's own ops, without an isolate between them. */
 async function perform<Result>(
-  store: PluginStore,
+  { store, nowMs }: Room,
   transaction: Transaction | undefined,
-  work: (db: Db) => Promise<Result>,
+  work: Work<Result>,
 ): Promise<{ result: Result; lastWrites: string }> {
   const endings = new Endings()
   const context = contextOf(store, transaction, endings)
-  const ops = new Map(Object.entries(dbOps))
+  const files = fsOps({ nowMs: () => nowMs, addressOf: ({ path }) => `/files/${path}` })
+  const ops = new Map(Object.entries({ ...dbOps, ...files }))
   const posted: Promise<unknown>[] = []
   let failure: { readonly error: unknown } | undefined
   const answer = async (op: string, payload: string) => {
@@ -116,7 +123,7 @@ async function perform<Result>(
   }
   const queue = new WriteQueue(bridge, transaction !== undefined, false)
   try {
-    const result = await work(openDb(bridge, queue))
+    const result = await work(openDb(bridge, queue), openFs(bridge))
     await Promise.all(posted)
     if (failure !== undefined) throw failure.error
     return { result, lastWrites: queue.last() }
@@ -136,7 +143,7 @@ const ENDPOINT: CronEndpoint = {
   kind: 'cron',
   title: '',
   description: '',
-  facilities: ['db'],
+  facilities: ['db', 'fs'],
   dimensions: [],
   plugins: [],
   options: { schedule: '0 0 * * *' },
@@ -160,7 +167,7 @@ function contextOf(store: PluginStore, transaction: Transaction | undefined, end
     granted: [],
     store,
     quota: QUOTA_DEFAULTS,
-    usage: { calls: 0, failures: 0, cpuMs: 0, ops: 0, bytes: 0, events: 0 },
+    usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }
   return {
     plugin,
