@@ -21,6 +21,8 @@ interface Options {
   readonly data?: string
   readonly samples: boolean
   readonly plugins: boolean
+  readonly quotas?: string
+  readonly ceilings?: string
   readonly logLevel?: string
 }
 
@@ -47,6 +49,8 @@ export function registerStart(program: Command): void {
     .option('--data <folder>', 'where everything is kept (default: LYCEUM_DATA or ./.lyceum)')
     .option('--no-samples', 'do not load the sample course into an empty data folder')
     .option('--no-plugins', 'do not install the first-party plugins')
+    .option('--quotas <json>', 'what a new plugin gets, such as {"memoryMb":128} (default: LYCEUM_QUOTAS)')
+    .option('--ceilings <json>', 'what an admin may raise quotas to (default: LYCEUM_CEILINGS)')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
     .addHelpText('after', HELP)
     .action((options: Options) => start(options))

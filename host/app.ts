@@ -10,11 +10,14 @@ import { LyceumError } from './errors.ts'
 import type { Host } from './host.ts'
 import { LIMITS } from './limits.ts'
 import { answerError } from './problem.ts'
+import { addAdministration } from './routes/administration.ts'
+import { addDeadLetters } from './routes/dead-letters.ts'
 import { addDiscovery } from './routes/discovery.ts'
 import { addEvents } from './routes/events.ts'
 import { addHealth } from './routes/health.ts'
 import { addLogs } from './routes/logs.ts'
 import { addMetrics } from './routes/metrics.ts'
+import { addNames } from './routes/names.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
 import { addSignIn } from './routes/sign-in.ts'
@@ -31,6 +34,9 @@ export function createApp(host: Host): App {
   addEvents(app, host)
   addQueries(app, host)
   addPlugins(app, host)
+  addAdministration(app, host)
+  addDeadLetters(app, host)
+  addNames(app, host)
   addLogs(app, host)
   addDiscovery(app, host)
   addMetrics(app, host)

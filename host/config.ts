@@ -2,6 +2,9 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { LyceumError } from './errors.ts'
+import { CEILINGS_SCHEMA, quotaSchema } from './limits.ts'
+import { DEFAULT_QUOTA_RULES, effectiveQuota, type QuotaRules, StoredQuota } from './registry/quota-rules.ts'
+import { parseReplicas, type ReplicaConfig } from './replicas/config.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -17,7 +20,11 @@ export interface Config {
   readonly samples: boolean
   /** Install the first-party plugins at the start. */
   readonly plugins: boolean
+  /** What plugins get, and what an admin may raise that to. */
+  readonly quotas: QuotaRules
   readonly logLevel: (typeof LOG_LEVELS)[number]
+  /** The LMS's databases that plugins may read, by name. They hold passwords. */
+  readonly replicas: ReadonlyMap<string, ReplicaConfig>
 }
 
 /** The flags of the command line, as the parser hands them over: texts, not yet checked. */
@@ -27,6 +34,8 @@ export interface ConfigFlags {
   readonly data?: string | undefined
   readonly samples?: boolean | undefined
   readonly plugins?: boolean | undefined
+  readonly ceilings?: string | undefined
+  readonly quotas?: string | undefined
   readonly logLevel?: string | undefined
 }
 
@@ -68,6 +77,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
     dataDir: parse(DATA_DIR, pick('--data', flags.data, 'LYCEUM_DATA', './.lyceum'), 'the path of a folder'),
     samples: flags.samples ?? true,
     plugins: flags.plugins ?? true,
+    quotas: quotaRules(
+      pick('--quotas', flags.quotas, 'LYCEUM_QUOTAS', '{}'),
+      pick('--ceilings', flags.ceilings, 'LYCEUM_CEILINGS', '{}'),
+    ),
+    replicas: parseReplicas(env.LYCEUM_REPLICAS ?? '', env),
     logLevel: parse(
       LOG_LEVEL,
       pick('--log-level', flags.logLevel, 'LYCEUM_LOG_LEVEL', 'info'),
@@ -79,6 +93,40 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
 /** True where only programs on this machine can reach the address. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
+}
+
+/** A default above its ceiling is lowered to it where nobody set it, and refused where somebody did. */
+function quotaRules(quotas: Setting, ceilings: Setting): QuotaRules {
+  const raised = { ...DEFAULT_QUOTA_RULES.ceilings, ...quotaJson(ceilings, CEILINGS_SCHEMA) }
+  const given = quotaJson(quotas, quotaSchema(raised))
+  const defaults = effectiveQuota(given, { ...DEFAULT_QUOTA_RULES, ceilings: raised })
+  return { defaults, ceilings: raised }
+}
+
+function quotaJson(from: Setting, schema: typeof CEILINGS_SCHEMA): StoredQuota {
+  const text = parse(z.string().transform(jsonOf), from, 'JSON, such as {"memoryMb":128}')
+  const parsed = schema.safeParse(text)
+  if (parsed.success) return StoredQuota.parse(parsed.data)
+  const [issue] = parsed.error.issues
+  throw new LyceumError(
+    'config_invalid',
+    `${from.source}: ${issue?.path.join('.') || 'its JSON'}: ${issue?.message ?? 'does not fit'}.`,
+    { setting: from.source },
+  )
+}
+
+function jsonOf(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'not JSON' })
+    return z.NEVER
+  }
+}
+
+interface Setting {
+  readonly source: string
+  readonly value: string
 }
 
 function parse<T>(schema: z.ZodType<T>, from: { source: string; value: string }, expected: string): T {

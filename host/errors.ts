@@ -44,7 +44,11 @@ export const ERRORS = {
 
   // plugins at work
   plugin_unknown: { status: 404, title: 'There is no such plugin' },
+  name_unknown: { status: 404, title: 'There is no such common name' },
+  name_unresolved: { status: 409, title: 'Nobody answers to this common name' },
   endpoint_unknown: { status: 404, title: 'The plugin has no such endpoint' },
+  plugin_needed: { status: 409, title: 'Other plugins need this one' },
+  nothing_pending: { status: 409, title: 'Nothing waits for an approval' },
   plugin_pending: { status: 409, title: 'The plugin waits for approval' },
   plugin_paused: { status: 409, title: 'The plugin is paused' },
   plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
@@ -57,9 +61,11 @@ export const ERRORS = {
   over_ops: { status: 502, title: 'The plugin made too many calls' },
   over_bytes: { status: 502, title: 'The plugin moved too many bytes' },
   over_output: { status: 502, title: 'The result is too large' },
+  over_cpu_rate: { status: 429, title: 'The plugin has used up its CPU time of a minute' },
   over_concurrency: { status: 429, title: 'The plugin has too many calls under way' },
   asked_too_much: { status: 429, title: 'You have asked for too much too often' },
   over_depth: { status: 502, title: 'Plugins call each other too deeply' },
+  call_circle: { status: 502, title: 'Plugins call each other in a circle' },
   sandbox_lost: { status: 503, title: 'The sandbox was lost' },
 
   // the bridge
@@ -81,6 +87,7 @@ export const ERRORS = {
   cursor_unknown: { status: 400, title: 'The cursor is not open' },
   time_limit: { status: 503, title: 'The operation took too long' },
   store_lost: { status: 503, title: 'The store was lost' },
+  store_busy: { status: 503, title: 'Others were changing the same documents' },
   cursor_lost: { status: 409, title: 'Another owner moved the cursor' },
 
   // files
@@ -88,6 +95,12 @@ export const ERRORS = {
   file_invalid: { status: 400, title: 'The file cannot be written like this' },
   file_too_large: { status: 413, title: 'The file is too large' },
   file_unknown: { status: 404, title: 'There is no such file' },
+
+  // replicas
+  statement_refused: { status: 400, title: 'The statement is not offered' },
+  replica_unavailable: { status: 503, title: 'The replica cannot be read right now' },
+  replica_writable: { status: 503, title: 'The account of the replica could write' },
+  replica_lost: { status: 503, title: 'The reader of the replica was lost' },
 
   // caches
   cache_value_too_large: { status: 413, title: 'The value does not fit into the cache' },

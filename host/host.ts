@@ -1,18 +1,23 @@
 import { type Logger, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Supervisor } from '../sandbox/supervisor.ts'
+import { fileAddress } from './auth/file-tickets.ts'
 import { type Keys, loadKeys } from './auth/keys.ts'
+import { Answers } from './cache/answers.ts'
 import { Flights } from './cache/flights.ts'
 import { CacheRooms, type Kept } from './cache/rooms.ts'
 import { cacheOps } from './capabilities/cache.ts'
 import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
+import { fsOps } from './capabilities/fs.ts'
 import { PluginLogs } from './capabilities/log.ts'
-import { pluginAskOp } from './capabilities/plugins.ts'
+import { type PluginServices, pluginAskOp, pluginReadOp } from './capabilities/plugins.ts'
 import { ProgressReports } from './capabilities/progress.ts'
+import { ReplicaOps } from './capabilities/replica.ts'
 import { signalOp } from './capabilities/signal.ts'
 import type { Config } from './config.ts'
 import type { DiskRoom } from './disk.ts'
+import { CpuRates } from './dispatch/cpu-rates.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
 import { Properties } from './dispatch/enrich/properties.ts'
 import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
@@ -23,13 +28,22 @@ import { LyceumError } from './errors.ts'
 import { EventLog } from './events/log.ts'
 import { openDataFolder } from './files.ts'
 import { LIMITS } from './limits.ts'
+import { Approvals } from './registry/approvals.ts'
 import { Catalogue } from './registry/catalogue.ts'
 import { Checker } from './registry/checker.ts'
+import { CommonNames } from './registry/common-names.ts'
 import { Conduct } from './registry/conduct.ts'
 import type { ActivePlugin } from './registry/plugin.ts'
 import { Plugins } from './registry/plugins.ts'
+import { Publishing } from './registry/publishing.ts'
+import { clampedBy } from './registry/quota-rules.ts'
+import { Removal } from './registry/removal.ts'
+import { UsageBook } from './registry/usage-book.ts'
+import { Replicas } from './replicas/replicas.ts'
 import { Stores } from './storage/stores.ts'
 import { withoutControls } from './text.ts'
+
+const KEEP_USAGE_MS = 30_000
 
 /** All parts of a running host. */
 export interface Host {
@@ -43,6 +57,14 @@ export interface Host {
   readonly checker: Checker
   readonly conduct: Conduct
   readonly plugins: Plugins
+  readonly publishing: Publishing
+  readonly approvals: Approvals
+  readonly removal: Removal
+  /** What plugins have used, and the CPU time of the last minute. */
+  readonly usage: UsageBook
+  readonly cpuRates: CpuRates
+  /** The common names of queries. */
+  readonly names: CommonNames
   readonly pluginLogs: PluginLogs
   /** What is kept for plugins for a while. */
   readonly caches: CacheRooms
@@ -57,6 +79,7 @@ export interface Host {
   readonly invoker: Invoker
   readonly supervisor: Supervisor
   readonly stores: Stores
+  readonly replicas: Replicas
   /** The version of Lyceum. */
   readonly version: string
   /** How far in the log the results of a plugin reach: its slowest handler. */
@@ -81,7 +104,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     pino.destination(2),
   )
   const folder = openDataFolder(config.dataDir)
-  const catalogue = new Catalogue(folder.registry)
+  const catalogue = new Catalogue(folder.registry, config.quotas)
   const conduct = new Conduct({
     logger,
     quarantined: new Map(
@@ -107,13 +130,45 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     onOutput,
     onLoss,
   })
-  const stores = new Stores({ folder: folder.plugins, onOutput, onLoss })
+  const cpuRates = new CpuRates()
+  const usage = new UsageBook(catalogue.usage)
+  const stores = new Stores({
+    folder: folder.plugins,
+    nowMs,
+    onOutput,
+    onLoss,
+    onUsed: (plugin, cpuMs) => {
+      cpuRates.charge(plugin, cpuMs)
+      usage.of(plugin).storeCpuMs += cpuMs
+    },
+  })
   const checker = new Checker(onOutput)
   const pluginLogs = new PluginLogs()
   const progress = new ProgressReports()
   const caches = new CacheRooms(LIMITS.cachesMb * 1024 * 1024)
   const flights = new Flights<Kept>()
-  const plugins = new Plugins({ catalogue, checker, conduct, supervisor, stores, logger })
+  const replicas = new Replicas({
+    configs: config.replicas,
+    logger,
+    onOutput,
+    onUsed: (plugin, cpuMs) => cpuRates.charge(plugin, cpuMs),
+  })
+  const replicaOps = new ReplicaOps(replicas)
+  const plugins = new Plugins({ catalogue, usage, conduct, supervisor, stores, logger })
+  const publishing = new Publishing(plugins, { catalogue, checker, supervisor, replicas: replicas.names })
+  const approvals = new Approvals(catalogue, plugins)
+  const removal = new Removal({
+    catalogue,
+    plugins,
+    conduct,
+    logger,
+    forget: (plugin) => {
+      pluginLogs.forget(plugin)
+      caches.forget(plugin)
+      usage.forget(plugin)
+    },
+    deleteData: (plugin) => stores.drop(plugin),
+  })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
     return version === undefined
@@ -133,24 +188,57 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     )
   }
 
+  const names = new CommonNames(catalogue, plugins)
+  const between: PluginServices = {
+    ask: (plugin, endpoint, args, asking) => questions.ask(plugin, endpoint, args, asking),
+    plugins,
+    names,
+  }
   const ops: OpTable = {
     ...dbOps,
+    ...fsOps({ nowMs, addressOf: (ticket, seconds) => fileAddress(keys, ticket, seconds) }),
     ...cacheOps(caches, flights),
     log: pluginLogs.op,
     progress: progress.op,
     signal: signalOp,
-    pluginAsk: pluginAskOp((plugin, query, args, asking) => questions.ask(plugin, query, args, asking)),
+    replicaQuery: replicaOps.query,
+    replicaNext: replicaOps.next,
+    replicaEnd: replicaOps.end,
+    pluginAsk: pluginAskOp(between),
+    pluginRead: pluginReadOp(between),
   }
-  const invoker = new Invoker(supervisor, conduct, ops, nowMs)
+  const invoker = new Invoker(supervisor, conduct, ops, cpuRates, nowMs)
+  const positionOf = (plugin: string) => logPosition(plugin)
+  const answers = new Answers({
+    rooms: caches,
+    flights,
+    positionOf,
+    onTooLarge: ({ id, version }, endpoint, message) =>
+      pluginLogs.add(id, { version, endpoint }, 'warn', message),
+  })
   const questions = new Questions({
     plugins,
     invoker,
+    answers,
+    positionOf,
     onFailure,
     lossesOf: (plugin) => conduct.lossesOf(plugin),
   })
+  const keepUsage = () => {
+    try {
+      usage.flush()
+    } catch (error) {
+      logger.error({ err: error }, 'what plugins have used could not be kept')
+    }
+  }
+  const keeping = setInterval(keepUsage, KEEP_USAGE_MS)
+  keeping.unref()
   const closeParts = async () => {
+    clearInterval(keeping)
+    keepUsage()
     supervisor.close()
     checker.close()
+    replicas.close()
     await stores.close()
     catalogue.close()
     folder.release()
@@ -165,6 +253,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     await closeParts()
     throw error
   })
+  replicas.start()
   const window = new LogWindow(log)
   const mayRun = (plugin: string) => plugins.mayRun(plugin)
   const logIsBehind = (seq: number) => {
@@ -183,6 +272,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
 
+  for (const { id, quotaSet } of catalogue.plugins()) {
+    const clamped = clampedBy(quotaSet, config.quotas)
+    if (clamped.length > 0)
+      logger.warn({ plugin: id, clamped }, 'quotas above the ceilings are lowered to them')
+  }
+  await removal.finish()
   await plugins.start({
     add: (plugin) => {
       properties.add(plugin)
@@ -230,6 +325,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     checker,
     conduct,
     plugins,
+    publishing,
+    approvals,
+    removal,
+    usage,
+    cpuRates,
+    names,
     pluginLogs,
     caches,
     progress,
@@ -241,6 +342,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     invoker,
     supervisor,
     stores,
+    replicas,
     version: packageJson.version,
     logPosition,
     authorStack,

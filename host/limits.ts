@@ -78,6 +78,16 @@ export const LIMITS = Object.freeze({
   pageRows: 1_000,
   /** A page ends with the row that makes it larger than this. */
   pageBytes: 256 * 1024,
+  /** Time that reads of other plugins' collections may take at a stretch: a reader that keeps owners from their data. */
+  othersReadMs: 1_000,
+  /** The same in each second after that. */
+  othersReadMsPerSecond: 200,
+  /** A transaction on a server: it keeps others from its documents, and the server's memory of what was before. */
+  transactionMs: 30_000,
+  /** Time that a server works on all pages of one cursor. */
+  cursorMs: 60_000,
+  /** Anything that is asked of a store which asks a server: each step of it ends by itself before. */
+  serverRequestMs: 120_000,
   /** One frame on a pipe: a child that announces gigabytes. */
   frameBytes: 64 * 1024 * 1024,
   /** Times that a view or query may break its limits for one person, and how long that is remembered. */
@@ -112,6 +122,35 @@ export const LIMITS = Object.freeze({
   /** Files, and contents, that one sweep deletes: a store that is away for minutes. */
   sweptAtOnce: 500,
 
+  // replicas
+  /** A statement or a pipeline with its values: parsers whose time grows with what they read. */
+  replicaRequestBytes: 64 * 1024,
+  /** One statement, before it is parsed. */
+  replicaStatementChars: 10_000,
+  /** Levels of nesting in it: parsers and printers that recurse. */
+  replicaStatementDepth: 100,
+  /** Rows of one query: a plugin that copies the LMS instead of asking it. */
+  replicaRows: 100_000,
+  /** A page of rows, as they cross the bridge. */
+  replicaPageRows: 1_000,
+  replicaPageBytes: 256 * 1024,
+  /** One row: functions that make a gigabyte out of a few rows. */
+  replicaRowBytes: 4 * 1024 * 1024,
+  /** Connections of one plugin to one replica: a database that others need too. */
+  replicaConnections: 4,
+  /** Time for a connection to a replica: one that is down and does not say so. */
+  replicaConnectMs: 5_000,
+  /** How long a replica that could not be used waits, at most, until it is looked at again. */
+  replicaRetryMs: 60_000,
+  /** Plugins that read replicas at the same time, each in a process of its own. */
+  replicaReaders: 16,
+  /** A reader that nobody has used for this long ends, and its connections with it. */
+  replicaIdleMs: 30_000,
+  /** Resident memory of a reader: rows that are larger than they look. */
+  replicaReaderRssMb: 512,
+  /** How much later than its deadline a query may end by itself, before its process is killed. */
+  replicaGraceMs: 500,
+
   // caches
   /** A key: long ones that cost more than what they stand for. */
   cacheKeyBytes: 1024,
@@ -138,6 +177,8 @@ export const LIMITS = Object.freeze({
   propertyCacheChars: 8 * 1024 * 1024,
 
   // what authors see
+  /** Characters of the reason for which an admin denies something. */
+  reasonChars: 1_000,
   /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */
   logLinesPerPlugin: 1_000,
   /** Log lines of one plugin in a second: a loop that only logs. */
@@ -202,7 +243,7 @@ export const QUOTA_DEFAULTS: Readonly<Quota> = Object.freeze({
   concurrentCalls: 16,
   opsPerCall: 10_000,
   bytesPerCall: 32 * 1024 * 1024,
-  cpuMsPerMinute: 30_000,
+  cpuMsPerMinute: 60_000,
   databaseMb: 1_024,
   fileMb: 256,
   cacheMb: 8,
@@ -226,26 +267,44 @@ export const QUOTA_CEILINGS: Readonly<Quota> = Object.freeze({
   backlogEvents: 1_000_000_000,
 })
 
+/** The names of all quotas. */
+export const QUOTA_NAMES = Object.keys(QUOTA_DEFAULTS) as readonly (keyof Quota)[]
+
 /** isolated-vm starts no isolate below 8 MB; the other quotas only have to leave something. */
-const quota = (name: keyof Quota) =>
-  z
-    .int()
-    .min(name === 'memoryMb' ? 8 : 1)
-    .max(QUOTA_CEILINGS[name])
-    .optional()
+const LEAST_MEMORY_MB = 8
 
 /** A partial update of a quota: unknown names and values over the ceiling are refused. */
-export const quotaSchema = z.strictObject({
-  memoryMb: quota('memoryMb'),
-  cpuMsPerCall: quota('cpuMsPerCall'),
-  wallMs: quota('wallMs'),
-  concurrentCalls: quota('concurrentCalls'),
-  opsPerCall: quota('opsPerCall'),
-  bytesPerCall: quota('bytesPerCall'),
-  cpuMsPerMinute: quota('cpuMsPerMinute'),
-  databaseMb: quota('databaseMb'),
-  fileMb: quota('fileMb'),
-  cacheMb: quota('cacheMb'),
-  outputBytes: quota('outputBytes'),
-  backlogEvents: quota('backlogEvents'),
+export function quotaSchema(ceilings: Readonly<Quota>) {
+  const quota = (name: keyof Quota) =>
+    z
+      .int()
+      .min(name === 'memoryMb' ? LEAST_MEMORY_MB : 1)
+      .max(ceilings[name])
+      .optional()
+  return z.strictObject({
+    memoryMb: quota('memoryMb'),
+    cpuMsPerCall: quota('cpuMsPerCall'),
+    wallMs: quota('wallMs'),
+    concurrentCalls: quota('concurrentCalls'),
+    opsPerCall: quota('opsPerCall'),
+    bytesPerCall: quota('bytesPerCall'),
+    cpuMsPerMinute: quota('cpuMsPerMinute'),
+    databaseMb: quota('databaseMb'),
+    fileMb: quota('fileMb'),
+    cacheMb: quota('cacheMb'),
+    outputBytes: quota('outputBytes'),
+    backlogEvents: quota('backlogEvents'),
+  })
+}
+
+/** What a process or a frame can bear: the configuration lowers these ceilings, and raises only the others. */
+const FIXED_CEILINGS: readonly (keyof Quota)[] = ['memoryMb', 'cpuMsPerCall', 'bytesPerCall', 'outputBytes']
+
+/** What a configuration may set the ceilings to. */
+export const CEILINGS_SCHEMA = quotaSchema({
+  ...(Object.fromEntries(QUOTA_NAMES.map((name) => [name, Number.MAX_SAFE_INTEGER])) as Record<
+    keyof Quota,
+    number
+  >),
+  ...Object.fromEntries(FIXED_CEILINGS.map((name) => [name, QUOTA_CEILINGS[name]])),
 })

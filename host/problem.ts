@@ -33,6 +33,8 @@ export function answerError(c: Context<AppEnv>, thrown: Error, logger: Logger): 
   const problem = toProblem(error)
   c.header('Cache-Control', 'no-store')
   if (problem.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (typeof problem.retryAfterMs === 'number')
+    c.header('Retry-After', String(Math.ceil(problem.retryAfterMs / 1_000)))
   if (c.req.header('accept')?.includes('text/html')) {
     c.header('Content-Security-Policy', ERROR_PAGE_CSP)
     return c.html(errorPage(problem), problem.status)

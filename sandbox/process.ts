@@ -61,7 +61,8 @@ function receive(frame: Frame): void {
       void load(frame)
       break
     case Kind.unload:
-      isolates.get(frame.call)?.dispose('sandbox_lost', 'The isolate was unloaded.')
+      for (const isolate of [...isolates.values(), ...loading])
+        if (isolate.number === frame.call) isolate.dispose('sandbox_lost', 'The isolate was unloaded.')
       isolates.delete(frame.call)
       break
     case Kind.invoke:

@@ -208,6 +208,15 @@ export class Sandbox {
     }
   }
 
+  /** Ends the calls of a plugin, and throws its isolates away at once. */
+  cancel(plugin: string): void {
+    for (const room of this.#rooms.values()) {
+      if (room.code.plugin !== plugin) continue
+      room.finishLoad(LOST)
+      this.#drop(room, true)
+    }
+  }
+
   /** Ends the process because it is not needed any more. */
   end(): void {
     this.#ended = true

@@ -113,6 +113,14 @@ export class Supervisor {
     for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.unload(plugin, keepHash)
   }
 
+  /** Ends all calls of a plugin with `sandbox_lost`, and throws its isolates away. */
+  cancel(plugin: string): void {
+    const waiting = this.#waiting.filter(({ call }) => call.code.plugin === plugin)
+    this.#waiting = this.#waiting.filter(({ call }) => call.code.plugin !== plugin)
+    for (const waiter of waiting) waiter.settle(failed(LOST))
+    for (const sandbox of [...this.#shared, ...this.#probation.values()]) sandbox.cancel(plugin)
+  }
+
   /** Ends all sandboxes. */
   close(): void {
     this.#closed = true

@@ -30,6 +30,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /frames/:ticket', 'public'],
   ['GET /progress/:ticket', 'public'],
   ['GET /v1/queries/:plugin/:name', SIGNED_IN],
+  ['GET /v1/queries/:commonName', SIGNED_IN],
 
   ['POST /v1/events', ['ingest', 'admin']],
 
@@ -46,9 +47,14 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['POST /v1/plugins/:id/rollback', OPERATORS],
   ['POST /v1/plugins/:id/pause', OPERATORS],
   ['POST /v1/plugins/:id/resume', OPERATORS],
+  ['DELETE /v1/plugins/:id', OPERATORS],
   // What a plugin may use and reach is for the admin to say, never for its author.
   ['POST /v1/plugins/:id/approve', ADMIN],
+  ['POST /v1/plugins/:id/deny', ADMIN],
+  ['POST /v1/plugins/:id/revoke', ADMIN],
   ['PATCH /v1/plugins/:id/quota', ADMIN],
+  ['GET /v1/names', OPERATORS],
+  ['PUT /v1/names/:name', ADMIN],
 ])
 
 /** Whether a caller may see where in a plugin's code an error arose. */

@@ -93,6 +93,11 @@ export class PluginLogs {
     for (const followers of this.#followers.values()) for (const follower of followers) follower.close()
   }
 
+  /** Lets go of all lines of a plugin. */
+  forget(plugin: string): void {
+    this.#logs.delete(plugin)
+  }
+
   /** `log` as an op. */
   readonly op: OpImplementation = (payload, { plugin, endpoint }) => {
     // A line is bounded by the guest; from a process that lies it is cut before it is parsed.

@@ -19,6 +19,8 @@ export class CallTree {
   readonly deadlineMs: number
   /** Whoever waits for the root is told how far it is. */
   readonly onProgress: ((progress: Progress) => void) | undefined
+  /** How old the data are that kept answers brought into it: when they were read, and how far the log had been. */
+  readonly asOf = { ms: Number.POSITIVE_INFINITY, position: Number.POSITIVE_INFINITY }
   readonly #quota: Quota
   readonly #shares = new Map<string, Share>()
   #cpuMs = 0
@@ -130,15 +132,18 @@ export class CallAccount {
   readonly #tree: CallTree
   readonly #plugin: string
   readonly #treeCpuMsBefore: number
+  readonly #onCpu: (cpuMs: number) => void
   cpuMs = 0
   ops = 0
   bytes = 0
   /** The limit that the tree broke while this call ran, be it by others. */
   overdrawn: LyceumError | undefined
 
-  constructor(tree: CallTree, plugin: string) {
+  /** @param onCpu told of CPU time as soon as it is known */
+  constructor(tree: CallTree, plugin: string, onCpu: (cpuMs: number) => void) {
     this.#tree = tree
     this.#plugin = plugin
+    this.#onCpu = onCpu
     this.#treeCpuMsBefore = tree.cpuMs
   }
 
@@ -150,8 +155,10 @@ export class CallAccount {
   /** Takes down how much CPU time the call has used from its start until now. */
   usedCpu(cpuMs: number): void {
     if (cpuMs <= this.cpuMs) return
-    this.#tree.chargeCpu(this.#plugin, cpuMs - this.cpuMs)
+    const more = cpuMs - this.cpuMs
     this.cpuMs = cpuMs
+    this.#tree.chargeCpu(this.#plugin, more)
+    this.#onCpu(more)
   }
 
   /** @throws {LyceumError} `over_ops`, `over_bytes`; the call then fails whatever it makes of that */

@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import type { Logger } from 'pino'
 import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
-import type { EndedFailure, Invoker } from './invoker.ts'
+import { type EndedFailure, type Invoker, retryAfterMs } from './invoker.ts'
 import { runWriting } from './run-writing.ts'
 
 export interface CronServices {
@@ -143,11 +143,14 @@ export class CronJobs {
       }
     }
     if (failure === undefined) return
-    if (!failure.passing) onFailure(plugin, endpoint.name, failure)
-    else if (retries > 0)
+    const throttledMs = retryAfterMs(failure)
+    if (!failure.passing || retries === 0) onFailure(plugin, endpoint.name, failure)
+    else
       setTimeout(() => {
         const current = this.#jobs.get(plugin.id)?.some((known) => known.job === job)
-        if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, retries - 1))
-      }, RETRY_MS).unref()
+        // Whoever waits for CPU time has tried nothing yet.
+        const left = throttledMs === undefined ? retries - 1 : retries
+        if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, left))
+      }, throttledMs ?? RETRY_MS).unref()
   }
 }

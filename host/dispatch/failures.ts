@@ -1,5 +1,7 @@
+import type { ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { BATCH_EVENTS } from './batch.ts'
+import { awaitsOthers } from './invoker.ts'
 
 /** Times that an event may fail alone before it becomes a dead letter. */
 const MOST_ATTEMPTS = 3
@@ -10,11 +12,16 @@ const ATTEMPT_PAUSE_MS = 10
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
 /** Failures before anything was committed: the cursor is where it was. */
-const STILL_CERTAIN: ReadonlySet<string> = new Set(['over_concurrency', 'over_wall', 'sandbox_lost'])
+const STILL_CERTAIN: ReadonlySet<string> = new Set([
+  'over_concurrency',
+  'over_cpu_rate',
+  'over_wall',
+  'sandbox_lost',
+])
 
 /** Whether a cursor is where it was after a failure that says nothing about the plugin. */
-export function leavesCursor(code: string): boolean {
-  return STILL_CERTAIN.has(code)
+export function leavesCursor(code: ErrorCode): boolean {
+  return STILL_CERTAIN.has(code) || awaitsOthers(code)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { setImmediate as yieldTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { LyceumError } from '../errors.ts'
+import { type ErrorCode, LyceumError } from '../errors.ts'
 import type { CompiledFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
 import { LIMITS } from '../limits.ts'
@@ -10,7 +10,7 @@ import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.t
 import { HandlerProperties, logFilterOf } from './enrich/handler-properties.ts'
 import type { Held, Properties } from './enrich/properties.ts'
 import { Failures, leavesCursor } from './failures.ts'
-import type { EndedFailure, Invoker } from './invoker.ts'
+import { awaitsOthers, type EndedFailure, type Invoker, retryAfterMs } from './invoker.ts'
 import type { LogWindow } from './log-window.ts'
 import { runWriting } from './run-writing.ts'
 import { Sleeper } from './sleeper.ts'
@@ -36,8 +36,22 @@ export interface FeedStatus {
   readonly endpoint: string
   readonly mode: string
   readonly cursor: number
-  /** `waiting` is for a derived property, until the plugin that provides it may run. */
-  readonly state: 'starting' | 'idle' | 'running' | 'retrying' | 'waiting' | 'stopped' | 'halted'
+  /**
+   * `throttled` and `full` wait for a quota: by themselves, or until an admin raises it. `waiting` waits for
+   * another plugin that it asks, or that provides a derived property, until that may run.
+   */
+  readonly state:
+    | 'starting'
+    | 'idle'
+    | 'running'
+    | 'retrying'
+    | 'throttled'
+    | 'full'
+    | 'waiting'
+    | 'stopped'
+    | 'halted'
+  /** Where it is throttled: until when, in ms since the epoch. */
+  readonly untilMs?: number
   readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | undefined
 }
 
@@ -49,6 +63,10 @@ const DEPTH = 2
  */
 export const IDLE_MOVE_ROWS = 20_000
 const EMPTY = Buffer.alloc(0)
+/** What keeps a handler waiting is told to its author at most this often. */
+const TELL_WAIT_MS = 60_000
+/** Failures that last until there is room again. */
+const FULL: ReadonlySet<string> = new Set(['database_full', 'files_full'])
 
 type BatchEnd = { readonly failure: EndedFailure | undefined }
 
@@ -77,6 +95,8 @@ export class HandlerFeed {
   readonly #sleeper = new Sleeper()
   #state: FeedStatus['state'] = 'starting'
   #lastError: FeedStatus['lastError']
+  #untilMs: number | undefined
+  #toldWaitMs = Number.NEGATIVE_INFINITY
   #stopping = false
   /** It failed on event after event, and stands still until somebody wants it to try again. */
   #halted = false
@@ -105,6 +125,7 @@ export class HandlerFeed {
       mode: this.endpoint.options.mode,
       cursor: this.idle ? this.#position : this.#cursor,
       state: this.#state,
+      ...(this.#state === 'throttled' && this.#untilMs !== undefined && { untilMs: this.#untilMs }),
       lastError: this.#lastError,
     }
   }
@@ -436,18 +457,31 @@ export class HandlerFeed {
 
   /** Waits before the next try, longer each time. */
   async #pause(error: unknown): Promise<void> {
-    this.#note(error)
-    this.#state = 'retrying'
-    await this.#sleeper.sleep(this.#failures.passingMs())
+    const { code, message } = this.#note(error)
+    const throttledMs = retryAfterMs({ code, details: (error as Partial<EndedFailure>).details })
+    this.#state = throttledMs !== undefined ? 'throttled' : waitsFor(code)
+    if (this.#state !== 'retrying') this.#tellWait(code, message)
+    if (this.#state === 'waiting') this.#tellWaiters()
+    if (throttledMs !== undefined) this.#untilMs = Date.now() + throttledMs
+    await this.#sleeper.sleep(throttledMs ?? this.#failures.passingMs())
   }
 
-  #note(error: unknown): void {
+  #tellWait(code: ErrorCode, message: string): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#toldWaitMs < TELL_WAIT_MS) return
+    this.#toldWaitMs = nowMs
+    const told = { code, message, stack: undefined, details: undefined, passing: true, struck: false }
+    this.#services.onFailure(this.plugin, this.endpoint.name, told)
+  }
+
+  #note(error: unknown): { readonly code: ErrorCode; readonly message: string } {
     const { code = 'internal', message = 'The host failed at this.' } = error as Partial<EndedFailure>
     this.#lastError = { code, message, atMs: Date.now() }
     this.#services.logger.debug(
       { plugin: this.plugin.id, endpoint: this.endpoint.name, code, message },
       'batch failed',
     )
+    return { code, message }
   }
 
   #tellWaiters(): void {
@@ -456,4 +490,9 @@ export class HandlerFeed {
     this.#waiters = []
     for (const tell of waiters) tell()
   }
+}
+
+function waitsFor(code: ErrorCode): 'full' | 'waiting' | 'retrying' {
+  if (FULL.has(code)) return 'full'
+  return awaitsOthers(code) ? 'waiting' : 'retrying'
 }

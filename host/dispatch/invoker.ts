@@ -5,7 +5,9 @@ import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
 import type { CallContext, OpContext, OpTable } from '../capabilities/capability.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
 import type { Conduct } from '../registry/conduct.ts'
+import type { ActivePlugin } from '../registry/plugin.ts'
 import { CallAccount } from './call-tree.ts'
+import { CpuRates } from './cpu-rates.ts'
 import { Endings } from './endings.ts'
 
 /** One call of one endpoint, ready to run. */
@@ -15,6 +17,7 @@ export interface Invocation {
   readonly input: string | Buffer
   readonly eachEvent: boolean
   readonly plainJson: boolean
+  readonly bothForms?: boolean | undefined
   readonly traceWrites: boolean
 }
 
@@ -41,19 +44,41 @@ export interface EndedFailure {
   readonly struck: boolean
 }
 
+/** Refusals of a plugin that somebody has to let run again: it was asked too early, not wrongly. */
+const AWAITING: ReadonlySet<ErrorCode> = new Set([
+  'plugin_pending',
+  'plugin_paused',
+  'plugin_quarantined',
+  'name_unresolved',
+])
 /** Failures that lie with the host and the machine, not with what was called. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
+  ...AWAITING,
   'sandbox_lost',
   'store_lost',
+  'store_busy',
   'cursor_lost',
   'shutting_down',
   'disk_full',
   'database_full',
+  'files_full',
   'data_damaged',
   'over_concurrency',
   'property_unavailable',
+  'over_cpu_rate',
   'internal',
 ])
+/** How long to wait where a plugin has used too much CPU time; undefined for any other failure. */
+export function retryAfterMs({ code, details }: Pick<EndedFailure, 'code' | 'details'>): number | undefined {
+  const waitMs = details?.retryAfterMs
+  return code === 'over_cpu_rate' && typeof waitMs === 'number' ? waitMs : undefined
+}
+
+/** Whether a failure lasts until a person does something about another plugin. */
+export function awaitsOthers(code: ErrorCode): boolean {
+  return AWAITING.has(code)
+}
+
 /** Whether a failure says nothing about what was called, so that it is tried again. */
 export function isPassing(code: ErrorCode): boolean {
   return PASSING.has(code)
@@ -75,15 +100,23 @@ export class Invoker {
   readonly #supervisor: Supervisor
   readonly #conduct: Conduct
   readonly #ops: OpTable
+  readonly #rates: CpuRates
   readonly #nowMs: () => number
   readonly #underWay = new Map<string, number>()
 
   /** @param nowMs the time that plugins see, in ms since the epoch; tests set it */
-  constructor(supervisor: Supervisor, conduct: Conduct, ops: OpTable, nowMs: () => number = Date.now) {
+  constructor(
+    supervisor: Supervisor,
+    conduct: Conduct,
+    ops: OpTable,
+    rates: CpuRates = new CpuRates(),
+    nowMs: () => number = Date.now,
+  ) {
     this.#nowMs = nowMs
     this.#supervisor = supervisor
     this.#conduct = conduct
     this.#ops = ops
+    this.#rates = rates
   }
 
   /** Calls from outside that are under way of a plugin. */
@@ -99,6 +132,8 @@ export class Invoker {
     const underWay = this.underWay(plugin.id)
     if (places > 0 && underWay >= plugin.quota.concurrentCalls)
       return failed('over_concurrency', `${plugin.id} has ${underWay} calls under way, which is its quota.`)
+    const waitMs = this.#rates.waitMs(plugin.id, plugin.quota.cpuMsPerMinute)
+    if (waitMs > 0) return failedWith(overCpuRate(plugin, waitMs))
     let budget: Budget
     try {
       budget = tree.budget(plugin.quota)
@@ -106,7 +141,10 @@ export class Invoker {
       return failedWith(error)
     }
     this.#underWay.set(plugin.id, underWay + places)
-    const account = new CallAccount(tree, plugin.id)
+    const account = new CallAccount(tree, plugin.id, (cpuMs) => {
+      this.#rates.charge(plugin.id, cpuMs)
+      plugin.usage.cpuMs += cpuMs
+    })
     const endings = new Endings()
     const context: OpContext = {
       ...invocation.context,
@@ -127,6 +165,7 @@ export class Invoker {
             nowMs: this.#nowMs(),
             eachEvent: invocation.eachEvent,
             plainJson: invocation.plainJson,
+            bothForms: invocation.bothForms,
             traceWrites: invocation.traceWrites,
           },
           onOp: (op) => {
@@ -145,7 +184,6 @@ export class Invoker {
       else this.#underWay.delete(plugin.id)
       const { usage } = plugin
       usage.calls += 1
-      usage.cpuMs += account.cpuMs
       usage.ops += account.ops
       usage.bytes += account.bytes
     }
@@ -191,6 +229,8 @@ export class Invoker {
     try {
       account.usedOps(1, op.payload.length)
       checkGrant(op, context)
+      if (performance.now() > context.deadlineMs)
+        throw new LyceumError('over_wall', 'The time of this call is over.')
       const answer = await this.#ops[op.name](op.payload, context)
       if (OPS[op.name].replies) account.usedOps(0, payloadBytes(answer))
       if (account.askedCpuMs > 0) op.spent(account.askedCpuMs)
@@ -251,6 +291,14 @@ function passingFailure(error: LyceumError): EndedFailure {
     passing: true,
     struck: false,
   }
+}
+
+function overCpuRate({ id, quota }: ActivePlugin, waitMs: number): LyceumError {
+  return new LyceumError(
+    'over_cpu_rate',
+    `${id} has used the ${quota.cpuMsPerMinute} ms of CPU time that it may use in a minute, and goes on in ${Math.ceil(waitMs / 1_000)} s. It can do less per event or call, or an admin can raise cpuMsPerMinute.`,
+    { retryAfterMs: waitMs },
+  )
 }
 
 function failed(code: ErrorCode, message: string): Ended {

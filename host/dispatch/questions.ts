@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { encode } from '@lyceum/sdk/ejson'
 import { authorise, authorisePlugin } from '../auth/dimensions.ts'
 import type { Caller } from '../auth/tokens.ts'
+import { type Answers, type CacheUse, notCached } from '../cache/answers.ts'
 import type { CallContext } from '../capabilities/capability.ts'
+import type { PluginAnswer } from '../capabilities/plugins.ts'
 import type { Progress } from '../capabilities/progress.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -10,9 +12,11 @@ import { DIMENSIONS, didYouMean } from '../registry/manifest-names.ts'
 import { parseParams } from '../registry/params.ts'
 import type { ActivePlugin, Endpoint, ReadingEndpoint } from '../registry/plugin.ts'
 import type { Plugins } from '../registry/plugins.ts'
+import { IDENTITIES } from '../registry/version.ts'
 import { BrokenLimits } from './broken-limits.ts'
 import { CallTree } from './call-tree.ts'
-import type { EndedFailure, Invoker } from './invoker.ts'
+import { refuseCircle } from './circle.ts'
+import { awaitsOthers, type EndedFailure, type Invocation, type Invoker, retryAfterMs } from './invoker.ts'
 
 /** Names and values that a request gave: dimensions and parameters. */
 export type Asked = Iterable<readonly [string, unknown]>
@@ -27,11 +31,23 @@ export interface Answer {
   readonly plugin: string
   readonly version: string
   readonly endpoint: ReadingEndpoint
+  /** How far the plugin had read the log, at least. */
+  readonly position: number
+  /** How old the data are, where an answer that is kept was given, or went into this one. */
+  readonly ageMs: number | undefined
+}
+
+export interface AnswerOptions {
+  readonly onProgress?: (progress: Progress) => void
+  readonly use?: CacheUse
 }
 
 export interface QuestionsServices {
   readonly plugins: Plugins
   readonly invoker: Invoker
+  readonly answers: Answers
+  /** How far in the log the results of a plugin reach. */
+  readonly positionOf: (plugin: string) => number
   /** How many processes a plugin took down for certain. */
   readonly lossesOf: (plugin: string) => number
   /** An error that is laid to the plugin, for its author. */
@@ -39,6 +55,8 @@ export interface QuestionsServices {
 }
 
 const FIRST_RETRY_MS = 20
+/** Whoever asks a plugin that is throttled waits at most this long; else they are told when to come back. */
+const MOST_THROTTLED_MS = 1_000
 
 /** Answers views and queries: for people, and for plugins that ask other plugins. */
 export class Questions {
@@ -84,66 +102,95 @@ export class Questions {
     name: string,
     asked: Asked,
     caller: Caller,
-    onProgress?: (progress: Progress) => void,
+    { onProgress, use = 'any' }: AnswerOptions = {},
   ): Promise<Answer> {
     const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
-    const context = {
-      plugin,
+    const tree = new CallTree(plugin.quota, onProgress)
+    const context = { plugin, endpoint, caller, transaction: undefined, tree, depth: 0 }
+    // Before it is asked: what is committed meanwhile may be in the answer or not.
+    const position = this.#services.positionOf(plugin.id)
+    const result = await this.#given(context, named, true, use)
+    return {
+      result,
+      plugin: plugin.id,
+      version: plugin.version,
       endpoint,
-      caller,
-      transaction: undefined,
-      tree: new CallTree(plugin.quota, onProgress),
-      depth: 0,
+      position: Math.min(position, tree.asOf.position),
+      ageMs: Number.isFinite(tree.asOf.ms) ? this.#services.answers.ageMs(tree.asOf.ms) : undefined,
     }
-    this.#brokenLimits.check(plugin, endpoint, caller)
-    const result = await this.#run(context, named, true)
-    return { result, plugin: plugin.id, version: plugin.version, endpoint }
   }
 
-  /** Answers a plugin, as the same caller and on the budget of the same tree of calls. Resolves with EJSON. */
+  /** Answers a plugin, as the same caller and on the budget of the same tree of calls. */
   async ask(
     pluginId: string,
     name: string,
     args: Readonly<Record<string, unknown>>,
     asking: CallContext,
-  ): Promise<Buffer> {
+    use: CacheUse = 'any',
+  ): Promise<PluginAnswer> {
     const depth = asking.depth + 1
     asking.tree.enter(depth)
     const plugin = this.#services.plugins.get(pluginId)
-    const endpoint = endpointOf(plugin, 'query', name)
-    const named = namedFor(endpoint, Object.entries(args), asking.caller)
-    const context = {
-      plugin,
-      endpoint,
-      caller: asking.caller,
-      transaction: undefined,
-      tree: asking.tree,
-      depth,
+    const endpoint = endpointOf(plugin, 'query or view', name)
+    const { caller, tree } = asking
+    const named = namedFor(endpoint, Object.entries(args), caller, asking)
+    const context = { plugin, endpoint, caller, transaction: undefined, tree, depth, asking, named }
+    refuseCircle(context)
+    const result = await tree.inTurn(depth, () => this.#given(context, named, false, use))
+    return { result, plugin: plugin.id, kind: endpoint.kind, title: endpoint.title }
+  }
+
+  /** Forgets the answers of a query that are kept. */
+  clear(plugin: ActivePlugin, query: string): void {
+    this.#services.answers.clear(plugin, endpointOf(plugin, 'query', query).name)
+  }
+
+  /** Gives an answer that is kept, or asks. */
+  async #given(context: CallContext, named: Named, plainJson: boolean, use: CacheUse): Promise<Buffer> {
+    const { plugin, endpoint } = context
+    const text = encode({ ...named })
+    const cacheSeconds = endpoint.kind === 'query' ? endpoint.options.cacheSeconds : undefined
+    if (cacheSeconds === undefined) {
+      if (use === 'only') throw notCached(plugin, endpoint.name)
+      return this.#run(context, text, { plainJson })
     }
-    return asking.tree.inTurn(depth, () => this.#run(context, named, false))
+    const question = { context, named: text, cacheSeconds }
+    const compute = () => this.#run(context, text, { plainJson, bothForms: true })
+    const { plain, typed } = await this.#services.answers.give(question, use, compute)
+    return plainJson ? plain : typed
   }
 
   /** Runs until it succeeds, fails for a reason of its own, or the time is over. */
-  async #run(context: CallContext, named: Named, plainJson: boolean): Promise<Buffer> {
-    const input = `{"named":${JSON.stringify(encode({ ...named }))},"plugins":${JSON.stringify(context.endpoint.plugins)}}`
+  async #run(
+    context: CallContext,
+    named: string,
+    form: Pick<Invocation, 'plainJson' | 'bothForms'>,
+  ): Promise<Buffer> {
+    const { plugin, endpoint, caller, depth } = context
+    if (caller !== undefined && depth === 0) this.#brokenLimits.check(plugin, endpoint, caller)
+    const input = `{"named":${JSON.stringify(named)},"plugins":${JSON.stringify(endpoint.plugins)}}`
     const lossesBefore = this.#services.lossesOf(context.plugin.id)
     let lost = 0
-    for (let waitMs = FIRST_RETRY_MS; ; waitMs *= 2) {
+    for (let backOffMs = FIRST_RETRY_MS; ; backOffMs *= 2) {
       const { result, failure } = await this.#services.invoker.run({
         context,
         input,
         eachEvent: false,
-        plainJson,
+        ...form,
         traceWrites: false,
       })
       if (failure === undefined) return result
       if (failure.code === 'sandbox_lost') lost += 1
       const tookDown = this.#services.lossesOf(context.plugin.id) > lossesBefore
       if (failure.struck || tookDown) this.#blame(context)
+      const throttledMs = retryAfterMs(failure) ?? 0
+      const waitMs = Math.max(backOffMs, throttledMs)
       const again =
         failure.passing &&
+        throttledMs <= MOST_THROTTLED_MS &&
         failure.code !== 'over_concurrency' &&
         failure.code !== 'disk_full' &&
+        !awaitsOthers(failure.code) &&
         // Whom others cost their sandbox asks again until the deadline; whoever ends it alone does not.
         !(tookDown && lost > LIMITS.lostSandboxRetries)
       if (!again || performance.now() + waitMs > context.tree.deadlineMs) {
@@ -160,12 +207,15 @@ export class Questions {
   }
 }
 
-function endpointOf(plugin: ActivePlugin, kind: 'view' | 'query', name: string): ReadingEndpoint {
+/** What is looked for: people ask for either; plugins for both, and learn what it is from the answer. */
+type Wanted = 'view' | 'query' | 'query or view'
+
+function endpointOf(plugin: ActivePlugin, kind: Wanted, name: string): ReadingEndpoint {
+  const fits = (known: Endpoint): known is ReadingEndpoint =>
+    isReading(known) && (kind === 'query or view' || known.kind === kind)
   const endpoint = plugin.endpoints.get(name)
-  if (endpoint !== undefined && isReading(endpoint) && endpoint.kind === kind) return endpoint
-  const names = [...plugin.endpoints.values()]
-    .filter((known) => known.kind === kind)
-    .map((known) => known.name)
+  if (endpoint !== undefined && fits(endpoint)) return endpoint
+  const names = [...plugin.endpoints.values()].filter(fits).map((known) => known.name)
   const offer = names.length > 0 ? ` It has: ${names.join(', ')}.` : ''
   throw new LyceumError(
     'endpoint_unknown',
@@ -182,6 +232,7 @@ function namedFor(
   endpoint: ReadingEndpoint,
   asked: readonly (readonly [string, unknown])[],
   caller: Caller | undefined,
+  asking?: CallContext,
 ): Named {
   const given = new Map(asked)
   const named: Record<string, unknown> = Object.create(null)
@@ -202,7 +253,7 @@ function namedFor(
           parameter: dimension,
         },
       )
-  const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller)
+  const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller, asking)
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
     if (value === undefined)
@@ -218,23 +269,40 @@ function namedFor(
   return named
 }
 
-/** Whose data is shown. A job has no caller: it may ask about courses, never about single people. */
+/**
+ * Whose data is shown. A job has no caller: it may ask about courses, and about people only where an admin lets it.
+ * Whoever it asks may pass on the person that it was asked about, and name no other.
+ */
 function scopeOf(
   endpoint: ReadingEndpoint,
   asked: { readonly user?: string | undefined; readonly course?: string | undefined },
   caller: Caller | undefined,
+  asking: CallContext | undefined,
 ): { readonly user?: string; readonly course?: string } {
   const known = {
     ...(asked.user !== undefined && { user: asked.user }),
     ...(asked.course !== undefined && { course: asked.course }),
   }
   if (caller !== undefined) return authorise(caller, known, endpoint.dimensions)
-  if (endpoint.dimensions.includes('user') || endpoint.facilities.includes('viewer'))
+  if (endpoint.facilities.includes('viewer'))
     throw new LyceumError(
       'op_denied',
-      `${endpoint.name} is about one person, and a handler or job has nobody who asks.`,
+      `${endpoint.name} wants to know who asks, and a handler or job has nobody who does.`,
+    )
+  if (endpoint.dimensions.includes('user') && !mayName(asking, known.user))
+    throw new LyceumError(
+      'op_denied',
+      `${endpoint.name} is about one person, and a handler or job has nobody who asks. Give the handler asUsers: true in its options, which an admin has to approve, and name the user.`,
     )
   return known
+}
+
+function mayName(asking: CallContext | undefined, user: string | undefined): boolean {
+  if (asking === undefined) return false
+  const { endpoint, plugin, named } = asking
+  if (endpoint.kind === 'onEvent' || endpoint.kind === 'cron')
+    return endpoint.options.asUsers === true && plugin.granted.includes(IDENTITIES)
+  return user !== undefined && named?.user === user
 }
 
 function refusal(context: CallContext, failure: EndedFailure): LyceumError {
@@ -243,6 +311,7 @@ function refusal(context: CallContext, failure: EndedFailure): LyceumError {
     plugin: plugin.id,
     version: plugin.version,
     endpoint: endpoint.name,
+    ...(retryAfterMs(failure) !== undefined && { retryAfterMs: retryAfterMs(failure) }),
     ...(failure.stack !== undefined && { stack: failure.stack }),
   })
 }

@@ -1,30 +1,12 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
-import { QUOTA_DEFAULTS, type Quota, quotaSchema } from '../limits.ts'
-import { dataFailure, isCut } from '../storage/data-failure.ts'
+import type { Quota } from '../limits.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
-
-/** The steps from one version of the file to the next. Steps are only ever added. */
-const MIGRATIONS = [
-  `CREATE TABLE plugins (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, active_version TEXT, activation INTEGER NOT NULL DEFAULT 0,
-    quota TEXT NOT NULL DEFAULT '{}', granted TEXT NOT NULL DEFAULT '[]',
-    paused INTEGER NOT NULL DEFAULT 0, quarantined TEXT
-  ) STRICT;
-  CREATE TABLE versions (
-    plugin TEXT NOT NULL REFERENCES plugins (id), version TEXT NOT NULL, hash TEXT NOT NULL,
-    title TEXT NOT NULL, description TEXT NOT NULL, endpoints TEXT NOT NULL,
-    bundle BLOB NOT NULL, source_map TEXT NOT NULL, published_ms INTEGER NOT NULL, published_by TEXT NOT NULL,
-    PRIMARY KEY (plugin, version)
-  ) STRICT;`,
-  `CREATE TABLE beginnings (
-    plugin TEXT NOT NULL REFERENCES plugins (id), endpoint TEXT NOT NULL, seq INTEGER NOT NULL,
-    PRIMARY KEY (plugin, endpoint)
-  ) STRICT, WITHOUT ROWID;`,
-  // What was granted were other plugins only, by their names.
-  `UPDATE plugins SET granted = (SELECT json_group_array('plugins.' || value) FROM json_each(granted));`,
-]
+import { NameTable } from './name-table.ts'
+import { DEFAULT_QUOTA_RULES, effectiveQuota, type QuotaRules, StoredQuota } from './quota-rules.ts'
+import { openRegistry } from './registry-file.ts'
+import { UsageHours } from './usage-hours.ts'
 
 const StoredEndpoint = z.object({
   name: z.string(),
@@ -32,6 +14,8 @@ const StoredEndpoint = z.object({
   facilities: z.array(z.string()),
   dimensions: z.array(z.enum(DIMENSIONS)),
   plugins: z.array(z.string()),
+  /** Versions of before there were replicas have none. */
+  replicas: z.array(z.string()).default([]),
   description: z.string(),
   /** As the scratch load reported them; parsed again when the version is activated. */
   options: z.unknown(),
@@ -45,10 +29,17 @@ export interface PluginRow {
   readonly owner: string
   readonly activeVersion: string | undefined
   readonly activation: number
+  /** What holds: what an admin set, or the default, and never more than the ceiling. */
   readonly quota: Quota
+  /** What an admin set, as it was set. */
+  readonly quotaSet: StoredQuota
   readonly granted: readonly string[]
   readonly paused: boolean
+  /** Why the host paused it; undefined where a person did. */
+  readonly pausedFor: string | undefined
   readonly quarantined: string | undefined
+  /** It is not installed any more: its data are kept for whoever owns it, or are just being deleted. */
+  readonly removed: 'keep' | 'delete' | undefined
 }
 
 /** A version as the catalogue keeps it, without its code. */
@@ -61,6 +52,8 @@ export interface VersionRow {
   readonly endpoints: readonly StoredEndpoint[]
   readonly publishedMs: number
   readonly publishedBy: string
+  /** Why an admin denied what it asks for, where one did. */
+  readonly denied?: string | undefined
 }
 
 export interface VersionCode {
@@ -71,6 +64,11 @@ export interface VersionCode {
 /** Plugins and their versions, kept in one SQLite file. It is small, and only the host writes it. */
 export class Catalogue {
   readonly #db: DatabaseSync
+  readonly #rules: QuotaRules
+  /** What plugins have used, hour by hour. */
+  readonly usage: UsageHours
+  /** The common names of queries. */
+  readonly names: NameTable
   /** What was read before: whether a plugin may run is asked for every call and every batch. */
   readonly #known = new Map<string, PluginRow>()
   // Prepared once: a start with many plugins would leave thousands of statements behind.
@@ -79,8 +77,11 @@ export class Catalogue {
   readonly #findCode: StatementSync
   readonly #findBeginnings: StatementSync
 
-  constructor(path: string) {
-    this.#db = open(path)
+  constructor(path: string, rules: QuotaRules = DEFAULT_QUOTA_RULES) {
+    this.#db = openRegistry(path)
+    this.#rules = rules
+    this.usage = new UsageHours(this.#db)
+    this.names = new NameTable(this.#db)
     this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
     this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
     this.#findCode = this.#db.prepare(
@@ -90,7 +91,10 @@ export class Catalogue {
   }
 
   plugins(): PluginRow[] {
-    return this.#db.prepare('SELECT * FROM plugins ORDER BY id').all().map(pluginOf)
+    return this.#db
+      .prepare('SELECT * FROM plugins ORDER BY id')
+      .all()
+      .map((row) => pluginOf(row, this.#rules))
   }
 
   plugin(id: string): PluginRow | undefined {
@@ -98,7 +102,7 @@ export class Catalogue {
     if (known !== undefined) return known
     const row = this.#findPlugin.get(id)
     if (row === undefined) return undefined
-    const plugin = pluginOf(row)
+    const plugin = pluginOf(row, this.#rules)
     this.#known.set(id, plugin)
     return plugin
   }
@@ -123,14 +127,26 @@ export class Catalogue {
     return { bundle: Buffer.from(row.bundle), sourceMap: String(row.source_map) }
   }
 
-  /** Adds a version, and its plugin where it is the first. */
+  /**
+   * Adds a version, and its plugin where it is the first.
+   * @throws {LyceumError} package_invalid where a new plugin would be called like a common name
+   */
   addVersion(owner: string, version: VersionRow, code: VersionCode): void {
+    if (this.plugin(version.plugin) === undefined && this.names.get(version.plugin) !== undefined)
+      throw new LyceumError(
+        'package_invalid',
+        `"${version.plugin}" is a common name of queries here. Choose another "name" in package.json.`,
+      )
+    this.#known.delete(version.plugin)
     this.#transaction(() => {
       this.#db
-        .prepare('INSERT INTO plugins (id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING')
+        .prepare('INSERT INTO plugins (id, owner) VALUES (?, ?) ON CONFLICT DO UPDATE SET removed = NULL')
         .run(version.plugin, owner)
       this.#db
-        .prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+        .prepare(
+          `INSERT INTO versions (plugin, version, hash, title, description, endpoints, bundle, source_map,
+           published_ms, published_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
         .run(
           version.plugin,
           version.version,
@@ -149,8 +165,16 @@ export class Catalogue {
   /**
    * Makes a version the active one.
    * @param begins after which event of the log each handler begins; those that began before keep where they did
+   * @param names common names of its queries: those that nobody has are its own from now on
+   * @throws {LyceumError} options_refused where a common name is called like a plugin
    */
-  activate(plugin: string, version: string, begins: ReadonlyMap<string, number> = new Map()): void {
+  activate(
+    plugin: string,
+    version: string,
+    begins: ReadonlyMap<string, number> = new Map(),
+    names: readonly string[] = [],
+  ): void {
+    for (const name of names) this.refuseName(name)
     this.#known.delete(plugin)
     this.#transaction(() => {
       this.#db
@@ -160,7 +184,18 @@ export class Catalogue {
         this.#db
           .prepare('INSERT INTO beginnings VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
           .run(plugin, endpoint, seq)
+      this.names.claim(plugin, names)
     })
+    if (names.length > 0) this.names.read()
+  }
+
+  /** @throws {LyceumError} options_refused where a common name is called like a plugin */
+  refuseName(name: string): void {
+    if (this.plugin(name) === undefined) return
+    throw new LyceumError(
+      'options_refused',
+      `There is a plugin "${name}", so no query can have that as a common name. Choose another in names: [ … ].`,
+    )
   }
 
   /** After which event of the log each handler of a plugin began. */
@@ -169,9 +204,12 @@ export class Catalogue {
     return new Map(rows.map(({ endpoint, seq }) => [String(endpoint), Number(seq)]))
   }
 
-  setPaused(plugin: string, paused: boolean): void {
+  /** @param reason why, where the host does it and not a person */
+  setPaused(plugin: string, paused: boolean, reason?: string): void {
     this.#known.delete(plugin)
-    this.#db.prepare('UPDATE plugins SET paused = ? WHERE id = ?').run(paused ? 1 : 0, plugin)
+    this.#db
+      .prepare('UPDATE plugins SET paused = ?, paused_for = ? WHERE id = ?')
+      .run(paused ? 1 : 0, reason ?? null, plugin)
   }
 
   setQuarantined(plugin: string, reason: string | undefined): void {
@@ -184,14 +222,44 @@ export class Catalogue {
     this.#db.prepare('UPDATE plugins SET granted = ? WHERE id = ?').run(JSON.stringify(granted), plugin)
   }
 
-  setQuota(plugin: string, quota: Quota): void {
-    this.#known.delete(plugin)
-    const changed = Object.entries(quota).filter(
-      ([name, value]) => QUOTA_DEFAULTS[name as keyof Quota] !== value,
-    )
+  /** Keeps why an admin denied what a version asks for, or forgets it. */
+  setDenied(plugin: string, version: string, reason: string | undefined): void {
     this.#db
-      .prepare('UPDATE plugins SET quota = ? WHERE id = ?')
-      .run(JSON.stringify(Object.fromEntries(changed)), plugin)
+      .prepare('UPDATE versions SET denied = ? WHERE plugin = ? AND version = ?')
+      .run(reason ?? null, plugin, version)
+  }
+
+  /** Keeps what an admin set; what is not in it has its default. */
+  setQuota(plugin: string, quota: StoredQuota): void {
+    this.#known.delete(plugin)
+    this.#db.prepare('UPDATE plugins SET quota = ? WHERE id = ?').run(JSON.stringify(quota), plugin)
+  }
+
+  /**
+   * Takes the versions and approvals of a plugin away. What is left says whose its data are, or that they are
+   * still to be deleted.
+   */
+  remove(plugin: string, data: 'keep' | 'delete'): void {
+    this.#known.delete(plugin)
+    this.#transaction(() => {
+      this.#db.prepare('DELETE FROM versions WHERE plugin = ?').run(plugin)
+      this.#db
+        .prepare(
+          `UPDATE plugins SET removed = ?, active_version = NULL, granted = '[]', paused = 0, paused_for = NULL,
+           quarantined = NULL WHERE id = ?`,
+        )
+        .run(data, plugin)
+    })
+  }
+
+  /** Forgets a plugin for good, once its data are gone. */
+  forget(plugin: string): void {
+    this.#known.delete(plugin)
+    this.#transaction(() => {
+      this.#db.prepare('DELETE FROM beginnings WHERE plugin = ?').run(plugin)
+      this.#db.prepare('DELETE FROM plugins WHERE id = ?').run(plugin)
+    })
+    this.usage.forget(plugin)
   }
 
   close(): void {
@@ -210,53 +278,23 @@ export class Catalogue {
   }
 }
 
-/** @throws {LyceumError} data_damaged, data_newer */
-function open(path: string): DatabaseSync {
-  const db = new DatabaseSync(path)
-  try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;')
-    if (isCut(db, path)) throw damaged()
-    migrate(db, path)
-    return db
-  } catch (error) {
-    db.close()
-    throw dataFailure(error) === 'damaged' ? damaged() : error
-  }
-}
-
-function damaged(): LyceumError {
-  return new LyceumError(
-    'data_damaged',
-    'registry.db, which holds the plugins and their versions, is damaged. Restore it from a backup, or delete it and publish the plugins again: their data stay.',
-  )
-}
-
-function migrate(db: DatabaseSync, path: string): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
-  if (version === MIGRATIONS.length) return
-  if (version > MIGRATIONS.length)
-    throw new LyceumError(
-      'data_newer',
-      'registry.db was written by a newer Lyceum. Start that one, or use another data folder.',
-    )
-  if (version > 0) db.prepare('VACUUM INTO ?').run(`${path}.v${version}-${Date.now()}`)
-  const steps = MIGRATIONS.slice(version).join('\n')
-  db.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`)
-}
-
 const VERSION_COLUMNS =
-  'SELECT plugin, version, hash, title, description, endpoints, published_ms, published_by FROM versions'
+  'SELECT plugin, version, hash, title, description, endpoints, published_ms, published_by, denied FROM versions'
 
-function pluginOf(row: Readonly<Record<string, unknown>>): PluginRow {
+function pluginOf(row: Readonly<Record<string, unknown>>, rules: QuotaRules): PluginRow {
+  const quotaSet = StoredQuota.parse(JSON.parse(String(row.quota)))
   return {
     id: String(row.id),
     owner: String(row.owner),
-    activeVersion: row.active_version === null ? undefined : String(row.active_version),
+    activeVersion: textOf(row.active_version),
     activation: Number(row.activation),
-    quota: { ...QUOTA_DEFAULTS, ...quotaSchema.parse(JSON.parse(String(row.quota))) },
+    quota: effectiveQuota(quotaSet, rules),
+    quotaSet,
     granted: z.array(z.string()).parse(JSON.parse(String(row.granted))),
     paused: row.paused === 1,
-    quarantined: row.quarantined === null ? undefined : String(row.quarantined),
+    pausedFor: textOf(row.paused_for),
+    quarantined: textOf(row.quarantined),
+    removed: row.removed === 'keep' || row.removed === 'delete' ? row.removed : undefined,
   }
 }
 
@@ -270,5 +308,10 @@ function versionOf(row: Readonly<Record<string, unknown>>): VersionRow {
     endpoints: z.array(StoredEndpoint).parse(JSON.parse(String(row.endpoints))),
     publishedMs: Number(row.published_ms),
     publishedBy: String(row.published_by),
+    denied: textOf(row.denied),
   }
+}
+
+function textOf(value: unknown): string | undefined {
+  return value === null ? undefined : String(value)
 }

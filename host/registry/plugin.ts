@@ -12,12 +12,21 @@ interface EndpointShape {
   readonly dimensions: readonly Dimension[]
   /** The plugins whose queries the handler named; `self` among them. */
   readonly plugins: readonly string[]
+  /** The replicas that it destructures. */
+  readonly replicas: readonly string[]
 }
 
-export interface ReadingEndpoint extends EndpointShape {
-  readonly kind: 'view' | 'query'
+export interface ViewEndpoint extends EndpointShape {
+  readonly kind: 'view'
   readonly options: OptionsOf<'view'>
 }
+
+export interface QueryEndpoint extends EndpointShape {
+  readonly kind: 'query'
+  readonly options: OptionsOf<'query'>
+}
+
+export type ReadingEndpoint = ViewEndpoint | QueryEndpoint
 
 export interface EventEndpoint extends EndpointShape {
   readonly kind: 'onEvent'
@@ -38,16 +47,23 @@ export interface PropertyEndpoint extends EndpointShape {
 export type Endpoint = ReadingEndpoint | EventEndpoint | CronEndpoint | PropertyEndpoint
 
 /** What keeps a plugin from running, if anything does. */
-export type PluginState = 'active' | 'pending' | 'paused' | 'quarantined'
+export type PluginState = 'active' | 'pending' | 'paused' | 'quarantined' | 'uninstalled'
 
-/** What a plugin has used since the host started. */
+/** What a plugin has used in some time. */
 export interface Usage {
   calls: number
   failures: number
+  /** In isolates. */
   cpuMs: number
+  /** In the stores that worked for it. */
+  storeCpuMs: number
   ops: number
   bytes: number
   events: number
+}
+
+export function noUsage(): Usage {
+  return { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 }
 }
 
 /** A plugin whose active version can be called. It is replaced whole when another version is activated. */
@@ -60,11 +76,21 @@ export interface ActivePlugin {
   readonly activation: number
   readonly code: PluginCode
   readonly endpoints: ReadonlyMap<string, Endpoint>
+  /** The collections that others may read, with the plugins that may; `*` is any. */
+  readonly readable: ReadonlyMap<string, readonly string[]>
   /** After which event of the log each handler began, as its first version wanted it. */
   readonly begins: ReadonlyMap<string, number>
   /** What it may reach beyond its own room, as approved: `plugins.grades`. */
   readonly granted: readonly string[]
   readonly store: PluginStore
   readonly quota: Quota
+  /** Since the host started. */
   readonly usage: Usage
+}
+
+/** The collections of a plugin that another may read. */
+export function readableBy(owner: ActivePlugin, reader: string): string[] {
+  return [...owner.readable].flatMap(([collection, readers]) =>
+    readers.includes(reader) || readers.includes('*') ? [collection] : [],
+  )
 }

@@ -7,7 +7,7 @@ import { FileSweeper } from './files/sweeper.ts'
 import { databaseName, startMongoStore } from './mongo/start.ts'
 import { PluginStore } from './plugin-store.ts'
 import { startStore } from './store.ts'
-import { type ConnectControl, type ServerFacts, StoreKind } from './store-protocol.ts'
+import type { ConnectControl, ServerFacts } from './store-protocol.ts'
 
 export interface StoresOptions {
   /** Where the database files of plugins lie. */

@@ -190,15 +190,17 @@ function activePlugin(id: string, activation: number, store: ActivePlugin['store
           facilities: ['events', 'db'],
           dimensions: [],
           plugins: [],
+        replicas: [],
           options,
         },
       ],
     ]),
     begins: new Map(),
+    readable: new Map(),
     granted: [],
     store,
     quota: QUOTA_DEFAULTS,
-    usage: { calls: 0, failures: 0, cpuMs: 0, ops: 0, bytes: 0, events: 0 },
+    usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }
 }
 

@@ -1,0 +1,79 @@
+import type { Caller } from '../auth/tokens.ts'
+import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { PendingVersion } from './approvals.ts'
+import { pendingOf } from './approvals.ts'
+import type { Plugins } from './plugins.ts'
+import { checkVersion, ownerOf, type PublishBody, type PublishServices } from './publish.ts'
+import { collectionsOf, missingOf } from './version.ts'
+
+/** The answer to a publish. */
+export interface Published {
+  readonly version: string
+  /** What it asks for; where it is pending, what of that is not approved. */
+  readonly needs: readonly string[]
+  readonly approval: 'granted' | 'pending'
+  /** Where it is pending: how it differs from what runs meanwhile. */
+  readonly pending?: PendingVersion
+}
+
+/** Takes new versions in. */
+export class Publishing {
+  readonly #plugins: Plugins
+  readonly #services: PublishServices
+  /** Publishes under way, by whom. */
+  readonly #underWay = new Map<string, number>()
+
+  constructor(plugins: Plugins, services: PublishServices) {
+    this.#plugins = plugins
+    this.#services = services
+  }
+
+  /** Checks and keeps a version, and activates it where it asks for nothing that is not approved. */
+  async publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    const owner = ownerOf(caller)
+    const underWay = this.#underWay.get(owner) ?? 0
+    if (underWay >= LIMITS.publishesAtOnce)
+      throw new LyceumError(
+        'over_concurrency',
+        `You are publishing ${underWay} versions right now. Wait until one of them is done.`,
+      )
+    this.#underWay.set(owner, underWay + 1)
+    try {
+      return await this.#plugins.changing(id, () => this.#publish(id, body, caller))
+    } finally {
+      const left = (this.#underWay.get(owner) ?? 1) - 1
+      if (left > 0) this.#underWay.set(owner, left)
+      else this.#underWay.delete(owner)
+    }
+  }
+
+  async #publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    const { catalogue } = this.#services
+    const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)
+    const { version } = row
+    const same = catalogue.version(id, version)
+    if (same !== undefined && same.hash !== row.hash)
+      throw new LyceumError(
+        'version_exists',
+        `Version ${version} of ${id} exists with other content. Raise "version" in package.json.`,
+      )
+    const before = catalogue.plugin(id)
+    const isActive = before?.activeVersion === version
+    // What an admin publishes, an admin has approved.
+    const granted = new Set([...(before?.granted ?? []), ...(caller.role === 'admin' ? needs : [])])
+    const missing = missingOf(row, { granted: [...granted] })
+    // The indexes are those of the version that runs, so one that has to wait must not change them.
+    if (missing.length === 0 && !isActive)
+      await this.#plugins.storeOf(id).declare(collectionsOf(row.endpoints))
+    if (same === undefined) catalogue.addVersion(owner, row, code)
+    if (missing.length > 0) {
+      const pending = pendingOf(catalogue, id)
+      return { version, needs: missing, approval: 'pending', ...(pending && { pending }) }
+    }
+    catalogue.setGranted(id, [...granted])
+    if (isActive) this.#plugins.regrant(id)
+    else await this.#plugins.activate(id, version)
+    return { version, needs, approval: 'granted' }
+  }
+}
