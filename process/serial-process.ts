@@ -31,7 +31,6 @@ export interface SerialOptions {
 interface Request {
   readonly call: number
   readonly owner: string
-  readonly onTook: ((tookMs: number) => void) | undefined
   readonly resolve: (payload: Buffer) => void
   readonly reject: (error: Error) => void
 }

@@ -295,7 +295,7 @@ export class GuestIsolate {
       return
     }
     if (call !== 0) invocation.waiting += 1
-    if (op === OPS.pluginQuery.code) invocation.questions.push({ call, text })
+    if (op === OPS.pluginAsk.code) invocation.questions.push({ call, text })
     else this.#events.op(invocation.scope, op, call, text, 0)
   }
 
@@ -352,7 +352,7 @@ export class GuestIsolate {
     for (const { scope, meter, questions, asked } of this.#open.values())
       for (const { call, text } of questions.splice(0)) {
         asked.add(call)
-        this.#events.op(scope, OPS.pluginQuery.code, call, text, meter.cpuMs)
+        this.#events.op(scope, OPS.pluginAsk.code, call, text, meter.cpuMs)
       }
   }
 

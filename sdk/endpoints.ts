@@ -121,15 +121,19 @@ export function cron(schedule: string | CronOptions, handler: (context: CronCont
 }
 
 /**
- * Declares the indexes of one of the plugin's collections. The export's name is the collection's.
+ * Declares the indexes of one of the plugin's collections, and who else may read it. The export's name is the
+ * collection's.
  *
- * @example export const plays = collection({ indexes: [{ course: 1, n: -1 }] })
+ * @example export const plays = collection({ indexes: [{ course: 1, n: -1 }], read: ['report'] })
+ *
+ * **Common mistake:** taking `read` for a query. Whoever may read a collection sees all of it, whoever asks; a
+ * query answers each person with what is theirs.
  */
 export function collection(options: CollectionOptions): CollectionDeclaration {
   return Object.freeze({
     [ENDPOINT]: true,
     kind: 'collection',
-    options: { indexes: options.indexes ?? [] },
+    options: { indexes: options.indexes ?? [], ...(options.read !== undefined && { read: options.read }) },
   })
 }
 

@@ -177,6 +177,13 @@ export interface ViewOptions<P extends ParamsSchema = Record<never, never>> exte
 
 export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {
   /**
+   * For how long an answer is kept, for all who may ask the same: then it is given at once, and asked only one at a
+   * time. For as long again an old answer stands in while a new one is computed.
+   *
+   * **Common mistake:** expecting that viewers share the answer of a query that names `plugins`: each has their own.
+   */
+  readonly cacheSeconds?: number
+  /**
    * Names that queries of several plugins share: whoever asks for one gets this query, or another plugin's that an
    * admin chose. As `GET /v1/queries/NAME`, and in `({ plugins: { NAME } }) => NAME({ … })`.
    */

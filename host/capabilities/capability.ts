@@ -2,6 +2,7 @@ import type { Payload } from '../../process/frame.ts'
 import type { OpName } from '../../sandbox/protocol.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { CallTree } from '../dispatch/call-tree.ts'
+import type { Named } from '../dispatch/questions.ts'
 import type { ActivePlugin, Endpoint } from '../registry/plugin.ts'
 import type { Transaction } from '../storage/plugin-store.ts'
 
@@ -15,6 +16,10 @@ export interface CallContext {
   readonly transaction: Transaction | undefined
   readonly tree: CallTree
   readonly depth: number
+  /** The call of the plugin that asks; undefined where a person does, or nobody. */
+  readonly asking?: CallContext
+  /** What a view or query was asked with. */
+  readonly named?: Named
 }
 
 /** What an op is carried out for. */

@@ -1,48 +1,112 @@
 import { decode } from '@lyceum/sdk/ejson'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
+import type { CommonNames } from '../registry/common-names.ts'
+import { readableBy } from '../registry/plugin.ts'
+import type { Plugins } from '../registry/plugins.ts'
 import type { CallContext, OpImplementation } from './capability.ts'
 
 /** Arguments of a query are parameters, not data: a few short values. */
 const REQUEST_BYTES = 16 * 1024
+/** A name, before a read of a collection. */
+const NAME_BYTES = 64
+const NEWLINE = 10
 
 const Request = z.tuple([z.string(), z.string(), z.record(z.string(), z.unknown())])
 
-/** Answers a query for another plugin, as the same caller. Resolves with EJSON. */
-export type AskQuery = (
+/** What another plugin answered. */
+export interface PluginAnswer {
+  /** A query's result as EJSON, or a view's markup. From a plugin: never trusted. */
+  readonly result: Buffer
+  readonly plugin: string
+  readonly kind: 'view' | 'query'
+  readonly title: string
+}
+
+/** Asks a query or view for another plugin, as the same caller. */
+export type AskPlugin = (
   plugin: string,
-  query: string,
+  endpoint: string,
   args: Readonly<Record<string, unknown>>,
   asking: CallContext,
-) => Promise<Buffer>
+) => Promise<PluginAnswer>
 
-/** `plugins.<name>.<query>(args)`: only the names that the handler listed, and of others only what was approved. */
-export function pluginQueryOp(ask: AskQuery): OpImplementation {
-  return (payload, context) => {
+export interface PluginServices {
+  readonly ask: AskPlugin
+  readonly plugins: Pick<Plugins, 'get'>
+  readonly names: Pick<CommonNames, 'has' | 'resolve'>
+}
+
+/** `plugins.<plugin>.<query or view>(args)` and `plugins.<common name>(args)`. */
+export function pluginAskOp({ ask, names }: PluginServices): OpImplementation {
+  const targetOf = (name: string, endpoint: string, context: CallContext): [string, string] => {
+    if (names.has(name)) {
+      if (endpoint !== '')
+        throw new LyceumError(
+          'op_malformed',
+          `"${name}" is a common name of queries. Call it: ${name}({ … })`,
+        )
+      const { plugin, query } = names.resolve(name)
+      return [plugin.id, query.name]
+    }
+    if (endpoint === '')
+      throw new LyceumError(
+        'op_malformed',
+        `"${name}" is a plugin. Call one of its queries or views: ${name}.top({ … })`,
+      )
+    return [name === 'self' ? context.plugin.id : name, endpoint]
+  }
+  return async (payload, context) => {
     if (payload.length > REQUEST_BYTES)
       throw new LyceumError('op_malformed', `The arguments of a query have at most ${REQUEST_BYTES} bytes.`)
     const parsed = Request.safeParse(ejsonOf(payload))
     if (!parsed.success)
       throw new LyceumError('op_malformed', 'Call a query with one object: plugins.self.top({ course })')
-    const [name, query, args] = parsed.data
-    const { endpoint, plugin } = context
-    if (!endpoint.plugins.includes(name))
-      throw new LyceumError(
-        'op_denied',
-        `"${name}" is not among the plugins that ${endpoint.name} destructures.`,
-      )
-    if (name !== 'self' && name !== plugin.id && !plugin.granted.includes(`plugins.${name}`))
-      throw new LyceumError(
-        'op_denied',
-        `An admin has not approved that ${plugin.id} asks the plugin "${name}".`,
-      )
-    return ask(name === 'self' ? plugin.id : name, query, args, context).catch(withoutDetails)
+    const [name, endpoint, args] = parsed.data
+    checkApproved(name, context)
+    try {
+      const { result, plugin, kind, title } = await ask(...targetOf(name, endpoint, context), args, context)
+      const own = plugin === context.plugin.id
+      return [kind === 'view' ? JSON.stringify({ title, own }) : '', result]
+    } catch (error) {
+      // Details are for people: among them is the stack of the plugin that was asked, not the asker's to see.
+      throw error instanceof LyceumError ? new LyceumError(error.code, error.message) : error
+    }
   }
 }
 
-/** Details are for people: among them is the stack of the plugin that was asked, which is not the asker's to see. */
-function withoutDetails(error: unknown): never {
-  throw error instanceof LyceumError ? new LyceumError(error.code, error.message) : error
+/** `plugins.<plugin>.collection(name)`: the plugin's name, and behind a newline a read op as of `db`. */
+export function pluginReadOp({ plugins, names }: PluginServices): OpImplementation {
+  return (payload, context) => {
+    const end = payload.subarray(0, NAME_BYTES).indexOf(NEWLINE)
+    if (end < 0) throw new LyceumError('op_malformed', 'A read of a collection begins with a plugin.')
+    const name = payload.toString('latin1', 0, end)
+    const op = payload.subarray(end + 1)
+    checkApproved(name, context)
+    const { plugin, tree } = context
+    if (name === 'self' || name === plugin.id) return plugin.store.read(op, tree.deadlineMs)
+    if (names.has(name))
+      throw new LyceumError('op_denied', `"${name}" is a common name of queries: it has no collections.`)
+    const owner = plugins.get(name)
+    const collections = readableBy(owner, plugin.id)
+    if (collections.length === 0)
+      throw new LyceumError(
+        'op_denied',
+        `${name} lets ${plugin.id} read none of its collections. Its author names who may: collection({ read: ['${plugin.id}'] }).`,
+      )
+    return owner.store.readBy(plugin.store, op, collections, tree.deadlineMs)
+  }
+}
+
+/** Only the names that the handler listed, and of others only what was approved. */
+function checkApproved(name: string, { endpoint, plugin }: CallContext): void {
+  if (!endpoint.plugins.includes(name))
+    throw new LyceumError(
+      'op_denied',
+      `"${name}" is not among the plugins that ${endpoint.name} destructures.`,
+    )
+  if (name !== 'self' && name !== plugin.id && !plugin.granted.includes(`plugins.${name}`))
+    throw new LyceumError('op_denied', `An admin has not approved that ${plugin.id} asks "${name}".`)
 }
 
 function ejsonOf(payload: Buffer): unknown {

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type EventFilter, filterProblem } from './event-filter.ts'
-import { type Kind, nearest, printable } from './manifest-names.ts'
+import { type Kind, nameProblem, nearest, printable } from './manifest-names.ts'
+import { MAX_PLUGIN_ID } from './package.ts'
 import { type Params, ParamsSchema } from './params.ts'
 import { derivedNameProblem, keyOf, namespaceProblem } from './property-names.ts'
 import type { SourcePosition } from './source-map.ts'
@@ -45,10 +46,35 @@ const ReadingOptions = z.strictObject(
   { ...Described, params: ParamsSchema.optional() },
   { error: 'write an object: { title: "…" }' },
 )
-const Reading = ReadingOptions.transform(({ params, ...rest }) => ({
+const withParams = <Options extends { readonly params?: Params | undefined }>({
+  params,
+  ...rest
+}: Options) => ({
   ...rest,
   params: params ?? (new Map() satisfies Params),
-}))
+})
+const View = ReadingOptions.transform(withParams)
+
+const PluginName = z.string({ error: 'write a name' }).superRefine((name, context) => {
+  const problem = nameProblem(name, MAX_PLUGIN_ID)
+  if (problem !== undefined)
+    context.addIssue({ code: 'custom', message: `\`${printable(name)}\` ${problem}` })
+})
+const QueryOptions = ReadingOptions.extend({
+  cacheSeconds: z
+    .int({ error: 'write a whole number of seconds' })
+    .min(1, 'at least 1 second')
+    .max(LIMITS.cacheSeconds, `at most ${LIMITS.cacheSeconds} seconds`)
+    .optional(),
+  names: z
+    .array(PluginName, { error: 'write a list of names: ["courseGrades"]' })
+    .max(8, 'a query has 8 common names at most')
+    .default([]),
+})
+const Query = QueryOptions.transform(withParams)
+
+/** Whether it may ask about people though nobody asks it. */
+const asUsers = z.boolean({ error: 'write true or false' }).optional()
 
 const OnEventOptions = z.strictObject(
   {
@@ -59,6 +85,7 @@ const OnEventOptions = z.strictObject(
       .enum(['realtime', 'soft', 'queued'], { error: 'write "realtime", "soft" or "queued"' })
       .default('soft'),
     from: z.enum(['start', 'now'], { error: 'write "start" or "now"' }).default('start'),
+    asUsers,
   },
   { error: 'write a type of event, or an object: { where: { event_type: "play_video" } }' },
 )
@@ -89,7 +116,7 @@ const Schedule = text(100).superRefine((schedule, context) => {
 })
 
 const CronJob = z.strictObject(
-  { ...Described, schedule: Schedule },
+  { ...Described, schedule: Schedule, asUsers },
   { error: 'write a schedule, such as "0 4 * * *", or an object that has one: { schedule: "0 4 * * *" }' },
 )
 
@@ -110,11 +137,16 @@ const Collection = z.strictObject({
     .array(Index, { error: 'write a list of indexes: [{ course: 1, n: -1 }]' })
     .max(16, 'a collection has 16 indexes at most')
     .default([]),
+  read: z
+    .union([z.literal('*').transform(() => ['*']), z.array(PluginName).max(64, 'at most 64 plugins')], {
+      error: 'write the plugins that may read it: ["report"], or "*" for any',
+    })
+    .default([]),
 })
 
 const SCHEMAS = {
-  view: Reading,
-  query: Reading,
+  view: View,
+  query: Query,
   onEvent: OnEvent,
   cron: CronJob,
   collection: Collection,
@@ -124,7 +156,7 @@ const SCHEMAS = {
 /** The names of the options of each kind, for those who misspell them. */
 const OPTION_NAMES: Record<Kind, readonly string[]> = {
   view: Object.keys(ReadingOptions.shape),
-  query: Object.keys(ReadingOptions.shape),
+  query: Object.keys(QueryOptions.shape),
   onEvent: Object.keys(OnEventOptions.shape),
   cron: Object.keys(CronJob.shape),
   collection: Object.keys(Collection.shape),

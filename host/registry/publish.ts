@@ -8,9 +8,10 @@ import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
 import { checkProperties } from './derived-properties.ts'
+import { didYouMean } from './manifest-names.ts'
 import { parseOptions } from './options.ts'
 import { parsePackage } from './package.ts'
-import { needsOf } from './version.ts'
+import { commonNamesOf, needsOf } from './version.ts'
 
 /** The body of a publish, as the author's command line sends it. */
 export const PublishBody = z.object({
@@ -38,6 +39,8 @@ export interface PublishServices {
   readonly catalogue: Catalogue
   readonly checker: Checker
   readonly supervisor: Supervisor
+  /** The names of the replicas that are configured. */
+  readonly replicas: readonly string[]
 }
 
 /**
@@ -78,23 +81,21 @@ export async function checkVersion(
         `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`,
       )
     parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
-    const { name, kind, facilities, dimensions, plugins, description } = endpoint
+    const { name, kind, facilities, dimensions, plugins, replicas, description } = endpoint
     return {
       name,
       kind,
       facilities: [...facilities],
       dimensions: [...dimensions],
       plugins: [...plugins],
+      replicas: [...replicas],
       description,
       options: found.options,
     }
   })
-  for (const name of new Set(stored.flatMap((endpoint) => endpoint.plugins)))
-    if (name !== 'self' && name !== id && services.catalogue.plugin(name) === undefined)
-      throw new LyceumError(
-        'manifest_refused',
-        `There is no plugin "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
-      )
+  checkNames(id, stored, services.catalogue)
+  for (const name of new Set(stored.flatMap((endpoint) => endpoint.replicas)))
+    if (!services.replicas.includes(name)) throw replicaUnknown(name, services.replicas)
   checkProperties(stored, services.catalogue)
   return {
     row: {
@@ -111,6 +112,40 @@ export async function checkVersion(
     owner,
     needs: needsOf({ plugin: id, endpoints: stored }),
   }
+}
+
+/** @throws {LyceumError} where it asks for plugins that are not there, or has common names that cannot be */
+function checkNames(id: string, endpoints: readonly StoredEndpoint[], catalogue: Catalogue): void {
+  const names = commonNamesOf(endpoints)
+  for (const [index, name] of names.entries()) {
+    if (name === id || names.indexOf(name) < index)
+      throw new LyceumError(
+        'options_refused',
+        name === id
+          ? `The common name "${name}" is the plugin's own id. Choose another in names: [ … ].`
+          : `Two queries have the common name "${name}". Only one can answer to it.`,
+      )
+    catalogue.refuseName(name)
+  }
+  for (const name of new Set(endpoints.flatMap((endpoint) => endpoint.plugins))) {
+    const isThere = catalogue.plugin(name) !== undefined || catalogue.names.get(name) !== undefined
+    if (name !== 'self' && name !== id && !isThere && !names.includes(name))
+      throw new LyceumError(
+        'manifest_refused',
+        `There is no plugin or common name "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
+      )
+  }
+}
+
+function replicaUnknown(name: string, known: readonly string[]): LyceumError {
+  const offer =
+    known.length === 0
+      ? 'No replica is configured here: an admin does that with LYCEUM_REPLICAS.'
+      : `There is: ${known.join(', ')}.${didYouMean(name, known)}`
+  return new LyceumError(
+    'manifest_refused',
+    `There is no replica "${name}" here, which replica: { ${name} } asks for. ${offer}`,
+  )
 }
 
 /** Whom a plugin belongs to that this caller publishes. */

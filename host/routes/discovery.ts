@@ -46,22 +46,33 @@ export function reachable(
 
 /** Discovery: what there is, for people's programs and for tools. */
 export function addDiscovery(app: App, host: Host): void {
-  app.openapi(schema, (c) => c.json({ plugins: schemaFor(host, callerOf(c)) }, 200))
+  app.openapi(schema, (c) => c.json(schemaFor(host, callerOf(c)), 200))
   app.openAPIRegistry.registerPath(description)
   app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
 }
 
+interface Shown {
+  readonly name: string
+  readonly names?: readonly string[]
+  readonly href: string
+}
+
 function schemaFor(host: Host, caller: Caller) {
-  const plugins = new Map<string, { id: string; version: string; views: object[]; queries: object[] }>()
+  const plugins = new Map<string, { id: string; version: string; views: Shown[]; queries: Shown[] }>()
   for (const { plugin, version, endpoint } of reachable(host, caller)) {
     const entry = plugins.get(plugin) ?? { id: plugin, version, views: [], queries: [] }
     plugins.set(plugin, entry)
     const { name, title, description, dimensions, options } = endpoint
     const shown = { name, title, description, dimensions, params: Object.fromEntries(options.params) }
     if (endpoint.kind === 'view') entry.views.push({ ...shown, href: `/views/${plugin}/${name}` })
-    else entry.queries.push({ ...shown, href: `/v1/queries/${plugin}/${name}` })
+    else
+      entry.queries.push({ ...shown, names: endpoint.options.names, href: `/v1/queries/${plugin}/${name}` })
   }
-  return [...plugins.values()]
+  const names = host.names.list().flatMap(({ name, plugin, query }) => {
+    const isReachable = plugins.get(plugin)?.queries.some((known) => known.name === query) === true
+    return isReachable ? [{ name, plugin, query, href: `/v1/queries/${name}` }] : []
+  })
+  return { plugins: [...plugins.values()], names }
 }
 
 /** The fixed routes, and one path per query of each plugin. */

@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { App } from '../app.ts'
-import { callerOf } from '../auth/gate.ts'
+import { type AppEnv, callerOf } from '../auth/gate.ts'
 import { mayReadStack } from '../auth/roles.ts'
+import type { CacheUse } from '../cache/answers.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 
@@ -22,23 +24,60 @@ const get = createRoute({
   },
 })
 
+const getByName = createRoute({
+  method: 'get',
+  path: '/v1/queries/{commonName}',
+  summary: 'The result of the query that answers to a common name, as JSON',
+  description:
+    'The same as asking that query by its plugin; an admin chooses which it is: `PUT /v1/names/{name}`.',
+  request: { params: z.object({ commonName: z.string() }) },
+  responses: {
+    200: {
+      description: 'What the query returned',
+      headers: z.object({
+        'Lyceum-Plugin': z.string(),
+        'Lyceum-Version': z.string(),
+        'Lyceum-Log-Position': z.string(),
+      }),
+      content: { 'application/json': { schema: z.unknown() } },
+    },
+  },
+})
+
 /** Answers queries. The result leaves as the plugin's isolate wrote it. */
 export function addQueries(app: App, host: Host): void {
   app.openAPIRegistry.registerPath(get)
-  app.get('/v1/queries/:plugin/:name', async (c) => {
-    const { plugin, name } = c.req.param()
+  app.openAPIRegistry.registerPath(getByName)
+  const answer = async (c: Context<AppEnv>, plugin: string, name: string) => {
     const caller = callerOf(c)
     try {
       const asked = new URL(c.req.url).searchParams
-      // Before it is asked: what is committed meanwhile may be in the answer or not.
-      const position = host.logPosition(plugin)
-      const answer = await host.questions.answer('query', plugin, name, asked, caller)
+      const use = cacheUseOf(c.req.header('cache-control'))
+      const answer = await host.questions.answer('query', plugin, name, asked, caller, { use })
       c.header('Content-Type', 'application/json')
       c.header('Lyceum-Version', answer.version)
-      c.header('Lyceum-Log-Position', String(position))
+      c.header('Lyceum-Log-Position', String(answer.position))
+      if (answer.ageMs !== undefined) c.header('Age', String(Math.floor(answer.ageMs / 1_000)))
       return c.body(new Uint8Array(answer.result))
     } catch (error) {
       throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
     }
+  }
+  app.get('/v1/queries/:plugin/:name', (c) => answer(c, c.req.param('plugin'), c.req.param('name')))
+  app.get('/v1/queries/:commonName', (c) => {
+    const { plugin, query } = host.names.resolve(c.req.param('commonName'))
+    c.header('Lyceum-Plugin', plugin.id)
+    return answer(c, plugin.id, query.name)
   })
+}
+
+/** What a request says about kept answers (RFC 9111). */
+function cacheUseOf(header: string | undefined): CacheUse {
+  const wishes =
+    header
+      ?.toLowerCase()
+      .split(',', 8)
+      .map((wish) => wish.trim()) ?? []
+  if (wishes.includes('only-if-cached')) return 'only'
+  return wishes.includes('no-cache') ? 'refresh' : 'any'
 }

@@ -78,7 +78,7 @@ test('no host function and no path can be reached from globals, what a handler g
       }
     } }`
   const onOp = (op: GuestOp) =>
-    op.name === 'pluginQuery'
+    op.name === 'pluginAsk'
       ? op.refuse({ code: 'op_denied', message: 'no', details: { why: 'because' } })
       : op.reply('[{"_id":1}]')
   const { result, message } = await lab.run('spy', source, { ...ask, onOp })
@@ -137,7 +137,7 @@ test('whoever changes the language catches no function of the host while the bri
   const ops: string[] = []
   const onOp = (op: GuestOp) => {
     ops.push(`${op.name} ${op.payload}`)
-    op.reply(op.name === 'pluginQuery' ? '1' : '[{}]')
+    op.reply(op.name === 'pluginAsk' ? '1' : '[{}]')
   }
   const { message, code } = await lab.run('spy', source, { ...ask, onOp, kind: 'onEvent', memoryMb: 128 })
   expect([code, message]).toEqual(['ok', ''])

@@ -163,7 +163,7 @@ export class RunningPlugin {
       if (op.name === 'dbRead')
         op.reply(encode(this.#database.read(decode(payload), performance.now() + LIMITS.storeReadMs)))
       else if (op.name === 'dbWrite') this.#write(op.payload)
-      else if (op.name === 'pluginQuery') {
+      else if (op.name === 'pluginAsk') {
         const [, endpoint, given] = decode(payload) as [string, string, object]
         op.reply(await this.#read('query', endpoint, given, viewer))
       } else throw new LyceumError('op_denied', `The plugin asks for ${op.name}.`)

@@ -1,8 +1,16 @@
-// Tells the page around how high the view is. It says nothing else, and the page believes nothing else.
+// Tells the page around how high the view is, and gives views of other plugins inside of it a document of their own.
+// The page around believes it nothing but a height; and so does this of what is inside.
 ;(() => {
   // For browsers that do not know Connection-Allowlist yet.
   delete window.RTCPeerConnection
   delete window.webkitRTCPeerConnection
+
+  const LEAST_PX = 20
+  const MOST_PX = 20_000
+  const MESSAGES_PER_SECOND = 200
+  const NESTED = 'iframe[data-lyceum-view]'
+  // As it is before anything of a plugin ran: views inside begin with the same.
+  const head = document.currentScript.parentElement.innerHTML
 
   let told = 0
   const tell = () => {
@@ -11,7 +19,43 @@
     told = px
     parent.postMessage({ lyceumHeight: px }, '*')
   }
+
+  const nested = []
+  const open = (frame) => {
+    const inside = frame.getAttribute('data-lyceum-view')
+    frame.removeAttribute('data-lyceum-view')
+    frame.className = 'lyceum-view'
+    frame.sandbox = 'allow-scripts'
+    frame.srcdoc = `<!doctype html><html lang="en"><head>${head}</head><body class="nested">${inside}</body></html>`
+    nested.push({ frame, secondStartMs: 0, messages: 0 })
+  }
+
+  const isFlood = (view) => {
+    const nowMs = performance.now()
+    if (nowMs - view.secondStartMs > 1000) {
+      view.secondStartMs = nowMs
+      view.messages = 0
+    }
+    view.messages += 1
+    return view.messages > MESSAGES_PER_SECOND
+  }
+
+  addEventListener('message', (event) => {
+    const at = nested.findIndex(({ frame }) => event.source !== null && event.source === frame.contentWindow)
+    const view = nested[at]
+    if (view === undefined) return
+    if (isFlood(view)) {
+      nested.splice(at, 1)
+      view.frame.replaceWith('This view was stopped: it flooded the page with messages.')
+      return
+    }
+    const px = event.data?.lyceumHeight
+    if (typeof px !== 'number' || !Number.isFinite(px)) return
+    view.frame.style.height = `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
+  })
+
   addEventListener('DOMContentLoaded', () => {
+    for (const frame of document.querySelectorAll(NESTED)) open(frame)
     new ResizeObserver(tell).observe(document.documentElement)
     tell()
   })

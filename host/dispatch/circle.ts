@@ -1,0 +1,26 @@
+import { encode } from '@lyceum/sdk/ejson'
+import type { CallContext } from '../capabilities/capability.ts'
+import { LyceumError } from '../errors.ts'
+
+/**
+ * Refuses a call that could only go on for ever: one that comes back to an endpoint through another plugin, which
+ * neither of the two authors sees, or that asks again what it was asked. A query that asks itself for something
+ * else ends by itself, or is too deep.
+ * @throws {LyceumError} call_circle, which names the way
+ */
+export function refuseCircle(context: CallContext): void {
+  const way = [context]
+  let leaves = false
+  for (let by = context.asking; by !== undefined; by = by.asking) {
+    way.unshift(by)
+    leaves ||= by.plugin.id !== context.plugin.id
+    if (by.plugin.id !== context.plugin.id || by.endpoint.name !== context.endpoint.name) continue
+    if (leaves || encode({ ...by.named }) === encode({ ...context.named }))
+      throw new LyceumError('call_circle', `Plugins call each other in a circle: ${wayOf(way)}.`)
+  }
+}
+
+/** `report.page → grades.top → report.page` */
+function wayOf(way: readonly CallContext[]): string {
+  return way.map(({ plugin, endpoint }) => `${plugin.id}.${endpoint.name}`).join(' → ')
+}

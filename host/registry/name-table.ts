@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Who answers to a common name of queries. */
+export interface NameRow {
+  readonly name: string
+  readonly plugin: string
+  /** Whether an admin chose it; else it was the first. */
+  readonly chosen: boolean
+}
+
+/** The common names of queries, kept in `registry.db`; all of them are in memory, since calls ask for them. */
+export class NameTable {
+  readonly #db: DatabaseSync
+  readonly #rows = new Map<string, NameRow>()
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.read()
+  }
+
+  get(name: string): NameRow | undefined {
+    return this.#rows.get(name)
+  }
+
+  all(): NameRow[] {
+    return [...this.#rows.values()]
+  }
+
+  /** Gives a plugin those of some names that nobody has. After the transaction that it is part of, {@link read}. */
+  claim(plugin: string, names: readonly string[]): void {
+    for (const name of names)
+      this.#db
+        .prepare('INSERT INTO common_names (name, plugin) VALUES (?, ?) ON CONFLICT DO NOTHING')
+        .run(name, plugin)
+  }
+
+  /** Lets a plugin answer to a name that is known. */
+  choose(name: string, plugin: string): void {
+    this.#db.prepare('UPDATE common_names SET plugin = ?, chosen = 1 WHERE name = ?').run(plugin, name)
+    this.read()
+  }
+
+  read(): void {
+    this.#rows.clear()
+    for (const row of this.#db.prepare('SELECT * FROM common_names ORDER BY name').all()) {
+      const name = String(row.name)
+      this.#rows.set(name, { name, plugin: String(row.plugin), chosen: row.chosen === 1 })
+    }
+  }
+}
