@@ -11,7 +11,7 @@ import type { OpTable } from './capabilities/capability.ts'
 import { dbOps } from './capabilities/db.ts'
 import { fsOps } from './capabilities/fs.ts'
 import { PluginLogs } from './capabilities/log.ts'
-import { type PluginServices, pluginAskOp, pluginReadOp } from './capabilities/plugins.ts'
+import { type PluginServices, pluginAskOp, pluginReadOp, queryClearOp } from './capabilities/plugins.ts'
 import { ProgressReports } from './capabilities/progress.ts'
 import { ReplicaOps } from './capabilities/replica.ts'
 import { signalOp } from './capabilities/signal.ts'
@@ -190,7 +190,8 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
 
   const names = new CommonNames(catalogue, plugins)
   const between: PluginServices = {
-    ask: (plugin, endpoint, args, asking) => questions.ask(plugin, endpoint, args, asking),
+    ask: (plugin, endpoint, args, asking, use) => questions.ask(plugin, endpoint, args, asking, use),
+    clear: (plugin, query) => questions.clear(plugin, query),
     plugins,
     names,
   }
@@ -205,6 +206,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     replicaNext: replicaOps.next,
     replicaEnd: replicaOps.end,
     pluginAsk: pluginAskOp(between),
+    queryClear: queryClearOp(between),
     pluginRead: pluginReadOp(between),
   }
   const invoker = new Invoker(supervisor, conduct, ops, cpuRates, nowMs)

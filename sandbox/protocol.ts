@@ -46,6 +46,7 @@ export const OPS = {
   dbMore: { code: 7, needs: 'db', writes: false, replies: true },
   dbClose: { code: 8, needs: 'db', writes: false, replies: false },
   pluginAsk: { code: 4, needs: 'plugins', writes: false, replies: true },
+  queryClear: { code: 26, needs: 'plugins', writes: true, replies: true },
   pluginRead: { code: 30, needs: 'plugins', writes: false, replies: true },
   replicaQuery: { code: 40, needs: 'replica', writes: false, replies: true },
   replicaNext: { code: 41, needs: 'replica', writes: false, replies: true },

@@ -33,7 +33,22 @@ export type QueryArguments = Readonly<Record<string, string | number | boolean |
  * Calls a query or a view. Say what comes back: `self.top<Play[]>({ course })`, and for a view
  * `grades.chart<Html>({ course })`, which goes into an `html` of your own as it is.
  */
-export type QueryCall = <T = unknown>(given?: QueryArguments) => Promise<T>
+export type QueryCall = (<T = unknown>(given?: QueryArguments, options?: CallOptions) => Promise<T>) & {
+  /**
+   * Forgets the answers of a query of one's own that are kept; in handlers and jobs, once more when they have
+   * committed.
+   */
+  readonly clear: () => Promise<void>
+}
+
+/** What a caller wants of a query that keeps its answers. */
+export interface CallOptions {
+  /**
+   * `refresh`: a new answer, which is then kept. For people at most every few seconds; a job keeps answers warm so.
+   * `only`: none but a kept one; else the call fails with the code `not_cached`.
+   */
+  readonly cache?: 'refresh' | 'only'
+}
 
 /**
  * One of the plugin's collections that its author lets this plugin read, as `collection({ read: […] })` says.

@@ -30,6 +30,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /frames/:ticket', 'public'],
   ['GET /progress/:ticket', 'public'],
   ['GET /v1/queries/:plugin/:name', SIGNED_IN],
+  ['DELETE /v1/queries/:plugin/:name', OPERATORS],
   ['GET /v1/queries/:commonName', SIGNED_IN],
 
   ['POST /v1/events', ['ingest', 'admin']],

@@ -1,8 +1,9 @@
 import { decode } from '@lyceum/sdk/ejson'
 import { z } from 'zod'
+import type { CacheUse } from '../cache/answers.ts'
 import { LyceumError } from '../errors.ts'
 import type { CommonNames } from '../registry/common-names.ts'
-import { readableBy } from '../registry/plugin.ts'
+import { type ActivePlugin, readableBy } from '../registry/plugin.ts'
 import type { Plugins } from '../registry/plugins.ts'
 import type { CallContext, OpImplementation } from './capability.ts'
 
@@ -12,7 +13,9 @@ const REQUEST_BYTES = 16 * 1024
 const NAME_BYTES = 64
 const NEWLINE = 10
 
-const Request = z.tuple([z.string(), z.string(), z.record(z.string(), z.unknown())])
+const Options = z.strictObject({ cache: z.enum(['refresh', 'only']).optional() })
+const Request = z.tuple([z.string(), z.string(), z.record(z.string(), z.unknown()), Options.optional()])
+const ClearRequest = z.tuple([z.string(), z.string()])
 
 /** What another plugin answered. */
 export interface PluginAnswer {
@@ -29,10 +32,13 @@ export type AskPlugin = (
   endpoint: string,
   args: Readonly<Record<string, unknown>>,
   asking: CallContext,
+  use?: CacheUse,
 ) => Promise<PluginAnswer>
 
 export interface PluginServices {
   readonly ask: AskPlugin
+  /** Forgets the kept answers of a query. */
+  readonly clear: (plugin: ActivePlugin, query: string) => void
   readonly plugins: Pick<Plugins, 'get'>
   readonly names: Pick<CommonNames, 'has' | 'resolve'>
 }
@@ -62,10 +68,10 @@ export function pluginAskOp({ ask, names }: PluginServices): OpImplementation {
     const parsed = Request.safeParse(ejsonOf(payload))
     if (!parsed.success)
       throw new LyceumError('op_malformed', 'Call a query with one object: plugins.self.top({ course })')
-    const [name, endpoint, args] = parsed.data
+    const [name, endpoint, args, options] = parsed.data
     checkApproved(name, context)
     try {
-      const { result, plugin, kind, title } = await ask(...targetOf(name, endpoint, context), args, context)
+      const { result, plugin, kind, title } = await ask(...targetOf(name, endpoint, context), args, context, options?.cache)
       const own = plugin === context.plugin.id
       return [kind === 'view' ? JSON.stringify({ title, own }) : '', result]
     } catch (error) {
@@ -95,6 +101,26 @@ export function pluginReadOp({ plugins, names }: PluginServices): OpImplementati
         `${name} lets ${plugin.id} read none of its collections. Its author names who may: collection({ read: ['${plugin.id}'] }).`,
       )
     return owner.store.readBy(plugin.store, op, collections, tree.deadlineMs)
+  }
+}
+
+/** `plugins.self.<query>.clear()`: only of one's own, since whoever clears makes others compute. */
+export function queryClearOp({ clear }: Pick<PluginServices, 'clear'>): OpImplementation {
+  return (payload, context) => {
+    if (payload.length > REQUEST_BYTES) throw new LyceumError('op_malformed', 'The request is too long.')
+    const parsed = ClearRequest.safeParse(ejsonOf(payload))
+    if (!parsed.success)
+      throw new LyceumError('op_malformed', 'Clear a query by its name: plugins.self.top.clear()')
+    const [name, query] = parsed.data
+    checkApproved(name, context)
+    const { plugin, transaction } = context
+    if (name !== 'self' && name !== plugin.id)
+      throw new LyceumError('op_denied', `The answers of ${name} are not ${plugin.id}'s to clear.`)
+    const forget = () => clear(plugin, query)
+    forget()
+    // Until it commits, others read what was, and their answers may be kept again.
+    transaction?.onEnd(forget)
+    return ''
   }
 }
 

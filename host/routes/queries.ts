@@ -44,6 +44,15 @@ const getByName = createRoute({
   },
 })
 
+const clear = createRoute({
+  method: 'delete',
+  path: '/v1/queries/{plugin}/{name}',
+  summary: 'Forget the answers of a query that are kept',
+  description: 'For the owner of the plugin and for admins. The next who asks gets a new answer.',
+  request: { params: Address },
+  responses: { 204: { description: 'Forgotten' } },
+})
+
 /** Answers queries. The result leaves as the plugin's isolate wrote it. */
 export function addQueries(app: App, host: Host): void {
   app.openAPIRegistry.registerPath(get)
@@ -64,6 +73,12 @@ export function addQueries(app: App, host: Host): void {
     }
   }
   app.get('/v1/queries/:plugin/:name', (c) => answer(c, c.req.param('plugin'), c.req.param('name')))
+  app.openapi(clear, (c) => {
+    const { plugin, name } = c.req.valid('param')
+    host.plugins.owned(plugin, callerOf(c))
+    host.questions.clear(host.plugins.get(plugin), name)
+    return c.body(null, 204)
+  })
   app.get('/v1/queries/:commonName', (c) => {
     const { plugin, query } = host.names.resolve(c.req.param('commonName'))
     c.header('Lyceum-Plugin', plugin.id)

@@ -66,7 +66,7 @@ export function addViews(app: App, host: Host): void {
       const { caller, plugin, view, asked } = readTicket(host.keys, ticket)
       const answer = await progress
         .during(ticket, (onProgress) =>
-          host.questions.answer('view', plugin, view, asked, caller, onProgress),
+          host.questions.answer('view', plugin, view, asked, caller, { onProgress }),
         )
         .catch(async (error) => {
           throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error

@@ -107,7 +107,11 @@ async function perform(
   const result = await endpoint.handler(context)
   if (request.kind === 'view') return page(result)
   checkAnswer(result)
-  return request.plainJson ? (stringify(result) ?? 'null') : encode(result ?? null)
+  if (request.plainJson && !request.bothForms) return stringify(result) ?? 'null'
+  const typed = encode(result ?? null)
+  if (!request.bothForms) return typed
+  const plain = stringify(result) ?? 'null'
+  return plain === typed ? plain : `${plain}\n${typed}`
 }
 
 /** A view's result as the inside of a page. A string is markup only where it starts like markup. */

@@ -24,17 +24,23 @@ export function openPlugins(bridge: Bridge, names: readonly string[]): Record<st
 }
 
 function openPlugin(bridge: Bridge, name: string): unknown {
-  const ask = async (endpoint: string, args: unknown = {}) => {
+  const ask = async (endpoint: string, args: unknown = {}, options?: unknown) => {
     bridge.flush()
-    return answerOf(await bridge.call('pluginAsk', encode([name, endpoint, args])))
+    const request = [name, endpoint, args]
+    if (options !== undefined) request.push(options)
+    return answerOf(await bridge.call('pluginAsk', encode(request)))
+  }
+  const clear = async (query: string) => {
+    await bridge.call('queryClear', encode([name, query]))
   }
   return new Proxy(() => {}, {
-    apply: (_, __, [args]) => ask('', args),
+    apply: (_, __, [args, options]) => ask('', args, options),
     get: (_, endpoint) => {
       // A promise that resolves with this object would otherwise ask for `then`.
       if (typeof endpoint !== 'string' || endpoint === 'then') return undefined
       if (endpoint === 'collection') return (collection: unknown) => openCollection(bridge, name, collection)
-      return (args: unknown) => ask(endpoint, args)
+      const call = (args: unknown, options?: unknown) => ask(endpoint, args, options)
+      return Object.assign(call, { clear: () => clear(endpoint) })
     },
   })
 }

@@ -77,6 +77,7 @@ describe('the host checks every op itself', () => {
     dbMore: '7',
     dbClose: '7',
     pluginQuery: '["self","none",{}]',
+    queryClear: '["self","none"]',
     cacheGet: '["key"]',
     cacheSet: '["key",60]\n1',
     cacheDelete: '["key"]',
