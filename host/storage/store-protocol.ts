@@ -42,6 +42,10 @@ export const StoreKind = {
   readMore: 18,
   /** Lets go of a cursor. Control: {@link CursorControl}. One that is gone already is nothing to fail for. */
   closeCursor: 19,
+  /** Ahead of all else, to a store that keeps documents on a server. Control: {@link ConnectControl}; the reply is {@link ServerFacts}. */
+  connect: 20,
+  /** Deletes a database with all that is in it. Control: {@link DropControl}. */
+  drop: 21,
   /**
    * Reads files: what is committed or, with a scope, what that transaction sees. Control: {@link FileReadControl};
    * the bytes are a guest's request, and the reply is what the guest gets. See `files/requests.ts`.
@@ -72,7 +76,30 @@ export interface DbControl {
   readonly db: string
 }
 
+export interface ConnectControl {
+  /** The address of the server, with the account that may make databases and users. */
+  readonly uri: string
+  /** Base64url: what the passwords of plugins' users are derived from. */
+  readonly secret: string
+}
+
+/** What a store found out about the server that keeps its documents. */
+export interface ServerFacts {
+  readonly version: string
+  /** Whether the effects of a batch and its cursor are one transaction. */
+  readonly transactions: boolean
+  /** Whether each plugin has a user of its own, */
+  readonly users: boolean
+  /** and whether that user is kept to the plugin's database by the server too. */
+  readonly roles: boolean
+}
+
+export interface DropControl {
+  readonly path: string
+}
+
 export interface OpenControl extends DbControl {
+  /** A file, or the name of a database on the server. */
   readonly path: string
   readonly collections: readonly CollectionDeclaration[]
 }

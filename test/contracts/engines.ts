@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Stores } from '../../host/storage/stores.ts'
+import { type WireServer, wireServers } from '../support/mongo.ts'
 
 /** One way to store documents, with the real processes behind it. */
 export interface Engine {
@@ -15,28 +17,38 @@ export interface Engine {
   stores(): Stores
 }
 
-/** The store process with SQLite and mingo, which every host has. */
-function embedded(): Engine {
+/** The store process with SQLite and mingo, which every host has; or the one that asks a server. */
+function engineOf(name: string, wire: WireServer | undefined): Engine {
   let folder = ''
   let stores: Stores | undefined
   return {
-    name: 'embedded',
-    server: 'embedded',
+    name,
+    server: wire?.server ?? 'embedded',
     start: async () => {
       folder = await mkdtemp(join(tmpdir(), 'lyceum-contract-'))
-      stores = new Stores({ folder, onOutput: (text) => process.stderr.write(text), onLoss: () => {} })
+      const mongo = wire && { uri: await wire.start(), secret: randomBytes(32).toString('base64url') }
+      stores = new Stores({ folder, mongo, onOutput: (text) => process.stderr.write(text), onLoss: () => {} })
       await stores.start()
     },
     stop: async () => {
       await stores?.close()
+      await wire?.stop()
       await rm(folder, { recursive: true, force: true })
     },
-    stores: () => stores ?? notStarted(),
+    stores: () => {
+      if (stores === undefined) throw new Error('the engine has not been started')
+      return stores
+    },
   }
 }
 
-function notStarted(): never {
-  throw new Error('the engine has not been started')
-}
+const SERVERS = wireServers()
+if (SERVERS.length === 0)
+  console.log(
+    'MongoDB: skipped, for there is no server. Set LYCEUM_TEST_MONGODB_URI, or put mongod or ferretdb on the PATH.',
+  )
 
-export const ENGINES: readonly Engine[] = [embedded()]
+export const ENGINES: readonly Engine[] = [
+  engineOf('embedded', undefined),
+  ...SERVERS.map((wire) => engineOf(wire.server, wire)),
+]

@@ -146,6 +146,7 @@ const ENDPOINT: CronEndpoint = {
   facilities: ['db', 'fs'],
   dimensions: [],
   plugins: [],
+  replicas: [],
   options: { schedule: '0 0 * * *' },
 }
 
@@ -165,6 +166,7 @@ function contextOf(store: PluginStore, transaction: Transaction | undefined, end
     endpoints: new Map([[ENDPOINT.name, ENDPOINT]]),
     begins: new Map(),
     granted: [],
+    readable: new Map(),
     store,
     quota: QUOTA_DEFAULTS,
     usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },

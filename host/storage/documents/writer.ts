@@ -49,7 +49,7 @@ function insertOne(op: ParsedWrite, collection: Collection, limits: Readonly<Doc
 }
 
 /** The document with its `_id` in front: its own, the one given, or a new one. */
-function withId(doc: Doc, id: unknown): Doc {
+export function withId(doc: Doc, id: unknown): Doc {
   const { _id: own = id ?? new ObjectId(), ...rest } = doc
   return { _id: own, ...rest }
 }
@@ -136,6 +136,11 @@ function upsert(collection: Collection, seed: Doc, apply: Change): WriteOutcome 
   return { ...NOTHING, upsertedId: doc._id }
 }
 
+/** Checks what an `updateOne` or `updateMany` does, for who has it done by somebody else. Throws as the write would. */
+export function checkChange(op: ParsedWrite, limits: Readonly<DocumentLimits>): void {
+  compileChange(op, limits)
+}
+
 function compileChange(op: ParsedWrite, limits: Readonly<DocumentLimits>): Change {
   const spec = op.second
   if (Array.isArray(spec)) return compileStages(spec, limits)
@@ -169,14 +174,19 @@ function compileStages(spec: readonly unknown[], limits: Readonly<DocumentLimits
   }
 }
 
-function compileReplacement(op: ParsedWrite, limits: Readonly<DocumentLimits>): Change {
+/** The document of a `replaceOne`, admitted. @throws {LyceumError} update_invalid, document_invalid */
+export function checkReplacement(op: ParsedWrite, limits: Readonly<DocumentLimits>): Doc {
   if (!isDoc(op.second) || isOperators(op.second))
     throw refusal(
       'update_invalid',
       MONGO.FailedToParse,
       `A replacement is a document, not operators: use updateOne for ${quote('$')}.`,
     )
-  const replacement = admitDocument(op.second, limits)
+  return admitDocument(op.second, limits)
+}
+
+function compileReplacement(op: ParsedWrite, limits: Readonly<DocumentLimits>): Change {
+  const replacement = checkReplacement(op, limits)
   return (doc) => {
     const made = withId(cloneDoc(replacement), doc._id)
     return isUnchanged(doc, made) ? undefined : made

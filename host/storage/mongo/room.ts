@@ -1,0 +1,46 @@
+import { LyceumError } from '../../errors.ts'
+import type { Db } from './driver.ts'
+import type { ServerWrite } from './writes.ts'
+
+/** A measure is taken anew when what was added since is more than this part of the room that was left. */
+const PART = 1 / 8
+const OLD_MS = 60_000
+/** A full database is asked again at most so often: it may have been emptied. */
+const FULL_MS = 1_000
+
+/** Keeps a database within its quota, without asking the server for its size each time. */
+export class Room {
+  readonly #db: Db
+  #bytes = 0
+  #added = 0
+  #measuredMs = Number.NEGATIVE_INFINITY
+
+  constructor(db: Db) {
+    this.#db = db
+  }
+
+  /** Size of the documents and indexes as the server tells it, in bytes. */
+  async measure(): Promise<number> {
+    const { dataSize = 0, indexSize = 0 } = await this.#db.command({ dbStats: 1 })
+    this.#bytes = Number(dataSize) + Number(indexSize)
+    this.#added = 0
+    this.#measuredMs = performance.now()
+    return this.#bytes
+  }
+
+  /** @throws {LyceumError} database_full where writes would take the database over its quota */
+  async require(writes: readonly ServerWrite[], maxBytes: number): Promise<void> {
+    const bytes = writes.reduce((sum, write) => sum + write.bytes, 0)
+    if (bytes === 0) return
+    const ageMs = performance.now() - this.#measuredMs
+    const isOver = this.#bytes + this.#added + bytes > maxBytes
+    const isStale = this.#added + bytes > (maxBytes - this.#bytes) * PART
+    if (ageMs > OLD_MS || (isOver && ageMs > FULL_MS) || (isStale && !isOver)) await this.measure()
+    if (this.#bytes + this.#added + bytes > maxBytes)
+      throw new LyceumError(
+        'database_full',
+        'The database of the plugin has the size that its quota allows. Delete documents, or ask an admin to raise databaseMb.',
+      )
+    this.#added += bytes
+  }
+}
