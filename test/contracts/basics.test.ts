@@ -19,7 +19,8 @@ contract('writes and reads', (check) => {
   })
 
   check.room(
-    'a second document with the same _id is refused, and nothing of its batch is kept',
+    'nothing is kept of a batch with a write that is refused',
+    { needs: 'transactions' },
     async (room) => {
       await room.batch(async (db) => db.collection('plays').insertOne({ _id: 'a' }))
       const batch = room.batch(async (db) => {
@@ -30,4 +31,11 @@ contract('writes and reads', (check) => {
       expect(await room.view((db) => db.collection('plays').countDocuments())).toBe(1)
     },
   )
+
+  check.room('a second document with the same _id is refused', async (room) => {
+    await room.batch(async (db) => db.collection('plays').insertOne({ _id: 'a' }))
+    const batch = room.batch(async (db) => db.collection('plays').insertOne({ _id: 'a' }))
+    await refused(batch, 'duplicate_key', 11000)
+    expect(await room.view((db) => db.collection('plays').countDocuments())).toBe(1)
+  })
 })
