@@ -14,6 +14,8 @@ import { addAdministration } from './routes/administration.ts'
 import { addDeadLetters } from './routes/dead-letters.ts'
 import { addDiscovery } from './routes/discovery.ts'
 import { addEvents } from './routes/events.ts'
+import { addFiles } from './routes/files.ts'
+import { addExport } from './routes/export.ts'
 import { addHealth } from './routes/health.ts'
 import { addLogs } from './routes/logs.ts'
 import { addMetrics } from './routes/metrics.ts'
@@ -36,11 +38,13 @@ export function createApp(host: Host): App {
   addPlugins(app, host)
   addAdministration(app, host)
   addDeadLetters(app, host)
+  addExport(app, host)
   addNames(app, host)
   addLogs(app, host)
   addDiscovery(app, host)
   addMetrics(app, host)
   addViews(app, host)
+  addFiles(app, host)
   return app
 }
 

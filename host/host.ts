@@ -257,7 +257,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   })
   replicas.start()
   const window = new LogWindow(log)
-  const mayRun = (plugin: string) => plugins.mayRun(plugin)
+  const mayRun = (plugin: string, endpoint?: string) => plugins.mayRun(plugin, endpoint)
   const logIsBehind = (seq: number) => {
     const refusal = log.refuseBehind(seq)
     logger.error({ code: refusal.code }, refusal.message)

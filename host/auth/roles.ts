@@ -29,6 +29,8 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   // A frame has no cookies: the ticket in its address says who may see what.
   ['GET /frames/:ticket', 'public'],
   ['GET /progress/:ticket', 'public'],
+  // So may an image in it: the ticket names one file.
+  ['GET /files/:plugin/:ticket', 'public'],
   ['GET /v1/queries/:plugin/:name', SIGNED_IN],
   ['DELETE /v1/queries/:plugin/:name', OPERATORS],
   ['GET /v1/queries/:commonName', SIGNED_IN],
@@ -42,6 +44,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /v1/plugins', OPERATORS],
   ['GET /v1/plugins/:id', OPERATORS],
   ['GET /v1/plugins/:id/logs', OPERATORS],
+  ['GET /v1/plugins/:id/files', OPERATORS],
   ['GET /v1/plugins/:id/logs/follow', OPERATORS],
   ['GET /v1/plugins/:id/dead-letters', OPERATORS],
   ['POST /v1/plugins/:id/dead-letters/retry', OPERATORS],
@@ -49,6 +52,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['POST /v1/plugins/:id/pause', OPERATORS],
   ['POST /v1/plugins/:id/resume', OPERATORS],
   ['DELETE /v1/plugins/:id', OPERATORS],
+  ['GET /v1/plugins/:id/export', OPERATORS],
   // What a plugin may use and reach is for the admin to say, never for its author.
   ['POST /v1/plugins/:id/approve', ADMIN],
   ['POST /v1/plugins/:id/deny', ADMIN],

@@ -8,7 +8,7 @@ export interface CronServices {
   readonly logId: string
   readonly invoker: Invoker
   readonly logger: Logger
-  readonly mayRun: (plugin: string) => boolean
+  readonly mayRun: (plugin: string, endpoint: string) => boolean
   /** ms since the epoch; tests set it. */
   readonly nowMs: () => number
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
@@ -90,7 +90,7 @@ export class CronJobs {
   /** Runs the job if a time has come since its last run. */
   async #run(plugin: ActivePlugin, endpoint: CronEndpoint, job: Cron, retries: number): Promise<void> {
     const { logId, invoker, logger, mayRun, onFailure } = this.#services
-    if (!mayRun(plugin.id)) return
+    if (!mayRun(plugin.id, endpoint.name)) return
     const nowMs = this.#services.nowMs()
     const cursor = `${endpoint.name}/cron`
     let failure: EndedFailure | undefined

@@ -24,8 +24,8 @@ export interface FeedServices {
   readonly logger: Logger
   /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
   readonly logIsBehind: (seq: number) => LyceumError
-  /** False while the plugin may not run: paused, or quarantined. */
-  readonly mayRun: (plugin: string) => boolean
+  /** False while the handler may not run: its plugin is paused or quarantined, or what it needs not approved. */
+  readonly mayRun: (plugin: string, endpoint: string) => boolean
   /** An error that is laid to the plugin, for its author. */
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
 }
@@ -244,7 +244,7 @@ export class HandlerFeed {
   }
 
   get #mayRun(): boolean {
-    return !this.#halted && !this.#held && this.#services.mayRun(this.plugin.id)
+    return !this.#halted && !this.#held && this.#services.mayRun(this.plugin.id, this.endpoint.name)
   }
 
   get #held(): boolean {
@@ -355,8 +355,9 @@ export class HandlerFeed {
       return true
     }
     this.#heldAt = revision
+    const isNews = this.#lastError?.message !== failure.message
     this.#note(failure)
-    this.#services.onFailure(this.plugin, this.endpoint.name, failure)
+    if (isNews) this.#services.onFailure(this.plugin, this.endpoint.name, failure)
     return true
   }
 

@@ -6,13 +6,26 @@ import { FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
  * The policy of the frame in which a view's html runs. Whatever a view's script does, nothing that it
  * knows leaves the browser: it has no network, no forms, no storage, and an origin of its own. The empty
  * Connection-Allowlist closes what no Content-Security-Policy covers: WebRTC, and connections made ahead.
+ *
+ * The one thing that it loads are images from our own `/files/`, which answers to a ticket alone: what is asked for
+ * there reaches nobody but this host. All plugins' files, since a view may hold others' views.
+ *
+ * @param host the name that the browser knows this host by
  */
-export const FRAME_HEADERS: ReadonlyMap<string, string> = new Map([
-  [
-    'Content-Security-Policy',
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
-      "img-src data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
-  ],
+export function frameHeaders(host: string | undefined): ReadonlyMap<string, string> {
+  // What is not a name could say anything else in a policy.
+  const files = host !== undefined && /^[\w.-]+(?::\d+)?$/.test(host) ? ` ${host}/files/` : ''
+  return new Map([
+    [
+      'Content-Security-Policy',
+      "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
+        `img-src data:${files}; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'`,
+    ],
+    ...OTHER_HEADERS,
+  ])
+}
+
+const OTHER_HEADERS = new Map([
   ['Content-Type', 'text/html; charset=utf-8'],
   ['Referrer-Policy', 'no-referrer'],
   ['Cross-Origin-Resource-Policy', 'same-origin'],

@@ -32,16 +32,21 @@ export function reachable(
 ): { plugin: string; version: string; endpoint: ReadingEndpoint }[] {
   const found = []
   for (const [plugin, { version, endpoints }] of host.plugins.active()) {
-    try {
-      authorisePlugin(caller, plugin)
-    } catch {
-      continue // not for this token
-    }
-    if (!host.plugins.mayRun(plugin)) continue
+    if (!covers(caller, plugin) || !host.plugins.mayRun(plugin)) continue
     for (const endpoint of endpoints.values())
       if (endpoint.kind === 'view' || endpoint.kind === 'query') found.push({ plugin, version, endpoint })
   }
   return found
+}
+
+/** Whether a token is for a plugin. */
+function covers(caller: Caller, plugin: string): boolean {
+  try {
+    authorisePlugin(caller, plugin)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Discovery: what there is, for people's programs and for tools. */
@@ -72,7 +77,17 @@ function schemaFor(host: Host, caller: Caller) {
     const isReachable = plugins.get(plugin)?.queries.some((known) => known.name === query) === true
     return isReachable ? [{ name, plugin, query, href: `/v1/queries/${name}` }] : []
   })
-  return { plugins: [...plugins.values()], names }
+  return { plugins: [...plugins.values()], names, properties: propertiesFor(host, caller) }
+}
+
+/** The derived properties that handlers may ask for, each with the plugins that are asked for it, in their order. */
+function propertiesFor(host: Host, caller: Caller) {
+  return host.properties.list().flatMap(({ name, provided }) => {
+    const providers = provided
+      .filter(([plugin]) => covers(caller, plugin.id))
+      .map(([plugin, { title, description }]) => ({ plugin: plugin.id, title, description }))
+    return providers.length === 0 ? [] : [{ name, providers }]
+  })
 }
 
 /** The fixed routes, and one path per query of each plugin. */

@@ -1,10 +1,10 @@
 import type { LogRow } from '../../events/log.ts'
 import { providingNeed } from '../../registry/derived-properties.ts'
-import type { ActivePlugin, PropertyEndpoint } from '../../registry/plugin.ts'
+import type { ActivePlugin } from '../../registry/plugin.ts'
 import { derivedName } from '../../registry/property-names.ts'
 import type { EndedFailure } from '../invoker.ts'
 import { Property } from './property.ts'
-import type { DerivingServices } from './provider.ts'
+import type { DerivingServices, Provided } from './provider.ts'
 import { withDerived } from './splice.ts'
 
 export interface PropertiesServices extends DerivingServices {
@@ -27,9 +27,10 @@ export interface Held {
  */
 export class Properties {
   readonly #services: PropertiesServices
-  readonly #plugins = new Map<string, ReadonlyMap<string, readonly [ActivePlugin, PropertyEndpoint]>>()
+  /** What each plugin has to provide, approved or not. */
+  readonly #plugins = new Map<string, ReadonlyMap<string, Provided>>()
   readonly #properties = new Map<string, Property>()
-  #complete = false
+  readonly #complete = Promise.withResolvers<void>()
   #revision = 0
 
   constructor(services: PropertiesServices) {
@@ -43,12 +44,10 @@ export class Properties {
 
   /** Takes in what a version provides that was activated. The version before must have been removed. */
   add(plugin: ActivePlugin): void {
-    const provided = new Map<string, readonly [ActivePlugin, PropertyEndpoint]>()
-    for (const endpoint of plugin.endpoints.values()) {
-      if (endpoint.kind !== 'property') continue
-      const name = derivedName(endpoint.options.namespace, endpoint.name)
-      if (plugin.granted.includes(providingNeed(name))) provided.set(name, [plugin, endpoint])
-    }
+    const provided = new Map<string, Provided>()
+    for (const endpoint of plugin.endpoints.values())
+      if (endpoint.kind === 'property')
+        provided.set(derivedName(endpoint.options.namespace, endpoint.name), [plugin, endpoint])
     if (provided.size === 0) return
     this.#plugins.set(plugin.id, provided)
     this.#compose(provided.keys())
@@ -61,15 +60,20 @@ export class Properties {
     this.#compose(provided.keys())
   }
 
-  /** Says that a plugin may run again. */
+  /** Says that a plugin may run again, or that other things are approved for it. */
   wake(plugin: string): void {
-    if (this.#plugins.has(plugin)) this.#changed()
+    const provided = this.#plugins.get(plugin)
+    if (provided !== undefined) this.#compose(provided.keys())
+  }
+
+  /** All properties by name, each with what provides it, in the order in which they are asked. */
+  list(): { readonly name: string; readonly provided: readonly Provided[] }[] {
+    return [...this.#properties.keys()].sort().map((name) => ({ name, provided: this.#providedAs(name) }))
   }
 
   /** Says that the plugins have been added that were there when the host stopped: until then some may be missing. */
   markComplete(): void {
-    this.#complete = true
-    this.#changed()
+    this.#complete.resolve()
   }
 
   /**
@@ -82,15 +86,14 @@ export class Properties {
     names: readonly string[],
     rows: readonly LogRow[],
   ): Promise<{ readonly rows: readonly LogRow[] } | Held> {
+    await this.#complete.promise
     const revision = this.#revision
     const events = new Map<LogRow, unknown>()
     const parse = (row: LogRow) => {
       if (!events.has(row)) events.set(row, JSON.parse(row.text))
       return events.get(row)
     }
-    const columns = await Promise.all(
-      names.map((name) => (this.#complete ? this.#properties.get(name)?.valuesOf(rows, parse) : undefined)),
-    )
+    const columns = await Promise.all(names.map((name) => this.#properties.get(name)?.valuesOf(rows, parse)))
     const values: (readonly (string | null)[])[] = []
     for (const [index, column] of columns.entries()) {
       const name = names[index]
@@ -114,23 +117,24 @@ export class Properties {
     return { rows: enriched }
   }
 
-  /** Several plugins may provide the same: they are asked in the order of their ids. */
   #compose(names: Iterable<string>): void {
     for (const name of names) {
-      const provided: (readonly [ActivePlugin, PropertyEndpoint])[] = []
-      for (const id of [...this.#plugins.keys()].sort()) {
-        const found = this.#plugins.get(id)?.get(name)
-        if (found !== undefined) provided.push(found)
-      }
+      const provided = this.#providedAs(name)
       if (provided.length === 0) this.#properties.delete(name)
       else this.#properties.set(name, new Property(provided, this.#services))
     }
-    this.#changed()
-  }
-
-  #changed(): void {
     this.#revision += 1
     this.#services.onChange()
+  }
+
+  /** Several plugins may provide the same: those that are approved, in the order of their ids. */
+  #providedAs(name: string): Provided[] {
+    const need = providingNeed(name)
+    const found = [...this.#plugins.values()].flatMap((provided) => {
+      const one = provided.get(name)
+      return one?.[0].granted.includes(need) ? [one] : []
+    })
+    return found.sort(([a], [b]) => (a.id < b.id ? -1 : 1))
   }
 }
 

@@ -1,9 +1,8 @@
 import type { LogRow } from '../../events/log.ts'
 import { LIMITS } from '../../limits.ts'
-import type { ActivePlugin, PropertyEndpoint } from '../../registry/plugin.ts'
 import { matches } from '../batch.ts'
 import type { EndedFailure } from '../invoker.ts'
-import { type DerivingServices, Provider, type Results } from './provider.ts'
+import { type DerivingServices, type Provided, Provider, type Results } from './provider.ts'
 
 /** What a property comes to for some events, in their order; or what kept it from that. */
 export type Column =
@@ -21,7 +20,7 @@ export class Property {
   #knownChars = 0
 
   /** @param provided by plugins in the order in which they are asked */
-  constructor(provided: readonly (readonly [ActivePlugin, PropertyEndpoint])[], services: DerivingServices) {
+  constructor(provided: readonly Provided[], services: DerivingServices) {
     this.#services = services
     const results: Results = {
       get: (row) => this.#known.get(row),

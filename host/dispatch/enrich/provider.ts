@@ -16,6 +16,9 @@ export interface DerivingServices {
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
 }
 
+/** A property as one plugin provides it. */
+export type Provided = readonly [plugin: ActivePlugin, endpoint: PropertyEndpoint]
+
 /** What is known of events: a value as JSON, or null where an event has none. */
 export interface Results {
   get(row: LogRow): string | null | undefined

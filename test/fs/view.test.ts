@@ -1,0 +1,82 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Stranger, signedIn, startBrowser, startStranger } from '../support/browser.ts'
+import { startHost, type TestHost } from '../support/host.ts'
+import { FILES, PNG } from './plugin.ts'
+
+let lyceum: TestHost
+let browser: Browser
+let stranger: Stranger
+let context: BrowserContext
+let page: Page
+
+const HOSTILE = `
+  import { html, t, view } from '@lyceum/sdk'
+  export const markup = view({ params: { inside: t.string({ max: 8000 }) } }, ({ params }) => html.raw(params.inside))`
+
+beforeAll(async () => {
+  ;[lyceum, browser, stranger] = await Promise.all([startHost(), startBrowser(), startStranger()])
+  await lyceum.publish('files', FILES)
+  await lyceum.publish('hostile', HOSTILE)
+  const step = (event: object) => ({ event_type: 'file', event })
+  await lyceum.send([
+    step({ op: 'write', path: 'plot.png', base64: PNG.toString('base64') }),
+    step({ op: 'write', path: 'table.csv', text: 'a,b' }),
+  ])
+})
+afterAll(async () => {
+  stranger.close()
+  await browser.close()
+  await lyceum.dispose()
+})
+
+beforeEach(async () => {
+  context = await signedIn(browser, lyceum, { role: 'admin', user: 'carol' }, { acceptDownloads: true })
+  page = await context.newPage()
+})
+afterEach(() => context.close())
+
+const addressOf = async (path: string): Promise<string> =>
+  (await lyceum.call('GET', `/v1/queries/files/url?path=${path}`)).json
+const show = (inside: string) => page.goto(`/views/hostile/markup?inside=${encodeURIComponent(inside)}`)
+const inFrame = () => page.frameLocator('#view')
+
+describe('a view', () => {
+  test('shows an image among the files of its plugin', async () => {
+    await page.goto('/views/files/page?path=plot.png')
+    const width = () =>
+      inFrame()
+        .locator('#image')
+        .evaluate((image) => (image as HTMLImageElement).naturalWidth)
+    await vi.waitFor(async () => expect(await width()).toBe(1))
+  })
+
+  test('loads nothing else by it: no other address, no other use of the address', async () => {
+    const address = await addressOf('plot.png')
+    const requested: string[] = []
+    context.on('request', (request) => requested.push(new URL(request.url()).pathname))
+    const strange = `http://127.0.0.1:${stranger.port}/files/x`
+    await show(`<img src="/"><img src="/assets/x"><img src="/frames/x"><img src="${strange}"><img src="/files/../v1/plugins">
+      <img src="//127.0.0.1:${stranger.port}/files/x"><img src="/files">
+      <script src="${address}"></script><link rel="stylesheet" href="${address}"><iframe src="${address}"></iframe>
+      <video src="${address}"></video><embed src="${address}"><object data="${address}"></object>
+      <script>
+        fetch('${address}').catch(() => {}); navigator.sendBeacon('${address}')
+        const x = new XMLHttpRequest(); x.open('GET', '${address}'); try { x.send() } catch {}
+        const canvas = document.createElement('canvas').getContext('2d'), image = new Image()
+        image.onload = () => {
+          canvas.drawImage(image, 0, 0)
+          try { canvas.getImageData(0, 0, 1, 1); said.textContent = 'read' } catch (error) { said.textContent = error.name }
+        }
+        image.src = '${address}'
+      </script><p id="said"></p>`)
+    // An image may be shown; what is in it stays unknown to the script.
+    await vi.waitFor(async () => expect(await inFrame().locator('#said').textContent()).toBe('SecurityError'))
+    const unexpected = requested.filter(
+      (path) => !/^\/(?:views|assets)\//.test(path) && path !== address && !path.startsWith('/frames/'),
+    )
+    expect(unexpected).toEqual([])
+    expect(requested.filter((path) => path === address)).toHaveLength(1)
+    expect(stranger.heard).toEqual([])
+  })
+})
