@@ -36,6 +36,9 @@ Examples:
   npm start -- --port 0 --data /tmp/try     on a free port
   npm start -- --no-samples                 without the sample course
 
+Plugins' documents are kept in files of the data folder; for production set LYCEUM_MONGODB_URI to the address
+of a MongoDB replica set, as in docs/mongodb.md.
+
 Ctrl-C stops it: batches under way end, and everything that was accepted is kept.`
 
 /** `lyceum start`: runs the host until it is told to stop. */

@@ -23,6 +23,8 @@ export interface Config {
   /** What plugins get, and what an admin may raise that to. */
   readonly quotas: QuotaRules
   readonly logLevel: (typeof LOG_LEVELS)[number]
+  /** The server that keeps plugins' documents, with an account that makes databases; undefined for files. */
+  readonly mongoUri: string | undefined
   /** The LMS's databases that plugins may read, by name. They hold passwords. */
   readonly replicas: ReadonlyMap<string, ReplicaConfig>
 }
@@ -81,6 +83,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
       pick('--quotas', flags.quotas, 'LYCEUM_QUOTAS', '{}'),
       pick('--ceilings', flags.ceilings, 'LYCEUM_CEILINGS', '{}'),
     ),
+    mongoUri: mongoUri(env.LYCEUM_MONGODB_URI),
     replicas: parseReplicas(env.LYCEUM_REPLICAS ?? '', env),
     logLevel: parse(
       LOG_LEVEL,
@@ -88,6 +91,17 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, fl
       `one of ${LOG_LEVELS.join(', ')}`,
     ),
   })
+}
+
+/** It holds a password, so what is wrong with it is told without it. */
+function mongoUri(text: string | undefined): string | undefined {
+  if (!text) return undefined
+  if (/^mongodb(?:\+srv)?:\/\/[^/\s]+(?:\/[^\s]*)?$/.test(text)) return text
+  throw new LyceumError(
+    'config_invalid',
+    'LYCEUM_MONGODB_URI must be the address of a MongoDB server, such as mongodb://user:password@db.example:27017/?replicaSet=rs0, with what is special in the password written as %XX.',
+    { setting: 'LYCEUM_MONGODB_URI' },
+  )
 }
 
 /** True where only programs on this machine can reach the address. */

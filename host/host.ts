@@ -40,6 +40,9 @@ import { clampedBy } from './registry/quota-rules.ts'
 import { Removal } from './registry/removal.ts'
 import { UsageBook } from './registry/usage-book.ts'
 import { Replicas } from './replicas/replicas.ts'
+import { noticesOf } from './storage/mongo/notices.ts'
+import { mongoSecret } from './storage/mongo/secret.ts'
+import type { ConnectControl } from './storage/store-protocol.ts'
 import { Stores } from './storage/stores.ts'
 import { withoutControls } from './text.ts'
 
@@ -80,6 +83,8 @@ export interface Host {
   readonly supervisor: Supervisor
   readonly stores: Stores
   readonly replicas: Replicas
+  /** The host's clock, in ms since the epoch; tests set it. */
+  readonly nowMs: () => number
   /** The version of Lyceum. */
   readonly version: string
   /** How far in the log the results of a plugin reach: its slowest handler. */
@@ -95,6 +100,10 @@ export interface Host {
   markReady(): void
   /** Stops: not ready at once, then what is under way ends, then everything closes. */
   close(): Promise<void>
+}
+
+function serverOf({ mongoUri, dataDir }: Config): ConnectControl | undefined {
+  return mongoUri === undefined ? undefined : { uri: mongoUri, secret: mongoSecret(dataDir) }
 }
 
 /** Opens the data folder and starts everything but HTTP. @throws {LyceumError} data_locked, data_newer … */
@@ -134,6 +143,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const usage = new UsageBook(catalogue.usage)
   const stores = new Stores({
     folder: folder.plugins,
+    mongo: serverOf(config),
     nowMs,
     onOutput,
     onLoss,
@@ -255,6 +265,11 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     await closeParts()
     throw error
   })
+  if (stores.server !== undefined) {
+    const { version } = stores.server
+    logger.info({ version, guarantee: stores.guarantee }, 'documents are kept in MongoDB')
+    for (const notice of noticesOf(stores.server)) logger.warn(notice)
+  }
   replicas.start()
   const window = new LogWindow(log)
   const mayRun = (plugin: string, endpoint?: string) => plugins.mayRun(plugin, endpoint)
@@ -345,6 +360,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     supervisor,
     stores,
     replicas,
+    nowMs,
     version: packageJson.version,
     logPosition,
     authorStack,

@@ -41,10 +41,18 @@ export interface TestHost {
   dispose(): Promise<void>
 }
 
-/** Starts a host. @param dataDir a folder of an earlier one, to go on with it */
-export async function startHost(dataDir?: string, nowMs?: () => number): Promise<TestHost> {
+/**
+ * Starts a host.
+ * @param dataDir a folder of an earlier one, to go on with it
+ * @param env variables of its configuration
+ */
+export async function startHost(
+  dataDir?: string,
+  nowMs?: () => number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestHost> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'lyceum-')))
-  const host = await openHost(loadConfig({}, { data: folder, port: '0', logLevel: 'silent' }), nowMs)
+  const host = await openHost(loadConfig(env, { data: folder, port: '0', logLevel: 'silent' }), nowMs)
   const served = await serveHost(host)
   host.markReady()
   const token = (claims: Claims) => issueToken(host.keys, claims, 3_600)
