@@ -117,6 +117,7 @@ export const ERRORS = {
   port_taken: { status: 503, title: 'The port is in use' },
   config_invalid: { status: 500, title: 'The configuration is wrong' },
   shutting_down: { status: 503, title: 'The host is stopping' },
+  database_unreachable: { status: 503, title: 'The database server cannot be used' },
   database_full: { status: 507, title: 'The database of the plugin is full' },
   files_full: { status: 507, title: 'The plugin has as many files as its quota allows' },
   disk_full: { status: 507, title: 'The disk is full' },

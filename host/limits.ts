@@ -177,6 +177,10 @@ export const LIMITS = Object.freeze({
   propertyCacheChars: 8 * 1024 * 1024,
 
   // what authors see
+  /** Plugins of which `/metrics` tells one by one: time series that drown the monitoring. */
+  pluginsMeasured: 500,
+  /** Exports under way: each reads a store page by page for as long as its reader takes. */
+  exportsAtOnce: 4,
   /** Characters of the reason for which an admin denies something. */
   reasonChars: 1_000,
   /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */

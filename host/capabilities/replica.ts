@@ -1,7 +1,8 @@
 import { splitPayload } from '../../process/frame.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { OpenQuery, Replicas } from '../replicas/replicas.ts'
+import type { ReplicaQuery } from '../replicas/query.ts'
+import type { Replicas } from '../replicas/replicas.ts'
 import type { OpContext, OpImplementation } from './capability.ts'
 
 /**
@@ -12,7 +13,7 @@ import type { OpContext, OpImplementation } from './capability.ts'
 export class ReplicaOps {
   readonly #replicas: Replicas
   /** The queries of each call, by their numbers: a number means nothing in another call. */
-  readonly #open = new WeakMap<OpContext, Map<number, OpenQuery>>()
+  readonly #open = new WeakMap<OpContext, Map<number, ReplicaQuery>>()
   #lastNumber = 0
 
   constructor(replicas: Replicas) {
@@ -27,20 +28,21 @@ export class ReplicaOps {
       )
     const { control: name, bytes } = splitPayload(payload)
     checkGranted(name, context)
-    const { open, page } = await this.#replicas.query(context.plugin.id, name, bytes, timeLeft(context))
+    const query = await this.#replicas.begin(context.plugin.id, name)
+    context.onEnd(() => query.end())
+    const page = await query.ask(bytes, timeLeft(context))
     if (page.last) return ['', page.bytes]
     const number = ++this.#lastNumber
-    this.#queriesOf(context).set(number, open)
-    context.onEnd(() => open.reader.end(open.query))
+    this.#queriesOf(context).set(number, query)
     return [String(number), page.bytes]
   }
 
   readonly next: OpImplementation = async (payload, context) => {
     const number = numberOf(payload)
-    const open = this.#queriesOf(context).get(number)
-    if (open === undefined)
-      throw new LyceumError('op_malformed', 'There is no such query of a replica under way.')
-    const page = await this.#replicas.next(open, timeLeft(context))
+    const query = this.#queriesOf(context).get(number)
+    if (query === undefined)
+      throw new LyceumError('cursor_unknown', 'There is no such query of a replica under way in this call.')
+    const page = await query.next(timeLeft(context))
     if (!page.last) return [String(number), page.bytes]
     this.#queriesOf(context).delete(number)
     return ['', page.bytes]
@@ -49,13 +51,12 @@ export class ReplicaOps {
   readonly end: OpImplementation = (payload, context) => {
     const queries = this.#queriesOf(context)
     const number = numberOf(payload)
-    const open = queries.get(number)
+    queries.get(number)?.end()
     queries.delete(number)
-    open?.reader.end(open.query)
     return ''
   }
 
-  #queriesOf(context: OpContext): Map<number, OpenQuery> {
+  #queriesOf(context: OpContext): Map<number, ReplicaQuery> {
     let queries = this.#open.get(context)
     if (queries === undefined) {
       queries = new Map()
@@ -83,5 +84,7 @@ function timeLeft({ deadlineMs }: OpContext): number {
 }
 
 function numberOf(payload: Buffer): number {
-  return payload.length > 16 ? Number.NaN : Number(payload.toString())
+  const number = payload.length > 16 ? 0 : Number(payload.toString())
+  if (Number.isSafeInteger(number) && number > 0) return number
+  throw new LyceumError('op_malformed', 'A query of a replica is called by its number.')
 }

@@ -21,7 +21,12 @@ export interface Needs {
   readonly dimensions: readonly Dimension[]
   /** The plugins that it calls, `self` among them. */
   readonly plugins: readonly string[]
+  /** The replicas that it reads. */
+  readonly replicas: readonly string[]
 }
+
+/** Of an endpoint that asks for nothing. */
+export const NO_NEEDS: Needs = { facilities: [], dimensions: [], plugins: [], replicas: [] }
 
 /** Reports what is wrong at a node: the end of a sentence that begins with the endpoint's name. */
 export type Report = (node: AnyNode, message: string) => void
@@ -56,7 +61,7 @@ export function readNeeds(
       second,
       `takes a second parameter, but the host passes one. Name what it needs in the first: \`${EXAMPLES[kind]}\``,
     )
-  if (first === undefined) return { facilities: [], dimensions: [], plugins: [] }
+  if (first === undefined) return NO_NEEDS
   if (first.type === 'ObjectPattern') return readPattern(kind, first, report)
   const write = `Name what it needs: \`${EXAMPLES[kind]}\``
   if (first.type === 'Identifier')
@@ -68,13 +73,14 @@ export function readNeeds(
       `gives its whole parameter a default, but the host always passes one. Take the default away: \`${EXAMPLES[kind]}\``,
     )
   else report(first, `takes its parameter in a way that cannot be read. ${write}`)
-  return { facilities: [], dimensions: [], plugins: [] }
+  return NO_NEEDS
 }
 
 function readPattern(kind: Kind, pattern: ObjectPattern, report: Report): Needs {
   const facilities = new Set<Facility>()
   const dimensions = new Set<Dimension>()
   const plugins = new Set<string>()
+  const replicas = new Set<string>()
   if (pattern.properties.length > MAX_ASKED)
     report(pattern, `asks for more than ${MAX_ASKED} things. Name each thing once`)
   for (const property of pattern.properties.slice(0, MAX_ASKED)) {
@@ -85,34 +91,68 @@ function readPattern(kind: Kind, pattern: ObjectPattern, report: Report): Needs 
     if (facility !== undefined) facilities.add(facility)
     else if (dimension !== undefined) dimensions.add(dimension)
     else report(property.key, refusal(kind, name))
-    if (facility === 'plugins') for (const plugin of readPlugins(property.value, report)) plugins.add(plugin)
+    if (facility === 'plugins')
+      for (const plugin of readNames(PLUGINS, property.value, report)) plugins.add(plugin)
+    if (facility === 'replica')
+      for (const replica of readNames(REPLICAS, property.value, report)) replicas.add(replica)
   }
   if (facilities.has('events') && facilities.has('event'))
     report(
       pattern,
       'asks for both `events` and `event`. Choose one: `events` is a batch, `event` is one at a time',
     )
-  return { facilities: [...facilities], dimensions: [...dimensions], plugins: [...plugins] }
+  return {
+    facilities: [...facilities],
+    dimensions: [...dimensions],
+    plugins: [...plugins],
+    replicas: [...replicas],
+  }
 }
 
-/** `plugins: { self, grades: g }`: only so can the host know which plugins are called. */
-function readPlugins(value: AnyNode, report: Report): string[] {
-  const write =
-    'Name the plugins, and nothing inside them: `plugins: { self, grades }`, then call `grades.top(…)`'
+/** A facility that is destructured one level, so that the host knows whom a handler reaches. */
+interface Named {
+  readonly facility: 'plugins' | 'replica'
+  readonly things: string
+  readonly reaches: string
+  readonly write: string
+  readonly problem: (name: string) => string | undefined
+}
+
+const PLUGINS: Named = {
+  facility: 'plugins',
+  things: 'plugins',
+  reaches: 'calls the plugin',
+  write: 'Name the plugins, and nothing inside them: `plugins: { self, grades }`, then call `grades.top(…)`',
+  problem: (name) => (name === 'self' ? undefined : nameProblem(name, MAX_PLUGIN_ID)),
+}
+const REPLICAS: Named = {
+  facility: 'replica',
+  things: 'replicas',
+  reaches: 'reads the replica',
+  write: 'Name the replicas, and nothing inside them: `replica: { lms }`, then write lms.sql`SELECT …`',
+  problem: (name) => nameProblem(name, MAX_PLUGIN_ID),
+}
+
+/** `plugins: { self, grades: g }`, `replica: { lms }`. */
+function readNames(named: Named, value: AnyNode, report: Report): string[] {
+  const { facility, things, reaches, write } = named
   if (value.type !== 'ObjectPattern') {
-    report(value, `takes \`plugins\` whole. ${write}`)
+    report(value, `takes \`${facility}\` whole. ${write}`)
     return []
   }
   const names: string[] = []
-  if (value.properties.length > MAX_ASKED) report(value, `asks for more than ${MAX_ASKED} plugins`)
+  if (value.properties.length > MAX_ASKED) report(value, `asks for more than ${MAX_ASKED} ${things}`)
   for (const property of value.properties.slice(0, MAX_ASKED)) {
     const name = readKey(property, report)
     if (name === undefined || property.type === 'RestElement') continue
-    const problem = name === 'self' ? undefined : nameProblem(name, MAX_PLUGIN_ID)
+    const problem = named.problem(name)
     if (problem !== undefined)
-      report(property.key, `calls the plugin \`${printable(name)}\`, a name that ${problem}`)
+      report(property.key, `${reaches} \`${printable(name)}\`, a name that ${problem}`)
     else if (property.value.type !== 'Identifier')
-      report(property.value, `reaches into the plugin \`${printable(name)}\`. ${write}`)
+      report(
+        property.value,
+        `reaches into the ${facility === 'plugins' ? 'plugin' : 'replica'} \`${printable(name)}\`. ${write}`,
+      )
     else names.push(name)
   }
   return names

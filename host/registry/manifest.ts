@@ -1,6 +1,6 @@
 import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } from 'acorn'
 import { LyceumError } from '../errors.ts'
-import { type Needs, readNeeds } from './manifest-handler.ts'
+import { type Needs, NO_NEEDS, readNeeds } from './manifest-handler.ts'
 import {
   didYouMean,
   KINDS,
@@ -204,7 +204,7 @@ class Reader {
     const handler = this.#handler(name, kind, call)
     const needs =
       handler === undefined
-        ? { facilities: [], dimensions: [], plugins: [] }
+        ? NO_NEEDS
         : readNeeds(kind, handler, this.#argumentsUses.get(handler), (at, message) =>
             this.#reportExport(name, at, message),
           )

@@ -66,7 +66,7 @@ export class MysqlSource implements Source {
       for await (const row of command.stream({ highWaterMark: ROWS_AHEAD })) {
         write ??= rowWriter(fields.map(({ name }) => name))
         const values: readonly unknown[] = row
-        yield write(values.map((value, index) => valueOf(value, fields[index]?.columnType)))
+        yield write(values.map((value, index) => readValue(value, fields[index]?.columnType)))
       }
       isClean = true
     } catch (error) {
@@ -163,7 +163,7 @@ function refusalOf(error: unknown): unknown {
 const LONGLONG = 8
 const DATES: ReadonlySet<number> = new Set([7, 10, 12])
 
-function valueOf(value: unknown, columnType: number | undefined): unknown {
+function readValue(value: unknown, columnType: number | undefined): unknown {
   if (Buffer.isBuffer(value)) return new Binary(value)
   if (typeof value !== 'string') return value
   if (columnType === LONGLONG) {

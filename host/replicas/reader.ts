@@ -93,32 +93,27 @@ export class Reader {
     return this.#queries.size > 0
   }
 
-  /**
-   * Begins a query. Its time is held here too: what is not answered a moment after it ends with its process.
-   * @throws {LyceumError}
-   */
-  async query(request: Buffer, timeMs: number): Promise<{ readonly query: bigint; readonly page: Rows }> {
+  /** Takes a number for a query: from then on the reader is in use, until the query has ended. */
+  begin(): bigint {
+    clearTimeout(this.#idle)
     const query = ++this.#lastQuery
-    this.#begin(query)
-    const control: QueryControl = { timeMs }
-    try {
-      await this.opened
-      const payload = await this.#request(ReaderKind.query, query, [JSON.stringify(control), request], timeMs)
-      return { query, page: this.#page(query, payload) }
-    } catch (error) {
-      this.end(query)
-      throw error
-    }
+    this.#queries.add(query)
+    return query
   }
 
-  async next(query: bigint, timeMs: number): Promise<Rows> {
-    if (!this.#queries.has(query)) throw outOfTime()
-    try {
-      return this.#page(query, await this.#request(ReaderKind.next, query, ['', ''], timeMs))
-    } catch (error) {
-      this.end(query)
-      throw error
-    }
+  /**
+   * Asks a query, and gives its first page. Its time is held here too: what is not answered a moment after it ends
+   * with its process.
+   * @throws {LyceumError}
+   */
+  async ask(query: bigint, request: Buffer, timeMs: number): Promise<Rows> {
+    const control: QueryControl = { timeMs }
+    await this.opened
+    return this.#page(query, ReaderKind.query, [JSON.stringify(control), request], timeMs)
+  }
+
+  next(query: bigint, timeMs: number): Promise<Rows> {
+    return this.#page(query, ReaderKind.next, ['', ''], timeMs)
   }
 
   /** Lets go of a query, be it under way. */
@@ -132,22 +127,29 @@ export class Reader {
     this.#child.kill(reason)
   }
 
-  #begin(query: bigint): void {
-    clearTimeout(this.#idle)
-    this.#queries.add(query)
-  }
-
   #endWhenIdle(): void {
     if (this.busy) return
     clearTimeout(this.#idle)
     this.#idle = setTimeout(() => this.kill('idle'), LIMITS.replicaIdleMs).unref()
   }
 
-  #page(query: bigint, payload: Buffer): Rows {
-    const { control, bytes } = splitPayload(payload)
-    const page = JSON.parse(control) as Page
-    if (page.last) this.end(query)
-    return { ...page, bytes }
+  async #page(
+    query: bigint,
+    kind: number,
+    payload: readonly [string, Buffer | string],
+    timeMs: number,
+  ): Promise<Rows> {
+    // Its call is over, or its rows are.
+    if (!this.#queries.has(query)) throw outOfTime()
+    try {
+      const { control, bytes } = splitPayload(await this.#request(kind, query, payload, timeMs))
+      const page = JSON.parse(control) as Page
+      if (page.last) this.end(query)
+      return { ...page, bytes }
+    } catch (error) {
+      this.end(query)
+      throw error
+    }
   }
 
   #request(

@@ -2,7 +2,8 @@ import type { Logger } from 'pino'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { ReplicaConfig, ReplicaKind } from './config.ts'
-import { Reader, type Rows } from './reader.ts'
+import { ReplicaQuery } from './query.ts'
+import { Reader } from './reader.ts'
 
 /** How a replica stands, for admins. */
 export interface ReplicaStatus {
@@ -28,13 +29,6 @@ interface Replica {
   waitMs: number
   timer: NodeJS.Timeout | undefined
   checking: Promise<void> | undefined
-}
-
-/** A query that is under way, held by the call that began it. */
-export interface OpenQuery {
-  readonly reader: Reader
-  readonly query: bigint
-  rows: number
 }
 
 const FIRST_WAIT_MS = 1_000
@@ -87,34 +81,23 @@ export class Replicas {
     return [...this.#readers.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
   }
 
-  /** Begins a query of a plugin. @throws {LyceumError} */
-  async query(
-    plugin: string,
-    name: string,
-    request: Buffer,
-    timeMs: number,
-  ): Promise<{ readonly open: OpenQuery; readonly page: Rows }> {
+  /** A query of a plugin, which has not been asked yet. @throws {LyceumError} */
+  async begin(plugin: string, name: string): Promise<ReplicaQuery> {
     const replica = this.#replicas.get(name)
     if (replica === undefined) throw unknown(name, this.names)
     await replica.checking
     if (replica.status.state !== 'available') throw unavailable(replica.status)
     const reader = this.#readerOf(plugin, replica)
-    try {
-      const { query, page } = await reader.query(request, timeMs)
-      const open = { reader, query, rows: 0 }
-      count(open, page)
-      return { open, page }
-    } catch (error) {
+    return new ReplicaQuery(reader, (error) => {
       if (!this.#closed) this.#noteFailure(replica, reader, error)
-      throw error instanceof LyceumError && isAboutTheReplica(error) ? unavailable(replica.status) : error
-    }
+      return unavailable(replica.status)
+    })
   }
 
-  /** The next page of a query. @throws {LyceumError} */
-  async next(open: OpenQuery, timeMs: number): Promise<Rows> {
-    const page = await open.reader.next(open.query, timeMs)
-    count(open, page)
-    return page
+  /** Ends the readers of a plugin that is not installed any more, or stands still. */
+  endOf(plugin: string): void {
+    for (const [key, reader] of this.#readers)
+      if (key.startsWith(`${plugin}/`)) reader.kill('not needed any more')
   }
 
   close(): void {
@@ -186,8 +169,7 @@ export class Replicas {
   }
 
   /** A replica that could not be opened or went away is out of use until it was looked at again. */
-  #noteFailure(replica: Replica, reader: Reader, error: unknown): void {
-    if (!(error instanceof LyceumError) || !isAboutTheReplica(error)) return
+  #noteFailure(replica: Replica, reader: Reader, error: LyceumError): void {
     this.#set(replica, stateOf(error))
     reader.kill('the replica cannot be read')
     this.#checkLater(replica)
@@ -201,10 +183,6 @@ export class Replicas {
     if (found.state === 'available') logger.info({ replica: replica.name }, 'replica can be read')
     else logger.error({ replica: replica.name, reason: found.reason }, 'replica cannot be read')
   }
-}
-
-function isAboutTheReplica({ code }: LyceumError): boolean {
-  return code === 'replica_unavailable' || code === 'replica_writable'
 }
 
 function stateOf(error: unknown): Pick<ReplicaStatus, 'state' | 'reason'> {
@@ -232,12 +210,4 @@ export function unknown(name: string, known: readonly string[]): LyceumError {
       ? `There is no replica "${name}": none is configured here.`
       : `There is no replica "${name}". There is: ${known.join(', ')}.`,
   )
-}
-
-/** Held here too, and not only in the process. */
-function count(open: OpenQuery, page: Rows): void {
-  open.rows += page.rows
-  if (open.rows <= LIMITS.replicaRows) return
-  open.reader.end(open.query)
-  throw new LyceumError('result_too_large', `The query has more than ${LIMITS.replicaRows} rows.`)
 }

@@ -32,7 +32,7 @@ export class SqliteSource implements Source {
       statement.setReturnArrays(true)
       const write = rowWriter(statement.columns().map(({ name }) => name))
       for (const row of statement.iterate(...parameters.map(parameterOf)))
-        yield write(Object.values(row).map(valueOf))
+        yield write(Object.values(row).map(readValue))
     } catch (error) {
       throw error instanceof LyceumError || !(error instanceof Error) ? error : saidNo(error.message)
     }
@@ -65,7 +65,7 @@ function parameterOf(value: unknown): string | number | null | Buffer {
   throw new TypeError(`a parameter of type ${typeof value}`)
 }
 
-function valueOf(value: unknown): unknown {
+function readValue(value: unknown): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value)
     return Number.isSafeInteger(number) ? number : new Long(value)

@@ -1,4 +1,5 @@
 import { Cursor } from './cursor.ts'
+import { Rows } from './replica.ts'
 
 /**
  * Refuses an answer of a query that would leave as `{}` or as nothing, because something was forgotten.
@@ -22,5 +23,6 @@ function mistakeOf(value: unknown): string | undefined {
   if (value instanceof Cursor)
     return 'a cursor: add .toArray(), and await it where it is not returned itself.'
   if (value instanceof Promise) return 'a promise: await it first.'
+  if (value instanceof Rows) return 'a query of a replica: await it first.'
   return undefined
 }

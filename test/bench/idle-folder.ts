@@ -13,6 +13,7 @@ const ENDPOINT: StoredEndpoint = {
   facilities: ['db'],
   dimensions: [],
   plugins: [],
+  replicas: [],
   description: '',
   options: { where: { event_type: 'never' } },
 }

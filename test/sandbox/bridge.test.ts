@@ -1,5 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CallTree } from '../../host/dispatch/call-tree.ts'
 import { Invoker } from '../../host/dispatch/invoker.ts'
@@ -31,21 +34,29 @@ describe('the table of ops', () => {
 
 describe('the host checks every op itself', () => {
   let lyceum: TestHost
+  let folder: string
   beforeAll(async () => {
-    lyceum = await startHost()
+    folder = await mkdtemp(join(tmpdir(), 'lyceum-lms-'))
+    const path = join(folder, 'lms.db')
+    new DatabaseSync(path).close()
+    const env = { LYCEUM_REPLICAS: JSON.stringify({ lms: { kind: 'sqlite', path } }) }
+    lyceum = await startHost(undefined, undefined, env)
     const { host } = lyceum
     await lyceum.publish(
       'asking',
       `import { query, onEvent } from '@lyceum/sdk'
        export const none = query(() => 1)
-       export const reads = query(async ({ db, cache, log, progress, signal, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
+       export const reads = query(async ({ db, fs, cache, log, progress, signal, replica: { lms }, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
        export const writes = onEvent(async ({ events, db }) => { await db.collection('a').insertOne({}) })`,
     )
     expect(host.plugins.get('asking').endpoints.size).toBe(3)
     // A signal comes shortly before the time is over.
     await lyceum.call('PATCH', '/v1/plugins/asking/quota', { body: { wallMs: 2_000 } })
   })
-  afterAll(() => lyceum.dispose())
+  afterAll(async () => {
+    await lyceum.dispose()
+    await rm(folder, { recursive: true })
+  })
 
   /** Sends an op as a sandbox process would that has fallen to the plugin: the guest's own checks are left out. */
   async function forge(endpoint: string, name: keyof typeof OPS, payload: string): Promise<string> {
@@ -76,7 +87,8 @@ describe('the host checks every op itself', () => {
     dbPage: '{"op":"find","collection":"a"}',
     dbMore: '7',
     dbClose: '7',
-    pluginQuery: '["self","none",{}]',
+    pluginAsk: '["self","none",{}]',
+    pluginRead: 'self\n{"op":"find","collection":"a"}',
     queryClear: '["self","none"]',
     cacheGet: '["key"]',
     cacheSet: '["key",60]\n1',
@@ -84,6 +96,17 @@ describe('the host checks every op itself', () => {
     cacheTake: '["key",60]',
     cacheFill: '[1]\n1',
     cacheGiveUp: '[1]',
+    fsRead: '{"path":"a","as":"text"}',
+    fsStat: '{"path":"a"}',
+    fsList: '{}',
+    fsWrite: '{"path":"a","as":"text","expire":60}\nx',
+    fsAppend: '{"path":"a","as":"text"}\nx',
+    fsDelete: '{"path":"a"}',
+    fsExpire: '{"path":"a","seconds":60}',
+    fsUrl: '{"path":"a"}',
+    replicaQuery: 'lms\n{"sql":["SELECT 1 AS one"],"values":[]}',
+    replicaNext: '7',
+    replicaEnd: '7',
     log: '{"level":"info","line":"x"}',
     progress: '{"fraction":0.5,"text":"half"}',
     signal: '',
@@ -108,7 +131,11 @@ describe('the host checks every op itself', () => {
     async (name) => {
       // A cursor that this call has not opened is nobody else's either.
       expect(await forge('reads', name, WELL[name])).toMatch(
-        name === 'dbMore' ? /^cursor_unknown$/ : NOT_ASKED_TO.test(name) ? /^op_denied$/ : /^replied/,
+        name === 'dbMore' || name === 'replicaNext'
+          ? /^cursor_unknown$/
+          : NOT_ASKED_TO.test(name)
+            ? /^op_denied$/
+            : /^replied/,
       )
     },
   )
@@ -141,7 +168,7 @@ describe('the host checks every op itself', () => {
   })
 
   test('arguments and log lines that are too long are refused before they are parsed', async () => {
-    expect(await forge('reads', 'pluginQuery', `["self","none",{"a":"${'x'.repeat(20_000)}"}]`)).toBe(
+    expect(await forge('reads', 'pluginAsk', `["self","none",{"a":"${'x'.repeat(20_000)}"}]`)).toBe(
       'op_malformed',
     )
     expect(await forge('reads', 'log', `{"level":"info","line":"${'x'.repeat(100_000)}"}`)).toBe(
@@ -150,8 +177,8 @@ describe('the host checks every op itself', () => {
   })
 
   test('only plugins that the handler named can be asked', async () => {
-    expect(await forge('reads', 'pluginQuery', '["other","none",{}]')).toBe('op_denied')
-    expect(await forge('reads', 'pluginQuery', '["__proto__","none",{}]')).toBe('op_denied')
+    expect(await forge('reads', 'pluginAsk', '["other","none",{}]')).toBe('op_denied')
+    expect(await forge('reads', 'pluginAsk', '["__proto__","none",{}]')).toBe('op_denied')
   })
 })
 
