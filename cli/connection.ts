@@ -13,6 +13,8 @@ export interface Connection {
    * @throws {LyceumError} what the host refused
    */
   request(method: string, path: string, body?: unknown, contentType?: string): Promise<unknown>
+  /** Reads an answer as it comes, however long that takes. @throws {LyceumError} what the host refused */
+  read(path: string): Promise<ReadableStream<Uint8Array>>
 }
 
 /** The options of {@link withConnection}, as the parser hands them over. */
@@ -23,6 +25,7 @@ export interface ConnectionFlags {
 }
 
 const JSON_TYPE = 'application/json'
+const IS_IT_RUNNING = 'Is the host running there? Start it with npm start, or give --url.'
 const REQUEST_MS = 60_000
 /** A log takes as long as it takes, and with its token one can only send events. */
 const OWN_TOKEN_SECONDS = { admin: 300, ingest: 86_400 }
@@ -91,6 +94,7 @@ export function connect(url: string, token: string): Connection {
     token,
     request: (method, path, body, contentType = JSON_TYPE) =>
       send(url, token, method, path, body, contentType),
+    read: (path) => read(url, token, path),
   }
 }
 
@@ -100,6 +104,14 @@ async function ownToken(data: string | undefined, role: 'admin' | 'ingest'): Pro
     'Give --data FOLDER, the folder that the host was started with, or --token TOKEN.',
   )
   return issueToken(keys, { role }, OWN_TOKEN_SECONDS[role])
+}
+
+async function read(url: string, token: string, path: string): Promise<ReadableStream<Uint8Array>> {
+  const answer = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } }).catch(() => {
+    throw new LyceumError('server_unreachable', `${url} cannot be reached. ${IS_IT_RUNNING}`)
+  })
+  if (answer.ok && answer.body !== null) return answer.body
+  throw refusalFrom(await answer.json().catch(() => undefined), answer.status, url)
 }
 
 async function send(
@@ -125,10 +137,7 @@ async function send(
   } catch (error) {
     const reason =
       error instanceof Error && error.name === 'TimeoutError' ? 'did not answer in time' : 'cannot be reached'
-    throw new LyceumError(
-      'server_unreachable',
-      `${url} ${reason}. Is the host running there? Start it with npm start, or give --url.`,
-    )
+    throw new LyceumError('server_unreachable', `${url} ${reason}. ${IS_IT_RUNNING}`)
   }
   const said: unknown = await answer.json().catch(() => undefined)
   if (answer.ok) return said

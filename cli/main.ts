@@ -2,11 +2,13 @@ import { Command, CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { toProblem } from '../host/problem.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { registerExport } from './export.ts'
 import { registerLoad } from './load.ts'
 import { registerPublish } from './publish.ts'
 import { registerSignIn } from './sign-in.ts'
 import { registerStart } from './start.ts'
 import { registerToken } from './token.ts'
+import { registerUninstall } from './uninstall.ts'
 
 const HELP = `
 Examples:
@@ -36,6 +38,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   registerToken(program)
   registerSignIn(program)
   registerLoad(program)
+  registerExport(program)
+  registerUninstall(program)
   try {
     await program.parseAsync(argv)
     return 0

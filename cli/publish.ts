@@ -7,6 +7,17 @@ const Answer = z.object({
   version: z.string(),
   needs: z.array(z.string()),
   approval: z.enum(['granted', 'pending']),
+  pending: z
+    .object({
+      approved: z.array(z.string()),
+      endpoints: z.object({
+        added: z.array(z.string()),
+        removed: z.array(z.string()),
+        changed: z.array(z.string()),
+      }),
+      denied: z.string().optional(),
+    })
+    .optional(),
 })
 /** What the host says to a publish, with the plugin's id. */
 export type PublishAnswer = z.infer<typeof Answer> & { readonly plugin: string }
@@ -45,7 +56,20 @@ export async function publish(folder: string, connection: Connection): Promise<P
   return { plugin, ...Answer.parse(answer) }
 }
 
-function sentence({ plugin, version, needs, approval }: PublishAnswer): string {
+function sentence({ plugin, version, needs, approval, pending }: PublishAnswer): string {
   if (approval === 'granted') return `${plugin} ${version} is published and active.`
-  return `${plugin} ${version} is published and waits for an admin, because it asks for: ${needs.join(', ')}.`
+  const waits = `${plugin} ${version} is published and waits for an admin, because it asks for: ${needs.join(', ')}.`
+  if (pending === undefined) return waits
+  const { approved, endpoints, denied } = pending
+  const told: readonly (readonly [string, readonly string[]])[] = [
+    ['approved already', approved],
+    ['new endpoints', endpoints.added],
+    ['endpoints that go', endpoints.removed],
+    ['endpoints that change', endpoints.changed],
+    ['denied before, because', denied === undefined ? [] : [denied]],
+  ]
+  const lines = told
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `  ${what}: ${names.join(', ')}`)
+  return [waits, ...lines].join('\n')
 }

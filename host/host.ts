@@ -17,6 +17,7 @@ import { ReplicaOps } from './capabilities/replica.ts'
 import { signalOp } from './capabilities/signal.ts'
 import type { Config } from './config.ts'
 import type { DiskRoom } from './disk.ts'
+import { Backlogs } from './dispatch/backlogs.ts'
 import { CpuRates } from './dispatch/cpu-rates.ts'
 import { CronJobs } from './dispatch/cron-jobs.ts'
 import { Properties } from './dispatch/enrich/properties.ts'
@@ -77,6 +78,7 @@ export interface Host {
   readonly properties: Properties
   readonly lane: Lane
   readonly cron: CronJobs
+  readonly backlogs: Backlogs
   /** What plugins may ask the host for. */
   readonly ops: OpTable
   readonly invoker: Invoker
@@ -288,6 +290,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const feeding = { logId: log.id, window, invoker, properties, logger, logIsBehind, mayRun, onFailure }
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
+  const backlogs = new Backlogs({
+    plugins,
+    logger,
+    status: (plugin) => lane.status(plugin),
+    head: () => log.head(),
+  })
 
   for (const { id, quotaSet } of catalogue.plugins()) {
     const clamped = clampedBy(quotaSet, config.quotas)
@@ -326,6 +334,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   let closing: Promise<void> | undefined
   const close = async () => {
     pluginLogs.close()
+    backlogs.close()
     const drained = Promise.all([lane.close(), cron.close()])
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, LIMITS.drainMs).unref())])
     await log.close()
@@ -355,6 +364,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     properties,
     lane,
     cron,
+    backlogs,
     ops,
     invoker,
     supervisor,

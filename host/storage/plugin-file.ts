@@ -24,6 +24,7 @@ import type {
   NewDeadLetter,
   Peeked,
   StorageUsage,
+  Survey,
   SweepControl,
   Swept,
   TransientFileControl,
@@ -275,6 +276,33 @@ export class PluginFile {
       .prepare(`SELECT * FROM lyceum_dead_letters ${where} ORDER BY ${order} LIMIT ?`)
       .all(...given, limit)
     return { total: Number(total), letters: rows.map(deadLetterOf) }
+  }
+
+  /** What there is to export beside documents and files. */
+  survey(): Survey {
+    const { sqlite } = this.#committed()
+    const indexes = sqlite.prepare('SELECT keys, is_unique FROM indexes WHERE collection = ? ORDER BY number')
+    const collections = sqlite.prepare('SELECT number, name FROM collections ORDER BY name').all()
+    return {
+      collections: collections.map(({ number, name }) => ({
+        name: String(name),
+        indexes: indexes.all(number ?? 0).map(({ keys, is_unique }) => ({
+          keys: JSON.parse(String(keys)),
+          unique: is_unique === 1,
+        })),
+      })),
+      cursors: sqlite
+        .prepare('SELECT id, generation, version, epoch, log, seq FROM lyceum_cursors ORDER BY id')
+        .all()
+        .map((row) => ({
+          id: String(row.id),
+          generation: Number(row.generation),
+          version: Number(row.version),
+          epoch: Number(row.epoch),
+          log: String(row.log),
+          seq: Number(row.seq),
+        })),
+    }
   }
 
   /** The first dead letter of a handler among some events. */

@@ -20,6 +20,7 @@ import {
   type Peeked,
   type StorageUsage,
   StoreKind,
+  type Survey,
   type Swept,
 } from './store-protocol.ts'
 import type { Stores } from './stores.ts'
@@ -234,6 +235,11 @@ export class PluginStore {
     return this.exclusively(async () =>
       JSON.parse((await this.#request(StoreKind.sweepFiles, 0n, this.control({ nowMs }))).toString()),
     )
+  }
+
+  /** What there is to export beside documents and files. */
+  async survey(): Promise<Survey> {
+    return JSON.parse((await this.#request(StoreKind.survey, 0n, this.control({}))).toString())
   }
 
   /** What the plugin keeps. */

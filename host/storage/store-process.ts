@@ -123,6 +123,8 @@ function answer(frame: Frame): Payload {
     }
     case StoreKind.usage:
       return JSON.stringify(files.get((JSON.parse(text) as DbControl).db).usage())
+    case StoreKind.survey:
+      return JSON.stringify(files.get((JSON.parse(text) as DbControl).db).survey())
     case StoreKind.close: {
       files.close((JSON.parse(text) as DbControl).db)
       return ''

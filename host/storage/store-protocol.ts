@@ -69,6 +69,8 @@ export const StoreKind = {
   sweepFiles: 35,
   /** Tells what a plugin keeps. Control: {@link DbControl}; the reply is a {@link StorageUsage}. */
   usage: 36,
+  /** Lists what an export holds beside documents and files. Control: {@link DbControl}; the reply is a {@link Survey}. */
+  survey: 37,
 } as const
 
 export interface DbControl {
@@ -118,6 +120,29 @@ export interface ClaimControl extends DbControl {
   readonly from: number
   /** How far whoever held it before had seen to everything; the cursor is moved on to there. */
   readonly passed: number
+}
+
+/** What a plugin's database holds: the collections with their indexes, and the cursors. */
+export interface Survey {
+  readonly collections: readonly CollectionSurvey[]
+  readonly cursors: readonly CursorRow[]
+}
+
+export interface CollectionSurvey {
+  readonly name: string
+  readonly indexes: readonly {
+    readonly keys: readonly (readonly [string, 1 | -1])[]
+    readonly unique: boolean
+  }[]
+}
+
+export interface CursorRow {
+  readonly id: string
+  readonly generation: number
+  readonly version: number
+  readonly epoch: number
+  readonly log: string
+  readonly seq: number
 }
 
 export interface PeekControl {

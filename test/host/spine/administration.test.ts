@@ -128,7 +128,7 @@ describe('a database that has the size of its quota', () => {
     await limit(1)
     await lyceum.call('POST', '/v1/events', { body: Array.from({ length: 30 }, (_, n) => text(`t${n}`)) })
     let at = await feed()
-    while (at.state !== 'retrying') {
+    while (at.state !== 'full') {
       await new Promise((resolve) => setTimeout(resolve, 20))
       at = await feed()
     }
@@ -225,12 +225,13 @@ describe('a restart', () => {
     const state = async (host: TestHost) =>
       Promise.all(
         ids.map(async (id) => {
-          const { usage: _, conduct, cursors, ...rest } = (await host.call('GET', `/v1/plugins/${id}`)).json
+          const shown = (await host.call('GET', `/v1/plugins/${id}`)).json
+          const { usage: _, quotaUse: __, recent, conduct, cursors, ...rest } = shown
           const at = cursors.map(({ endpoint, cursor }: { endpoint: string; cursor: number }) => [
             endpoint,
             cursor,
           ])
-          return { ...rest, quarantined: conduct.quarantined, at }
+          return { ...rest, events: recent.day.events, quarantined: conduct.quarantined, at }
         }),
       )
     const before = await state(first)
