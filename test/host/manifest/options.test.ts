@@ -28,16 +28,17 @@ describe('options', () => {
     })
   })
 
+  const defaults = { mode: 'soft', from: 'start', props: [], asUsers: false }
+
   test('a text stands for the type of event, whichever LMS sent it', () => {
     expect(parseOptions('onEvent', 'a', 'play_video')).toEqual({
       where: { 'props.type': 'play_video' },
-      mode: 'soft',
-      from: 'start',
+      ...defaults,
     })
   })
 
   test('a handler without options gets every event', () => {
-    expect(parseOptions('onEvent', 'a', undefined)).toEqual({ mode: 'soft', from: 'start' })
+    expect(parseOptions('onEvent', 'a', undefined)).toEqual(defaults)
   })
 
   test('a text stands for the schedule', () => {
