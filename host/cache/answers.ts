@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { CallContext } from '../capabilities/capability.ts'
+import type { CallTree } from '../dispatch/call-tree.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
@@ -54,17 +55,17 @@ export class Answers {
     const flight = `${plugin.id}/${key}`
     const kept = rooms.get(plugin.id, key)
     if (kept?.answer !== undefined && this.#isGood(kept, question, use, flights.isUnderWay(flight)))
-      return kept.answer
+      return handOut(kept.answer, tree)
     if (use === 'only') throw notCached(plugin, endpoint.name)
     const part = flights.join(flight, tree, caller === undefined)
     const timer = setTimeout(part.leave, Math.max(0, tree.deadlineMs - performance.now()))
     try {
       const turn = await part.turn
       clearTimeout(timer)
-      if (typeof turn === 'object' && turn.value.answer !== undefined) return turn.value.answer
+      if (typeof turn === 'object' && turn.value.answer !== undefined) return handOut(turn.value.answer, tree)
       const { made, answer } = await this.#make(question, compute)
       if (part.land(made)) this.#keep(question, key, made)
-      return answer
+      return handOut(answer, tree)
     } finally {
       clearTimeout(timer)
       part.leave()
@@ -133,6 +134,13 @@ export class Answers {
     const editions = `${rooms.edition(id)}/${rooms.edition(editionName(plugin, endpoint.name))}`
     return `a/${code.hash.slice(0, 16)}/${store.generation}/${editions}/${hash('sha256', about, 'base64')}`
   }
+}
+
+/** What is made of it is as old as it is. */
+function handOut(answer: KeptAnswer, { asOf }: CallTree): KeptAnswer {
+  asOf.ms = Math.min(asOf.ms, answer.asOfMs)
+  asOf.position = Math.min(asOf.position, answer.position)
+  return answer
 }
 
 function editionName({ id }: ActivePlugin, query: string): string {

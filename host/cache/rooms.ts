@@ -36,7 +36,8 @@ export class CacheRooms {
   readonly #rooms = new Map<string, Room>()
   readonly #mostBytes: number
   readonly #editions = new Map<string, number>()
-  readonly nowMs: () => number
+  /** Monotonic clock, in ms; tests set it. */
+  nowMs: () => number
   #lastEdition = 0
   #bytes = 0
   #sweptMs: number

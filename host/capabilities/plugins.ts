@@ -71,7 +71,12 @@ export function pluginAskOp({ ask, names }: PluginServices): OpImplementation {
     const [name, endpoint, args, options] = parsed.data
     checkApproved(name, context)
     try {
-      const { result, plugin, kind, title } = await ask(...targetOf(name, endpoint, context), args, context, options?.cache)
+      const { result, plugin, kind, title } = await ask(
+        ...targetOf(name, endpoint, context),
+        args,
+        context,
+        options?.cache,
+      )
       const own = plugin === context.plugin.id
       return [kind === 'view' ? JSON.stringify({ title, own }) : '', result]
     } catch (error) {

@@ -44,9 +44,8 @@ export function openCache(bridge: Bridge) {
 }
 
 function encoded(value: unknown): string {
-  const text = encode(value)
-  if (typeof text === 'string') return text
-  throw malformed('A cache keeps what JSON can say, and this is nothing. To forget a key, delete it.')
+  if (value !== undefined) return encode(value)
+  throw malformed('A cache keeps what JSON can say, and this is undefined. To forget a key, delete it.')
 }
 
 function malformed(message: string): OpError {
