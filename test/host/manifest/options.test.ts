@@ -28,7 +28,7 @@ describe('options', () => {
     })
   })
 
-  const defaults = { mode: 'soft', from: 'start', props: [], asUsers: false }
+  const defaults = { mode: 'soft', from: 'start', props: [] }
 
   test('a text stands for the type of event, whichever LMS sent it', () => {
     expect(parseOptions('onEvent', 'a', 'play_video')).toEqual({
