@@ -14,14 +14,15 @@ import { addAdministration } from './routes/administration.ts'
 import { addDeadLetters } from './routes/dead-letters.ts'
 import { addDiscovery } from './routes/discovery.ts'
 import { addEvents } from './routes/events.ts'
-import { addFiles } from './routes/files.ts'
 import { addExport } from './routes/export.ts'
+import { addFiles } from './routes/files.ts'
 import { addHealth } from './routes/health.ts'
 import { addLogs } from './routes/logs.ts'
 import { addMetrics } from './routes/metrics.ts'
 import { addNames } from './routes/names.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
+import { addReplicas } from './routes/replicas.ts'
 import { addSignIn } from './routes/sign-in.ts'
 import { addViews } from './routes/views.ts'
 
@@ -35,6 +36,7 @@ export function createApp(host: Host): App {
   addSignIn(app, host)
   addEvents(app, host)
   addQueries(app, host)
+  addReplicas(app, host)
   addPlugins(app, host)
   addAdministration(app, host)
   addDeadLetters(app, host)

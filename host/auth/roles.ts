@@ -58,6 +58,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['POST /v1/plugins/:id/deny', ADMIN],
   ['POST /v1/plugins/:id/revoke', ADMIN],
   ['PATCH /v1/plugins/:id/quota', ADMIN],
+  ['GET /v1/replicas', OPERATORS],
   ['GET /v1/names', OPERATORS],
   ['PUT /v1/names/:name', ADMIN],
 ])

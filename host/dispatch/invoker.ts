@@ -56,6 +56,8 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   ...AWAITING,
   'sandbox_lost',
   'store_lost',
+  'replica_lost',
+  'replica_unavailable',
   'store_busy',
   'cursor_lost',
   'shutting_down',

@@ -4,7 +4,7 @@ import { FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
 
 /**
  * The policy of the frame in which a view's html runs. Whatever a view's script does, nothing that it
- * knows leaves the browser: it has no network, no forms, no storage, and an origin of its own. The empty
+ * knows leaves the browser: it has no network, no forms, no storage, and an origin of its own. The
  * Connection-Allowlist closes what no Content-Security-Policy covers: WebRTC, and connections made ahead.
  *
  * The one thing that it loads are images from our own `/files/`, which answers to a ticket alone: what is asked for
@@ -12,15 +12,17 @@ import { FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
  *
  * @param host the name that the browser knows this host by
  */
-export function frameHeaders(host: string | undefined): ReadonlyMap<string, string> {
+export function frameHeaders(host = ''): ReadonlyMap<string, string> {
   // What is not a name could say anything else in a policy.
-  const files = host !== undefined && /^[\w.-]+(?::\d+)?$/.test(host) ? ` ${host}/files/` : ''
+  const files = /^[\w.-]+(?::\d+)?$/.test(host) ? `${host}/files/` : undefined
   return new Map([
     [
       'Content-Security-Policy',
       "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
-        `img-src data:${files}; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'`,
+        `img-src data:${files === undefined ? '' : ` ${files}`}; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'`,
     ],
+    // A proxy in front may speak the other scheme with the browser.
+    ['Connection-Allowlist', files === undefined ? '()' : `("https://${files}*" "http://${files}*")`],
     ...OTHER_HEADERS,
   ])
 }
@@ -29,7 +31,6 @@ const OTHER_HEADERS = new Map([
   ['Content-Type', 'text/html; charset=utf-8'],
   ['Referrer-Policy', 'no-referrer'],
   ['Cross-Origin-Resource-Policy', 'same-origin'],
-  ['Connection-Allowlist', '()'],
   ['X-DNS-Prefetch-Control', 'off'],
 ])
 

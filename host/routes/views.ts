@@ -9,7 +9,7 @@ import type { Host } from '../host.ts'
 import { LIMITS } from '../limits.ts'
 import { ASSETS } from '../pages/assets.ts'
 import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
-import { FRAME_HEADERS, frameDocument, frameProblem } from '../pages/frame.ts'
+import { frameDocument, frameHeaders, frameProblem } from '../pages/frame.ts'
 import { homePage, type PluginOffer } from '../pages/home.ts'
 import { type ViewContent, viewPage } from '../pages/view.ts'
 import { ViewProgress } from '../pages/view-progress.ts'
@@ -59,7 +59,7 @@ export function addViews(app: App, host: Host): void {
   })
 
   app.get('/frames/:ticket', async (c) => {
-    for (const [name, value] of FRAME_HEADERS) c.header(name, value)
+    for (const [name, value] of frameHeaders(c.req.header('host'))) c.header(name, value)
     try {
       refuseOutsideFrame(c)
       const ticket = c.req.param('ticket')

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Stranger, signedIn, startBrowser, startStranger } from '../support/browser.ts'
@@ -54,7 +56,7 @@ describe('a view', () => {
   test('loads nothing else by it: no other address, no other use of the address', async () => {
     const address = await addressOf('plot.png')
     const requested: string[] = []
-    context.on('request', (request) => requested.push(new URL(request.url()).pathname))
+    context.on('requestfinished', (request) => requested.push(new URL(request.url()).pathname))
     const strange = `http://127.0.0.1:${stranger.port}/files/x`
     await show(`<img src="/"><img src="/assets/x"><img src="/frames/x"><img src="${strange}"><img src="/files/../v1/plugins">
       <img src="//127.0.0.1:${stranger.port}/files/x"><img src="/files">
@@ -78,5 +80,43 @@ describe('a view', () => {
     expect(unexpected).toEqual([])
     expect(requested.filter((path) => path === address)).toHaveLength(1)
     expect(stranger.heard).toEqual([])
+  })
+
+  test('lets a person keep a file, by a click', async () => {
+    await page.goto('/views/files/page?path=table.csv')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      inFrame().getByText('Download').click(),
+    ])
+    expect(download.suggestedFilename()).toBe('table.csv')
+    expect(await readFile(await download.path(), 'utf8')).toBe('a,b')
+    expect(new URL(page.url()).pathname).toBe('/views/files/page')
+  })
+
+  test('has nothing kept that nobody clicked on, and nothing else than files', async () => {
+    const downloads: string[] = []
+    page.on('download', (download) => downloads.push(download.url()))
+    const address = await addressOf('table.csv')
+    const say = (data: unknown) => `parent.postMessage(${JSON.stringify(data)}, "*");`
+    const hostile = [
+      '/v1/plugins',
+      '/files/a/../../v1/plugins',
+      `${address}?x`,
+      '//example.org/files/a/b',
+      'x',
+      7,
+    ]
+    await show(`<a id="link" href="${address}">x</a><button onclick='${hostile
+      .map((lyceumDownload) => say({ lyceumDownload }))
+      .join('')}said.textContent = "clicked"'>go</button><p id="said"></p>
+      <script>${say({ lyceumDownload: address })} document.getElementById('link').click()</script>`)
+    await inFrame().getByText('go').waitFor()
+    await sleep(300)
+    expect(downloads).toEqual([])
+    await inFrame().getByText('go').click()
+    await inFrame().getByText('clicked').waitFor()
+    await sleep(300)
+    expect(downloads).toEqual([])
+    expect(new URL(page.url()).pathname).toBe('/views/hostile/markup')
   })
 })

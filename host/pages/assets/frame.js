@@ -1,5 +1,6 @@
 // Tells the page around how high the view is, and gives views of other plugins inside of it a document of their own.
-// The page around believes it nothing but a height; and so does this of what is inside.
+// The page around believes it nothing but a height, and what a person clicked on to download; and this believes what
+// is inside nothing but a height.
 ;(() => {
   // For browsers that do not know Connection-Allowlist yet.
   delete window.RTCPeerConnection
@@ -52,6 +53,15 @@
     const px = event.data?.lyceumHeight
     if (typeof px !== 'number' || !Number.isFinite(px)) return
     view.frame.style.height = `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
+  })
+
+  // A frame may not download. The page around does, where a person clicks on a file of a plugin.
+  addEventListener('click', (event) => {
+    const link = event.target instanceof Element ? event.target.closest('a[href]') : null
+    if (!(link instanceof HTMLAnchorElement) || link.host !== location.host) return
+    if (!link.pathname.startsWith('/files/')) return
+    event.preventDefault()
+    parent.postMessage({ lyceumDownload: link.pathname }, '*')
   })
 
   addEventListener('DOMContentLoaded', () => {

@@ -1,5 +1,6 @@
 // The page around a view: says that the view is being worked out, and gives its frame the height it asks for.
-// The frame is hostile. Only its own height follows what it says, and it is taken away if it shouts.
+// The frame is hostile. Only its own height follows what it says, and a download that a person has just clicked on;
+// and it is taken away if it shouts.
 ;(() => {
   const LEAST_PX = 50
   const MOST_PX = 20_000
@@ -13,6 +14,7 @@
   let timer = 0
   let secondStartMs = 0
   let messages = 0
+  let downloadMs = Number.NEGATIVE_INFINITY
   let watched
 
   const frame = () => document.getElementById('view')
@@ -59,6 +61,17 @@
     return messages > MESSAGES_PER_SECOND
   }
 
+  /** Fetches a file of a plugin for a person who clicked just now. What it may fetch its address says, which is signed. */
+  const download = (path) => {
+    if (typeof path !== 'string' || path.length > 10_000 || !/^\/files\/\w+\/[\w.-]+$/.test(path)) return
+    if (!navigator.userActivation.isActive || performance.now() - downloadMs < 1000) return
+    downloadMs = performance.now()
+    const link = document.createElement('a')
+    link.href = path
+    link.download = ''
+    link.click()
+  }
+
   const listen = (event) => {
     const shown = frame()
     if (!shown || event.source !== shown.contentWindow) return
@@ -70,6 +83,7 @@
       say('This view was stopped: it flooded the page with messages. Reload the page to try again.', false)
       return
     }
+    download(event.data?.lyceumDownload)
     const px = event.data?.lyceumHeight
     if (typeof px !== 'number' || !Number.isFinite(px)) return
     // The border is part of the height.
