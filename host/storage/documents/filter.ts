@@ -1,4 +1,7 @@
+import { Binary } from '../../../sdk/ejson.ts'
+import { isNumeric, toWhole } from './arithmetic.ts'
 import { checkExpression } from './expressions.ts'
+import { unknownOperator } from './nearest.ts'
 import { FIELD_OPERATORS, LOGICAL_OPERATORS } from './operators.ts'
 import { typeTest } from './query-operators.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
@@ -15,21 +18,28 @@ export function checkFilter(filter: unknown): Doc {
   for (const key of Object.keys(filter)) {
     const operand = filter[key]
     if (!key.startsWith('$')) checked[key] = checkCondition(key, operand)
-    else if (key === '$expr') checked[key] = checkExpression(operand)
+    else if (key === '$expr') checked.$expr = checkExpression(operand)
+    else if (key === '$sampleRate') checked.$expr = sampling(operand, checked.$expr)
+    else if (key === '$comment') continue
     else if (LOGICAL_OPERATORS.has(key)) checked[key] = checkClauses(key, operand)
-    else throw unknownOperator(key, 'at the top of a filter')
+    else throw unknownOperator(key, 'at the top of a filter', LOGICAL_OPERATORS, MONGO.BadValue)
   }
   return checked
 }
 
-function unknownOperator(name: string, where: string): Error {
-  return refusal('operator_unknown', MONGO.BadValue, `The operator ${quote(name)} is not offered ${where}.`, {
-    operator: name.slice(0, 60),
-  })
+function sampling(rate: unknown, other: unknown): Doc {
+  if (typeof rate !== 'number' || rate < 0 || rate > 1)
+    throw refusal('query_invalid', MONGO.BadValue, '$sampleRate takes a number from 0 to 1.')
+  return { $and: [{ $lt: [{ $rand: {} }, rate] }, ...(other === undefined ? [] : [other])] }
 }
 
-function badOperand(operator: string, field: string, wanted: string): Error {
-  return refusal('query_invalid', MONGO.BadValue, `${operator} of ${quote(field)} takes ${wanted}.`)
+function badOperand(
+  operator: string,
+  field: string,
+  wanted: string,
+  mongoCode: number = MONGO.BadValue,
+): Error {
+  return refusal('query_invalid', mongoCode, `${operator} of ${quote(field)} takes ${wanted}.`)
 }
 
 function checkClauses(operator: string, operand: unknown): Doc[] {
@@ -52,7 +62,8 @@ function checkCondition(field: string, condition: unknown): unknown {
 function checkOperators(field: string, condition: Doc): Doc {
   const checked: Doc = {}
   for (const operator of Object.keys(condition)) {
-    if (!FIELD_OPERATORS.has(operator)) throw unknownOperator(operator, `for the field ${quote(field)}`)
+    if (!FIELD_OPERATORS.has(operator))
+      throw unknownOperator(operator, `for the field ${quote(field)}`, FIELD_OPERATORS, MONGO.BadValue)
     if (operator === '$options') {
       if (!('$regex' in condition)) throw badOperand('$options', field, 'a $regex beside it')
     } else checked[operator] = checkOperand(field, operator, condition)
@@ -88,6 +99,11 @@ function checkOperand(field: string, operator: string, condition: Doc): unknown 
       if (!Number.isInteger(operand) || Number(operand) < 0)
         throw badOperand('$size', field, 'a whole number that is not negative')
       return operand
+    case '$bitsAllSet':
+    case '$bitsAllClear':
+    case '$bitsAnySet':
+    case '$bitsAnyClear':
+      return bitMask(field, operator, operand)
     case '$mod':
       if (!Array.isArray(operand) || operand.length !== 2 || !operand.every(Number.isFinite))
         throw badOperand('$mod', field, 'a divisor and a remainder')
@@ -98,6 +114,21 @@ function checkOperand(field: string, operator: string, condition: Doc): unknown 
         throw badOperand(operator, field, 'a value that is not a regular expression')
       return operand
   }
+}
+
+/** The bits that are asked about, from a number, binary data or a list of positions. */
+function bitMask(field: string, operator: string, operand: unknown): bigint {
+  if (operand instanceof Binary)
+    return operand.bytes.reduceRight((mask, byte) => (mask << 8n) | BigInt(byte), 0n)
+  if (Array.isArray(operand)) {
+    if (!operand.every((at) => Number.isInteger(at) && at >= 0 && at < 1_000))
+      throw badOperand(operator, field, 'positions of bits')
+    return operand.reduce((mask: bigint, at: number) => mask | (1n << BigInt(at)), 0n)
+  }
+  const mask = isNumeric(operand) ? toWhole(operand) : undefined
+  if (mask === undefined || mask < 0n)
+    throw badOperand(operator, field, 'a bit mask or a list of positions', MONGO.FailedToParse)
+  return mask
 }
 
 function checkElement(field: string, criteria: Doc): Doc {

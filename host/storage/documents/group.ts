@@ -1,175 +1,37 @@
 import type { Options } from 'mingo/types'
-import { type Compute, compileExpression } from './expression-compiler.ts'
-import { checkExpression } from './expressions.ts'
+import { compileAccumulator, type Gathering } from './accumulators.ts'
+import type { Compute } from './expression-compiler.ts'
 import { meter } from './meter.ts'
-import { isNil, isNumeric, mismatch, toNumber } from './operator-kit.ts'
+import { unknownOperator } from './nearest.ts'
 import { ACCUMULATORS } from './operators.ts'
-import { standardDeviation } from './operators-number.ts'
-import { MONGO, quote, refusal } from './refusal.ts'
-import { canonicalKey, compareValues, type Doc, isDoc, weigh } from './values.ts'
+import { quote, refusal } from './refusal.ts'
+import { canonicalKey, compareValues, type Doc, isDoc, typeRank, weigh } from './values.ts'
 
-/** Gathers the documents of one group into one value. */
-interface Accumulator {
-  add(value: unknown): void
-  result(): unknown
-}
-
-/** Counts what a group keeps, so that grouping cannot hold more than the operation may. */
-function held(value: unknown): unknown {
-  meter.hold(weigh(value, meter.limits.intermediateBytes))
-  return value
-}
-
-function sum(operator: string, result: (total: number, count: number) => unknown): () => Accumulator {
-  return () => {
-    let total = 0
-    let count = 0
-    return {
-      add(value) {
-        if (!isNumeric(value)) return
-        total += toNumber(operator, value)
-        count++
-      },
-      result: () => result(total, count),
-    }
-  }
-}
-
-function extreme(sign: 1 | -1): () => Accumulator {
-  return () => {
-    let best: unknown = null
-    return {
-      add(value) {
-        if (!isNil(value) && (best === null || compareValues(value, best) * sign > 0)) best = value
-      },
-      result: () => best,
-    }
-  }
-}
-
-function deviation(isSample: boolean): () => Accumulator {
-  return () => {
-    const numbers: number[] = []
-    return {
-      add(value) {
-        if (!isNumeric(value)) return
-        meter.hold(8)
-        numbers.push(toNumber('$stdDev', value))
-      },
-      result: () => standardDeviation(numbers, isSample),
-    }
-  }
-}
-
-function push(): Accumulator {
-  const items: unknown[] = []
-  return {
-    add(value) {
-      if (value !== undefined) items.push(held(value))
-    },
-    result: () => items,
-  }
-}
-
-function addToSet(): Accumulator {
-  const items = new Map<string, unknown>()
-  return {
-    add(value) {
-      if (value === undefined) return
-      const key = canonicalKey(value)
-      if (!items.has(key)) items.set(key, held(value))
-    },
-    result: () => [...items.values()],
-  }
-}
-
-function edge(isFirst: boolean): () => Accumulator {
-  return () => {
-    let isSet = false
-    let kept: unknown = null
-    return {
-      add(value) {
-        if (!isSet || !isFirst) kept = value ?? null
-        isSet = true
-      },
-      result: () => kept,
-    }
-  }
-}
-
-function edgeN(isFirst: boolean, n: number): Accumulator {
-  const kept: unknown[] = []
-  return {
-    add(value) {
-      if (isFirst && kept.length >= n) return
-      kept.push(held(value ?? null))
-      if (kept.length > n) kept.shift()
-    },
-    result: () => kept,
-  }
-}
-
-function merge(): Accumulator {
-  const merged: Doc = {}
-  return {
-    add(value) {
-      if (isNil(value)) return
-      if (!isDoc(value)) throw mismatch('$mergeObjects', 'documents')
-      held(value)
-      Object.assign(merged, value)
-    },
-    result: () => merged,
-  }
-}
-
-const MAKERS = new Map<string, () => Accumulator>([
-  ['$sum', sum('$sum', (total) => total)],
-  ['$avg', sum('$avg', (total, count) => (count === 0 ? null : total / count))],
-  ['$count', sum('$count', (total) => total)],
-  ['$min', extreme(-1)],
-  ['$max', extreme(1)],
-  ['$first', edge(true)],
-  ['$last', edge(false)],
-  ['$push', push],
-  ['$addToSet', addToSet],
-  ['$stdDevPop', deviation(false)],
-  ['$stdDevSamp', deviation(true)],
-  ['$mergeObjects', merge],
-])
-
-interface Field {
+interface Field extends Gathering {
   readonly name: string
-  readonly compute: Compute
-  readonly make: () => Accumulator
 }
 
 function compileField(name: string, spec: unknown, scope: Options): Field {
-  if (name === '' || name.includes('.') || name.startsWith('$'))
+  if (name === '' || name.includes('.'))
     throw refusal('query_invalid', 40235, `${quote(name)} cannot name a field of a group.`)
-  const keys = isDoc(spec) ? Object.keys(spec) : []
-  const [operator = ''] = keys
-  if (!isDoc(spec) || keys.length !== 1)
+  if (name.startsWith('$'))
     throw refusal(
       'query_invalid',
-      40234,
+      40236,
+      `${quote(name)} cannot name a field of a group: it starts with '$'.`,
+    )
+  const keys = isDoc(spec) ? Object.keys(spec) : []
+  const [operator = ''] = keys
+  if (!isDoc(spec))
+    throw refusal('query_invalid', 40234, `The field ${quote(name)} takes an accumulator, such as {$sum: 1}.`)
+  if (keys.length !== 1)
+    throw refusal(
+      'query_invalid',
+      40238,
       `The field ${quote(name)} takes one accumulator, such as {$sum: 1}.`,
     )
-  if (!ACCUMULATORS.has(operator))
-    throw refusal('operator_unknown', 15952, `The operator ${quote(operator)} is not offered in a group.`, {
-      operator: operator.slice(0, 60),
-    })
-  const operand = spec[operator]
-  if (operator === '$firstN' || operator === '$lastN') {
-    const n = isDoc(operand) ? operand.n : undefined
-    if (!isDoc(operand) || typeof n !== 'number' || !Number.isInteger(n) || n < 1)
-      throw mismatch(operator, '{input, n} with n a whole number of at least 1')
-    const compute = compileExpression(checkExpression(operand.input), scope)
-    return { name, compute, make: () => edgeN(operator === '$firstN', n) }
-  }
-  const expression = operator === '$count' ? 1 : checkExpression(operand)
-  const make = MAKERS.get(operator)
-  if (!make) throw new Error(`${operator} is on the list but has no code`)
-  return { name, compute: compileExpression(expression, scope), make }
+  if (!ACCUMULATORS.has(operator)) throw unknownOperator(operator, 'in a group', ACCUMULATORS, 15952)
+  return { name, ...compileAccumulator(operator, spec[operator], scope) }
 }
 
 /** Prepares the accumulators of a `$group` or of the `output` of a `$bucket`. */
@@ -179,7 +41,7 @@ export function compileFields(spec: Doc, scope: Options): Field[] {
 
 /** Groups documents by a key; groups come in the order of their first documents. */
 export function* groupDocs(docs: Iterable<Doc>, keyOf: Compute, fields: readonly Field[]): Generator<Doc> {
-  const groups = new Map<string, { id: unknown; accumulators: Accumulator[] }>()
+  const groups = new Map<string, { id: unknown; gather: (doc: Doc) => void; result: () => Doc }>()
   for (const doc of docs) {
     meter.tick()
     const id = keyOf(doc) ?? null
@@ -187,17 +49,27 @@ export function* groupDocs(docs: Iterable<Doc>, keyOf: Compute, fields: readonly
     let group = groups.get(key)
     if (!group) {
       meter.hold(key.length + 64 + fields.length * 64)
-      group = { id, accumulators: fields.map((field) => field.make()) }
+      group = { id, ...gatherer(fields) }
       groups.set(key, group)
     }
-    for (let i = 0; i < fields.length; i++) group.accumulators[i]?.add(fields[i]?.compute(doc))
+    group.gather(doc)
   }
-  for (const { id, accumulators } of groups.values()) {
-    const doc: Doc = { _id: id }
-    fields.forEach((field, i) => {
-      doc[field.name] = accumulators[i]?.result()
-    })
-    yield doc
+  for (const { id, result } of groups.values()) yield { _id: id, ...result() }
+}
+
+function gatherer(fields: readonly Field[]): { gather: (doc: Doc) => void; result: () => Doc } {
+  const accumulators = fields.map((field) => field.make())
+  return {
+    gather: (doc) => {
+      for (let i = 0; i < fields.length; i++) accumulators[i]?.add(fields[i]?.compute(doc))
+    },
+    result: () => {
+      const doc: Doc = {}
+      fields.forEach(({ name }, i) => {
+        doc[name] = accumulators[i]?.result()
+      })
+      return doc
+    },
   }
 }
 
@@ -223,12 +95,52 @@ export function bucketKey(compute: Compute, boundaries: readonly unknown[], fall
   }
 }
 
-/** Checks the boundaries of a `$bucket`: at least two, of one type, ascending. */
-export function checkBoundaries(boundaries: unknown): unknown[] {
-  if (!Array.isArray(boundaries) || boundaries.length < 2)
-    throw refusal('query_invalid', 40192, '$bucket takes at least two boundaries.')
-  for (let i = 1; i < boundaries.length; i++)
+/** Checks the boundaries of a `$bucket`: at least two, of one type, ascending; and that the default is outside. */
+export function checkBoundaries(boundaries: unknown, fallback: unknown): unknown[] {
+  if (!Array.isArray(boundaries)) throw refusal('query_invalid', 40200, '$bucket takes a list of boundaries.')
+  if (boundaries.length < 2) throw refusal('query_invalid', 40192, '$bucket takes at least two boundaries.')
+  for (let i = 1; i < boundaries.length; i++) {
+    if (typeRank(boundaries[i]) !== typeRank(boundaries[i - 1]))
+      throw refusal('query_invalid', 40193, 'The boundaries of $bucket are of one type.')
     if (compareValues(boundaries[i - 1], boundaries[i]) >= 0)
-      throw refusal('query_invalid', MONGO.BadValue, 'The boundaries of $bucket ascend.')
+      throw refusal('query_invalid', 40194, 'The boundaries of $bucket ascend.')
+  }
+  const isInside =
+    fallback !== undefined &&
+    compareValues(fallback, boundaries[0]) >= 0 &&
+    compareValues(fallback, boundaries.at(-1)) < 0
+  if (isInside)
+    throw refusal(
+      'query_invalid',
+      40199,
+      'The default of $bucket is below its lowest or not below its highest boundary.',
+    )
   return boundaries
+}
+
+/**
+ * `$bucketAuto`: about as many documents in each bucket, those of one value in one bucket. A bucket ends where the
+ * next begins; the last one at its largest value.
+ */
+export function* bucketAuto(
+  docs: Iterable<Doc>,
+  keyOf: Compute,
+  buckets: number,
+  fields: readonly Field[],
+): Generator<Doc> {
+  const rows: { key: unknown; doc: Doc }[] = []
+  for (const doc of docs) {
+    meter.hold(weigh(doc, meter.limits.intermediateBytes))
+    rows.push({ key: keyOf(doc) ?? null, doc })
+  }
+  rows.sort((a, b) => compareValues(a.key, b.key))
+  const size = Math.max(1, Math.round(rows.length / buckets))
+  for (let from = 0, bucket = 1; from < rows.length; bucket++) {
+    let to = bucket === buckets ? rows.length : Math.min(rows.length, from + size)
+    while (to < rows.length && compareValues(rows[to]?.key, rows[to - 1]?.key) === 0) to++
+    const { gather, result } = gatherer(fields)
+    for (const { doc } of rows.slice(from, to)) gather(doc)
+    yield { _id: { min: rows[from]?.key, max: rows[Math.min(to, rows.length - 1)]?.key }, ...result() }
+    from = to
+  }
 }

@@ -1,7 +1,8 @@
 import type { Options } from 'mingo/types'
-import { type Compute, compileExpression } from './expression-compiler.ts'
+import { type Compute, compileExpression, varsOf } from './expression-compiler.ts'
 import { checkExpression } from './expressions.ts'
 import { meter } from './meter.ts'
+import { checkVariable } from './operators-logic.ts'
 import { valuesAtPath } from './paths.ts'
 import { compilePipeline, type PipelineContext, type Stage } from './pipeline.ts'
 import { MONGO, refusal } from './refusal.ts'
@@ -14,7 +15,7 @@ function invalid(message: string): Error {
 }
 
 /** Documents by the values of one field; each is charged to the operation while it is held. */
-function indexBy(docs: Iterable<Doc>, field: string): Map<string, Doc[]> {
+export function indexBy(docs: Iterable<Doc>, field: string): Map<string, Doc[]> {
   const index = new Map<string, Doc[]>()
   for (const doc of docs) {
     meter.tick()
@@ -28,11 +29,15 @@ function indexBy(docs: Iterable<Doc>, field: string): Map<string, Doc[]> {
   return index
 }
 
+const NAMES = new Set(['from', 'localField', 'foreignField', 'let', 'pipeline', 'as'])
+
 /** Prepares `$lookup`: by `localField` and `foreignField`, by a pipeline with `let`, or by both. */
 export function compileLookup(spec: unknown, context: PipelineContext): Stage {
   if (!isDoc(spec))
     throw invalid('$lookup takes {from, localField, foreignField, as} or {from, let, pipeline, as}.')
   const { from, localField, foreignField, pipeline } = spec
+  for (const key of Object.keys(spec))
+    if (!NAMES.has(key)) throw invalid(`$lookup has no '${key.slice(0, 60)}'.`)
   if (typeof from !== 'string') throw invalid('$lookup takes the name of a collection as from.')
   const as = fieldPath('$lookup', spec.as)
   const hasFields = localField !== undefined || foreignField !== undefined
@@ -67,13 +72,13 @@ function compileVariables(spec: unknown, scope: Options): Map<string, Compute> {
   if (!isDoc(spec)) throw invalid('The let of $lookup is an object of expressions.')
   return new Map(
     Object.keys(spec).map((name) => {
-      if (!/^[a-z]\w*$/.test(name)) throw invalid('A variable starts with a small letter.')
+      checkVariable(name)
       return [name, compileExpression(checkExpression(spec[name]), scope)]
     }),
   )
 }
 
-/** The inner pipeline is prepared once where it uses no variables, else for each document with its own. */
+/** The inner pipeline is prepared once; its variables are set anew for each document. */
 function pipelineRunner(
   pipeline: unknown,
   variables: ReadonlyMap<string, Compute>,
@@ -83,12 +88,27 @@ function pipelineRunner(
     const run = compilePipeline(pipeline, context)
     return () => run
   }
-  const outer = context.scope.variables ?? {}
-  const names = Object.fromEntries([...variables.keys()].map((name) => [name, null]))
-  compilePipeline(pipeline, { ...context, scope: newScope({ ...outer, ...names }) })
+  const inner: Record<string, unknown> = Object.assign(Object.create(null), varsOf(context.scope))
+  for (const name of variables.keys()) inner[name] = null
+  const run = compilePipeline(pipeline, { ...context, scope: newScope(inner) })
   return (doc) => {
-    const values: Record<string, unknown> = { ...outer }
-    for (const [name, compute] of variables) values[name] = compute(doc) ?? null
-    return compilePipeline(pipeline, { ...context, scope: newScope(values), count: { stages: 0 } })
+    for (const [name, compute] of variables) inner[name] = compute(doc)
+    return run
+  }
+}
+
+/** Prepares `$unionWith`: behind the documents those of another collection. */
+export function compileUnionWith(spec: unknown, context: PipelineContext): Stage {
+  const named: Doc = typeof spec === 'string' ? { coll: spec } : isDoc(spec) ? spec : {}
+  const { coll, pipeline = [] } = named
+  for (const key of Object.keys(named))
+    if (key !== 'coll' && key !== 'pipeline')
+      throw refusal('query_invalid', 40415, `$unionWith has no '${key.slice(0, 60)}'.`)
+  if (typeof coll !== 'string')
+    throw invalid('$unionWith takes the name of a collection, or {coll, pipeline}.')
+  const run = compilePipeline(pipeline, { ...context, depth: context.depth + 1 })
+  return function* (docs) {
+    yield* docs
+    yield* run(context.collection(coll))
   }
 }

@@ -1,13 +1,15 @@
+import { isNumeric } from './arithmetic.ts'
+import type { ExpressionOperator } from './evaluate.ts'
 import { meter } from './meter.ts'
-import { type ExpressionOperator, isNil, mismatch, onList, onNamed, onOne } from './operator-kit.ts'
+import { isInt, isNil, mismatch, onAny, onList, onNamed, onOne } from './operator-kit.ts'
 import { MONGO, refusal } from './refusal.ts'
 import { safeRegExp } from './regex.ts'
 import { compareStrings } from './values.ts'
 
 /** Sizes are charged before the string is made: V8 aborts the process on some strings that are too long. */
 
-function text(operator: string, value: unknown): string {
-  if (typeof value !== 'string') throw mismatch(operator, 'strings')
+function text(operator: string, value: unknown, mongoCode: number): string {
+  if (typeof value !== 'string') throw mismatch(operator, 'strings', mongoCode)
   return value
 }
 
@@ -15,16 +17,17 @@ function text(operator: string, value: unknown): string {
 function loose(operator: string, value: unknown): string {
   if (isNil(value)) return ''
   if (value instanceof Date) return value.toISOString()
-  if (typeof value === 'number') return String(value)
-  return text(operator, value)
+  if (isNumeric(value)) return String(value)
+  return text(operator, value, 16007)
 }
 
-const $concat = onList((values) => {
+const $concat = onAny('$concat', (values) => {
   let length = 0
-  for (const value of values) {
-    if (isNil(value)) return null
-    length += text('$concat', value).length
-  }
+  let isNull = false
+  for (const value of values)
+    if (isNil(value)) isNull = true
+    else length += text('$concat', value, 16702).length
+  if (isNull) return null
   meter.charge(length)
   return values.join('')
 })
@@ -35,23 +38,26 @@ function occurrences(input: string, find: string): number {
   return count
 }
 
-function replace(name: string, isAll: boolean): ExpressionOperator {
-  return onNamed(name, ({ input, find, replacement }) => {
-    if (isNil(input) || isNil(find) || isNil(replacement)) return null
-    const from = text(name, find)
-    const to = text(name, replacement)
-    const source = text(name, input)
-    if (from === '') return isAll ? source : to + source
-    meter.charge(source.length + (isAll ? occurrences(source, from) : 1) * to.length)
-    return isAll ? source.replaceAll(from, () => to) : source.replace(from, () => to)
+const REPLACE = { required: ['input', 'find', 'replacement'] }
+
+function replace(name: string, isAll: boolean, codes: readonly [number, number, number]): ExpressionOperator {
+  return onNamed(name, REPLACE, ({ input, find, replacement }) => {
+    const given = [input, find, replacement]
+    given.forEach((value, i) => {
+      if (!isNil(value)) text(name, value, codes[i] ?? MONGO.TypeMismatch)
+    })
+    if (typeof input !== 'string' || typeof find !== 'string' || typeof replacement !== 'string') return null
+    if (find === '') return replacement + input
+    meter.charge(input.length + (isAll ? occurrences(input, find) : 1) * replacement.length)
+    return isAll ? input.replaceAll(find, () => replacement) : input.replace(find, () => replacement)
   })
 }
 
-const $split = onList(([input, separator]) => {
-  if (isNil(input)) return null
-  const by = text('$split', separator)
+const $split = onList('$split', 2, 2, ([input, separator]) => {
+  if (isNil(input) || isNil(separator)) return null
+  const source = text('$split', input, 40085)
+  const by = text('$split', separator, 40086)
   if (by === '') throw refusal('query_invalid', 40087, '$split takes a separator that is not empty.')
-  const source = text('$split', input)
   meter.charge(source.length + occurrences(source, by) * 24)
   return source.split(by)
 })
@@ -59,12 +65,14 @@ const $split = onList(([input, separator]) => {
 const BLANK = new Set(
   ' \0\t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a',
 )
+const TRIM = { required: ['input'], optional: ['chars'], codes: [50696, 50695, 50694] as const }
 
 function trim(name: string, left: boolean, right: boolean): ExpressionOperator {
-  return onNamed(name, ({ input, chars }) => {
-    if (isNil(input)) return null
-    const blank = isNil(chars) ? BLANK : new Set(text(name, chars))
-    const source = [...text(name, input)]
+  return onNamed(name, TRIM, (named) => {
+    const { input, chars } = named
+    if (isNil(input) || ('chars' in named && isNil(chars))) return null
+    const source = [...text(name, input, 50699)]
+    const blank = chars === undefined ? BLANK : new Set(text(name, chars, 50700))
     let from = 0
     let to = source.length
     while (left && from < to && blank.has(source[from] ?? '')) from++
@@ -76,42 +84,67 @@ function trim(name: string, left: boolean, right: boolean): ExpressionOperator {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-function count(name: string, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value))
-    throw mismatch(name, 'whole numbers as positions')
+const $substrCP = onList('$substrCP', 3, 3, ([input, start, length]) => {
+  if (!isNumeric(start)) throw mismatch('$substrCP', 'a number as start', 34450)
+  if (!isInt(start)) throw mismatch('$substrCP', 'a whole start', 34451)
+  if (!isNumeric(length)) throw mismatch('$substrCP', 'a number as length', 34452)
+  if (!isInt(length)) throw mismatch('$substrCP', 'a whole length', 34453)
+  if (length < 0) throw mismatch('$substrCP', 'a length that is not negative', 34454)
+  if (start < 0) throw mismatch('$substrCP', 'a start that is not negative', 34455)
+  return [...loose('$substrCP', input)].slice(start, start + length).join('')
+})
+
+/** True where a byte is in the middle of a character. */
+function isInside(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at] ?? 0) & 0xc0) === 0x80
+}
+
+const $substrBytes = onList('$substrBytes', 3, 3, ([input, start, length]) => {
+  if (!isNumeric(start)) throw mismatch('$substrBytes', 'a number as start', 16034)
+  if (!isNumeric(length)) throw mismatch('$substrBytes', 'a number as length', 16035)
+  const from = Math.trunc(Number(String(start)))
+  const take = Math.trunc(Number(String(length)))
+  if (from < 0) throw mismatch('$substrBytes', 'a start that is not negative', 50752)
+  const bytes = encoder.encode(loose('$substrBytes', input))
+  const to = take < 0 ? bytes.length : Math.min(bytes.length, from + take)
+  if (from >= bytes.length) return ''
+  if (isInside(bytes, from)) throw mismatch('$substrBytes', 'a start between characters', 28656)
+  if (to < bytes.length && isInside(bytes, to))
+    throw mismatch('$substrBytes', 'an end between characters', 28657)
+  return decoder.decode(bytes.subarray(from, to))
+})
+
+/** Where a text is found between two positions; `unitsOf` splits into what is counted. */
+function indexOf(name: string, search: (source: string, sought: string, from: number, to: number) => number) {
+  return onList(name, 2, 4, (values) => {
+    const [input, sought, start, end] = values
+    if (isNil(input)) return null
+    const source = text(name, input, 40091)
+    const what = text(name, sought, 40092)
+    const from = position(name, values.length > 2 ? start : 0)
+    const to = values.length > 3 ? position(name, end) : Number.POSITIVE_INFINITY
+    return search(source, what, from, to)
+  })
+}
+
+function position(name: string, value: unknown): number {
+  if (!isInt(value)) throw mismatch(name, 'whole numbers as positions', 40096)
+  if (value < 0) throw mismatch(name, 'positions that are not negative', 40097)
   return value
 }
 
-function checkStart(name: string, start: number): void {
-  if (start < 0) throw refusal('query_invalid', MONGO.BadValue, `${name} takes a start that is not negative.`)
-}
-
-const $substrCP = onList(([input, start, length]) => {
-  const from = count('$substrCP', start)
-  checkStart('$substrCP', from)
-  const take = count('$substrCP', length)
-  return [...loose('$substrCP', input)].slice(from, take < 0 ? undefined : from + take).join('')
-})
-
-const $substrBytes = onList(([input, start, length]) => {
-  const from = count('$substrBytes', start)
-  const take = count('$substrBytes', length)
-  if (from < 0) return ''
-  return decoder.decode(
-    encoder.encode(loose('$substrBytes', input)).subarray(from, take < 0 ? undefined : from + take),
-  )
-})
-
-const $indexOfCP = onList(([input, search, start, end]) => {
-  if (isNil(input)) return null
-  const source = [...text('$indexOfCP', input)]
-  const from = isNil(start) ? 0 : count('$indexOfCP', start)
-  const to = isNil(end) ? source.length : count('$indexOfCP', end)
-  checkStart('$indexOfCP', Math.min(from, to))
-  if (from > to || from > source.length) return -1
-  const part = source.slice(from, to).join('')
-  const at = part.indexOf(text('$indexOfCP', search))
+const $indexOfCP = indexOf('$indexOfCP', (source, sought, from, to) => {
+  const units = [...source]
+  if (from > to || from > units.length) return -1
+  const part = units.slice(from, to).join('')
+  const at = part.indexOf(sought)
   return at < 0 ? -1 : from + [...part.slice(0, at)].length
+})
+
+const $indexOfBytes = indexOf('$indexOfBytes', (source, sought, from, to) => {
+  const bytes = encoder.encode(source)
+  if (from > to || from > bytes.length) return -1
+  return Buffer.from(bytes.subarray(0, Math.min(to, bytes.length))).indexOf(Buffer.from(sought), from)
 })
 
 interface Match {
@@ -120,18 +153,24 @@ interface Match {
   captures: (string | null)[]
 }
 
+const REGEX = { required: ['input', 'regex'], optional: ['options'], codes: [51103, 51022, 31024] as const }
+
 function find(name: string, isAll: boolean, compute: (matches: Match[]) => unknown): ExpressionOperator {
-  return onNamed(name, ({ input, regex, options }) => {
-    if (isNil(input) || isNil(regex)) return compute([])
-    if (typeof regex !== 'string' && !(regex instanceof RegExp)) throw mismatch(name, 'a regular expression')
-    const pattern = safeRegExp(regex, isNil(options) ? '' : text(name, options))
-    const source = text(name, input)
+  return onNamed(name, REGEX, ({ input, regex, options }) => {
+    if (!isNil(input)) text(name, input, 51104)
+    if (!isNil(regex) && typeof regex !== 'string' && !(regex instanceof RegExp))
+      throw mismatch(name, 'a regular expression', 51105)
+    if (!isNil(options)) text(name, options, 51106)
+    if (regex instanceof RegExp && regex.flags !== '' && !isNil(options))
+      throw mismatch(name, 'options in the pattern or beside it, not both', 51107)
+    if (typeof input !== 'string' || isNil(regex)) return compute([])
+    const pattern = safeRegExp(regex, typeof options === 'string' ? options : '')
     const matches: Match[] = []
-    for (const match of source.matchAll(new RegExp(pattern, `${pattern.flags}g`))) {
+    for (const match of input.matchAll(new RegExp(pattern, `${pattern.flags}g`))) {
       meter.tick()
       meter.charge(64 + match[0].length * 2)
       const captures = match.slice(1).map((capture: string | undefined) => capture ?? null)
-      matches.push({ match: match[0], idx: [...source.slice(0, match.index)].length, captures })
+      matches.push({ match: match[0], idx: [...input.slice(0, match.index)].length, captures })
       if (!isAll) break
     }
     return compute(matches)
@@ -140,8 +179,8 @@ function find(name: string, isAll: boolean, compute: (matches: Match[]) => unkno
 
 export const STRING_OPERATORS: Record<string, ExpressionOperator> = {
   $concat,
-  $replaceAll: replace('$replaceAll', true),
-  $replaceOne: replace('$replaceOne', false),
+  $replaceAll: replace('$replaceAll', true, [51746, 51745, 51744]),
+  $replaceOne: replace('$replaceOne', false, [51746, 51745, 51744]),
   $split,
   $trim: trim('$trim', true, true),
   $ltrim: trim('$ltrim', true, false),
@@ -150,11 +189,12 @@ export const STRING_OPERATORS: Record<string, ExpressionOperator> = {
   $substrBytes,
   $substr: $substrBytes,
   $indexOfCP,
-  $strLenCP: onOne((value) => [...text('$strLenCP', value)].length),
-  $strLenBytes: onOne((value) => encoder.encode(text('$strLenBytes', value)).length),
-  $toLower: onOne((value) => loose('$toLower', value).toLowerCase()),
-  $toUpper: onOne((value) => loose('$toUpper', value).toUpperCase()),
-  $strcasecmp: onList(([a, b]) =>
+  $indexOfBytes,
+  $strLenCP: onOne('$strLenCP', (value) => [...text('$strLenCP', value, 34471)].length),
+  $strLenBytes: onOne('$strLenBytes', (value) => encoder.encode(text('$strLenBytes', value, 34473)).length),
+  $toLower: onOne('$toLower', (value) => loose('$toLower', value).toLowerCase()),
+  $toUpper: onOne('$toUpper', (value) => loose('$toUpper', value).toUpperCase()),
+  $strcasecmp: onList('$strcasecmp', 2, 2, ([a, b]) =>
     compareStrings(loose('$strcasecmp', a).toUpperCase(), loose('$strcasecmp', b).toUpperCase()),
   ),
   $regexMatch: find('$regexMatch', false, (matches) => matches.length > 0),

@@ -31,6 +31,14 @@ export function someAtPath(
   return isDoc(value) ? someAtPath(own(value, part), parts, at + 1, test) : test(undefined)
 }
 
+/** The value that names and indexes lead to, each step one value; undefined where there is none. */
+export function valueAtNames(doc: Doc, parts: readonly string[]): unknown {
+  return parts.reduce((value: unknown, part) => {
+    if (Array.isArray(value)) return value[arrayIndex(part)]
+    return isDoc(value) ? own(value, part) : undefined
+  }, doc)
+}
+
 /** All values that a path reaches, arrays at its end unfolded: what `distinct`, sorts and indexes look at. */
 export function valuesAtPath(doc: Doc, path: string): unknown[] {
   const found: unknown[] = []
@@ -68,15 +76,19 @@ export function updatePath(path: string, limits: Readonly<DocumentLimits>): stri
       throw refusal('update_invalid', MONGO.EmptyFieldName, `The path ${quote(path)} has an empty part.`)
     if (part === '__proto__' || part.includes('\0'))
       throw refusal('update_invalid', MONGO.BadValue, `The path ${quote(path)} is not allowed.`)
-    if (part.charCodeAt(0) === 36 && !/^\$\[[a-z]?\w*\]$/.test(part))
+    if (part.charCodeAt(0) === 36 && part !== '$' && !/^\$\[[a-z]?\w*\]$/.test(part))
       throw refusal(
         'update_invalid',
-        part === '$' ? MONGO.BadValue : MONGO.DollarPrefixedFieldName,
-        part === '$'
-          ? `The positional '$' in ${quote(path)} is not offered: use '$[name]' with arrayFilters.`
-          : `The path ${quote(path)} has a part that starts with '$'.`,
+        MONGO.DollarPrefixedFieldName,
+        `The path ${quote(path)} has a part that starts with '$'.`,
       )
   }
+  if (parts[0] === '$' || parts.indexOf('$') !== parts.lastIndexOf('$'))
+    throw refusal(
+      'update_invalid',
+      MONGO.BadValue,
+      `The path ${quote(path)} may have one positional '$', behind the name of an array.`,
+    )
   return parts
 }
 

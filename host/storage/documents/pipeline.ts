@@ -1,17 +1,22 @@
 import { Query } from 'mingo/query'
 import type { Options } from 'mingo/types'
+import { compileDensify, fillStages } from './densify.ts'
 import { type Compute, compileExpression } from './expression-compiler.ts'
 import { checkExpression } from './expressions.ts'
 import { checkFilter } from './filter.ts'
-import { bucketKey, checkBoundaries, compileFields, groupDocs } from './group.ts'
-import { compileLookup } from './lookup.ts'
+import { compileGraphLookup } from './graph-lookup.ts'
+import { bucketAuto, bucketKey, checkBoundaries, compileFields, groupDocs } from './group.ts'
+import { compileLookup, compileUnionWith } from './lookup.ts'
 import { meter } from './meter.ts'
+import { unknownOperator } from './nearest.ts'
 import { STAGES } from './operators.ts'
 import { compileProjection, compileSet } from './projection.ts'
-import { MONGO, quote, refusal } from './refusal.ts'
+import { compileRedact } from './redact.ts'
+import { MONGO, refusal } from './refusal.ts'
 import { sortDocs, sortKeys } from './sort.ts'
 import { compileUnwind } from './unwind.ts'
 import { type Doc, isDoc, weigh } from './values.ts'
+import { compileWindows } from './windows.ts'
 
 export type Stage = (docs: Iterable<Doc>) => Iterable<Doc>
 
@@ -45,9 +50,7 @@ function compileStage(spec: unknown, context: PipelineContext): Stage {
   const [name = ''] = keys
   if (!isDoc(spec) || keys.length !== 1) throw invalid('A stage is an object with one key, its name.', 40323)
   if (!STAGES.has(name) || !context.stages.has(name))
-    throw refusal('operator_unknown', MONGO.Location40324, `The stage ${quote(name)} is not offered here.`, {
-      operator: name.slice(0, 60),
-    })
+    throw unknownOperator(name, 'as a stage here', context.stages, MONGO.Location40324)
   if (++context.count.stages > meter.limits.stages)
     throw invalid(`A pipeline has at most ${meter.limits.stages} stages, those inside it counted in.`)
   const make = MAKERS.get(name)
@@ -165,12 +168,38 @@ function sortByCount(expression: unknown, { scope }: PipelineContext): Stage {
 
 function bucket(spec: unknown, { scope }: PipelineContext): Stage {
   if (!isDoc(spec)) throw invalid('$bucket takes {groupBy, boundaries, default, output}.', 40201)
-  const boundaries = checkBoundaries(spec.boundaries)
-  const output = spec.output ?? { count: { $sum: 1 } }
-  if (!isDoc(output)) throw invalid('The output of $bucket is an object of accumulators.', 40196)
+  if (!Object.hasOwn(spec, 'groupBy') || !Object.hasOwn(spec, 'boundaries'))
+    throw invalid('$bucket takes a groupBy and boundaries.', 40198)
+  const boundaries = checkBoundaries(spec.boundaries, spec.default)
   const compute: Compute = compileExpression(checkExpression(spec.groupBy), scope)
-  const fields = compileFields(output, scope)
+  const fields = compileFields(outputOf('$bucket', spec.output), scope)
   return (docs) => sorted(groupDocs(docs, bucketKey(compute, boundaries, spec.default), fields), { _id: 1 })
+}
+
+function outputOf(stage: string, output: unknown): Doc {
+  if (output === undefined) return { count: { $sum: 1 } }
+  if (!isDoc(output)) throw invalid(`The output of ${stage} is an object of accumulators.`, 40196)
+  return output
+}
+
+function autoBucket(spec: unknown, { scope }: PipelineContext): Stage {
+  if (!isDoc(spec)) throw invalid('$bucketAuto takes {groupBy, buckets, output}.', 40240)
+  const { groupBy, buckets } = spec
+  for (const key of Object.keys(spec))
+    if (key !== 'groupBy' && key !== 'buckets' && key !== 'output')
+      throw invalid(`$bucketAuto has no '${key.slice(0, 60)}'.`, 40245)
+  if (groupBy === undefined || buckets === undefined)
+    throw invalid('$bucketAuto takes a groupBy and a number of buckets.', 40246)
+  if (!Number.isInteger(buckets)) throw invalid('$bucketAuto takes a whole number of buckets.', 40242)
+  if (Number(buckets) < 1) throw invalid('$bucketAuto takes at least one bucket.', 40243)
+  const keyOf = compileExpression(checkExpression(groupBy), scope)
+  const fields = compileFields(outputOf('$bucketAuto', spec.output), scope)
+  return (docs) => mapDocs(bucketAuto(docs, keyOf, Number(buckets), fields), (doc) => doc)
+}
+
+/** A stage that means others. */
+function rewritten(stages: readonly Doc[], context: PipelineContext): Stage {
+  return compilePipeline(stages, { ...context, stages: STAGES })
 }
 
 function count(name: unknown): Stage {
@@ -226,6 +255,13 @@ const MAKERS = new Map<string, (spec: unknown, context: PipelineContext) => Stag
   ['$group', group],
   ['$sortByCount', sortByCount],
   ['$bucket', bucket],
+  ['$bucketAuto', autoBucket],
+  ['$setWindowFields', (spec, { scope }) => compileWindows(spec, scope)],
+  ['$densify', (spec, { scope }) => compileDensify(spec, scope)],
+  ['$fill', (spec, context) => rewritten(fillStages(spec), context)],
+  ['$redact', compileRedact],
+  ['$unionWith', compileUnionWith],
+  ['$graphLookup', compileGraphLookup],
   ['$sort', sortStage],
   ['$limit', (spec) => limited(wholeNumber('$limit', spec, 1))],
   ['$skip', (spec) => skipped(wholeNumber('$skip', spec, 0))],

@@ -2,7 +2,9 @@ import type { Options } from 'mingo/types'
 import { type Compute, compileExpression } from './expression-compiler.ts'
 import { checkExpression } from './expressions.ts'
 import { checkFilter } from './filter.ts'
+import { matchedElement } from './matched-element.ts'
 import { meter } from './meter.ts'
+import { valueAtNames } from './paths.ts'
 import { elementTest } from './query-operators.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
 import { type Doc, isDoc, own } from './values.ts'
@@ -80,11 +82,46 @@ function findOperator(path: string, value: unknown, scope: Options): Compute | u
   }
 }
 
+/** Stands for the positional `$` behind a path. */
+const MATCHED = Symbol('matched')
+
+function withoutPositional(spec: Doc): Doc {
+  const made: Doc = {}
+  for (const key of Object.keys(spec)) {
+    const isPositional = key.endsWith('.$')
+    made[isPositional ? key.slice(0, -2) : key] = isPositional ? MATCHED : spec[key]
+  }
+  if (Object.values(made).filter((value) => value === MATCHED).length > 1)
+    refuse("A projection has at most one positional '$'.", 31276)
+  return made
+}
+
+/** Of an array only the element that the filter matched. */
+function matched(path: string, filter: Doc): Compute {
+  return (doc) => {
+    const items = valueAtNames(doc, path.split('.'))
+    if (!Array.isArray(items)) return items
+    const at = matchedElement(filter, doc, path)
+    if (at < 0)
+      refuse(
+        `The positional '$' behind ${quote(path)} has no element: the filter does not match by that array.`,
+        51246,
+      )
+    return [items[at]]
+  }
+}
+
 /**
  * Prepares the projection of a `find`, or a `$project` with `isStage`. Documents that it makes share parts with
  * those that it gets. Throws `query_invalid` where inclusion and exclusion are mixed.
  */
-export function compileProjection(spec: unknown, scope: Options, isStage: boolean): (doc: Doc) => Doc {
+export function compileProjection(
+  given: unknown,
+  scope: Options,
+  isStage: boolean,
+  filter: Doc = {},
+): (doc: Doc) => Doc {
+  const spec = isStage || !isDoc(given) ? given : withoutPositional(given)
   if (!isDoc(spec)) refuse('A projection is an object.', MONGO.TypeMismatch)
   if (isStage && Object.keys(spec).length === 0) refuse('$project names at least one field.', 51272)
   const tree: Tree = new Map()
@@ -100,7 +137,11 @@ export function compileProjection(spec: unknown, scope: Options, isStage: boolea
       return
     }
     const isSlice = !isStage && isDoc(value) && '$slice' in value
-    const special = isStage ? undefined : findOperator(path, value, scope)
+    const special = isStage
+      ? undefined
+      : value === MATCHED
+        ? matched(path, filter)
+        : findOperator(path, value, scope)
     if (special && isSlice) slices++
     else keeps++
     put(tree, path, special ?? compileExpression(checkExpression(value), scope))

@@ -1,6 +1,7 @@
 import { Query } from 'mingo/query'
 import type { Options } from 'mingo/types'
 import { Binary, Decimal128, Long, ObjectId } from '../../../sdk/ejson.ts'
+import { isNumeric, toDouble, toWhole } from './arithmetic.ts'
 import { meter } from './meter.ts'
 import { someAtPath } from './paths.ts'
 import { compareValues, equalValues, typeRank } from './values.ts'
@@ -120,7 +121,21 @@ function isOfType(operand: unknown): Test {
 function hasRemainder(operand: unknown): Test {
   const [divisor, remainder] = Array.isArray(operand) ? operand.map((n) => Math.trunc(Number(n))) : []
   return (value) =>
-    typeof value === 'number' && (Math.trunc(value) % (divisor ?? 1)) + 0 === (remainder ?? 0) + 0
+    isNumeric(value) && (Math.trunc(toDouble(value)) % (divisor ?? 1)) + 0 === (remainder ?? 0) + 0
+}
+
+/** Whether the bits of a mask are as wanted in a whole number or binary data; negative numbers go on with ones. */
+function bits(test: (value: bigint, mask: bigint) => boolean): QueryOperator {
+  return onValues((operand) => (value) => {
+    const mask = typeof operand === 'bigint' ? operand : 0n
+    const whole =
+      value instanceof Binary
+        ? value.bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+        : isNumeric(value)
+          ? toWhole(value)
+          : undefined
+    return whole !== undefined && test(whole, mask)
+  })
 }
 
 /** A test for the elements of an array: by operators of their own, or by a filter over embedded documents. */
@@ -168,5 +183,9 @@ export const QUERY_OPERATORS: Record<`$${string}`, QueryOperator> = {
   $regex,
   $all,
   $elemMatch,
+  $bitsAllSet: bits((value, mask) => (value & mask) === mask),
+  $bitsAllClear: bits((value, mask) => (value & mask) === 0n),
+  $bitsAnySet: bits((value, mask) => (value & mask) !== 0n),
+  $bitsAnyClear: bits((value, mask) => (value & mask) !== mask),
   $size: onWhole((operand) => (value) => Array.isArray(value) && value.length === operand),
 }

@@ -89,7 +89,7 @@ function* findDocs(op: ReadOp & { op: 'find' }, collection: Collection | undefin
     op.projection === null ||
     (isDoc(op.projection) && Object.keys(op.projection).length === 0)
       ? undefined
-      : compileProjection(op.projection, scope, false)
+      : compileProjection(op.projection, scope, false, filter)
   if (!collection) return
   const inOrder = keys.length > 0 ? collection.scanSorted(filter, keys) : collection.scan(filter)
   const docs = tested(inOrder ?? collection.scan(filter), query)

@@ -25,7 +25,11 @@ export const MONGO = {
   BSONObjectTooLarge: 10334,
   DuplicateKey: 11000,
   Location40324: 40324,
+  WrongNumberOfOperands: 16020,
+  UndefinedVariable: 17276,
+  OperandsOutOfRange: 28667,
   Location51091: 51091,
+  ConversionFailure: 241,
 } as const
 
 /** A refusal that carries MongoDB's number as `details.mongoCode`. */

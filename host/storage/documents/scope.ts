@@ -1,57 +1,21 @@
 import { Context, type ProcessingMode } from 'mingo/core'
-import * as mingo from 'mingo/operators/expression'
-import { $expr } from 'mingo/operators/query/evaluation'
 import * as mingoQuery from 'mingo/operators/query/logical'
 import { Query } from 'mingo/query'
 import type { Options } from 'mingo/types'
-import { type ExpressionOperator, metered, mismatch, onList } from './operator-kit.ts'
-import { ARRAY_OPERATORS } from './operators-array.ts'
-import { DATE_OPERATORS } from './operators-date.ts'
-import { NUMBER_OPERATORS } from './operators-number.ts'
-import { STRING_OPERATORS } from './operators-string.ts'
-import { TYPE_OPERATORS } from './operators-type.ts'
+import { compileExpression, varsOf } from './expression-compiler.ts'
+import './expression-operators.ts'
+import { variables as outermost, type Vars } from './evaluate.ts'
+import { isTrue } from './operator-kit.ts'
 import { QUERY_OPERATORS } from './query-operators.ts'
-import { compareValues } from './values.ts'
+import { isDoc } from './values.ts'
 
-function comparison(name: string, result: (order: number) => unknown): ExpressionOperator {
-  return onList((values) => {
-    if (values.length !== 2) throw mismatch(name, 'two operands')
-    return result(compareValues(values[0], values[1]))
-  })
+const $expr = (_path: string, expression: unknown, options: Options) => {
+  const compute = compileExpression(expression, options)
+  return (doc: unknown) => isTrue(compute(isDoc(doc) ? doc : {}))
 }
 
-const EXPRESSIONS: Record<string, ExpressionOperator> = {
-  ...NUMBER_OPERATORS,
-  ...STRING_OPERATORS,
-  ...ARRAY_OPERATORS,
-  ...DATE_OPERATORS,
-  ...TYPE_OPERATORS,
-  $cmp: comparison('$cmp', (order) => order),
-  $eq: comparison('$eq', (order) => order === 0),
-  $ne: comparison('$ne', (order) => order !== 0),
-  $gt: comparison('$gt', (order) => order > 0),
-  $gte: comparison('$gte', (order) => order >= 0),
-  $lt: comparison('$lt', (order) => order < 0),
-  $lte: comparison('$lte', (order) => order <= 0),
-  $and: metered(mingo.$and),
-  $or: metered(mingo.$or),
-  $not: metered(mingo.$not),
-  $cond: metered(mingo.$cond),
-  $ifNull: metered(mingo.$ifNull),
-  $switch: metered(mingo.$switch),
-  $let: metered(mingo.$let),
-  $literal: (_doc, operand) => operand,
-}
-
-/** The names of {@link EXPRESSIONS}: a test holds them against the written list. */
-export const IMPLEMENTED_EXPRESSIONS: readonly string[] = Object.keys(EXPRESSIONS)
-
-/**
- * What mingo may use: only these, so that a name which slips through the checks finds nothing to run. mingo types
- * operators by the union of its own, hence the one cast.
- */
+/** What mingo may use: only these, so that a name which slips through the checks finds nothing to run. */
 const CONTEXT = Context.init({
-  expression: EXPRESSIONS as NonNullable<Parameters<typeof Context.init>[0]>['expression'] & object,
   query: {
     ...QUERY_OPERATORS,
     $and: mingoQuery.$and,
@@ -62,12 +26,17 @@ const CONTEXT = Context.init({
   },
 })
 
+/** The scope of an inner pipeline: that around it, and more variables. */
+export function bindScope(scope: Options, variables: Readonly<Record<string, unknown>>): Options {
+  return newScope(outermost({ ...varsOf(scope), ...variables }))
+}
+
 /**
  * The scope of one operation: its `$$NOW` and variables. mingo hands the prepared form of its options only to
  * operators, and copies every operator again for each expression where it does not get that form, so a query of
  * nothing but a capturing operator fetches it.
  */
-export function newScope(variables: Record<string, unknown> = {}): Options {
+export function newScope(vars: Vars = outermost({ NOW: new Date() })): Options {
   let scope: Options | undefined
   const capture = (_path: string, _operand: unknown, options: Options) => {
     scope = options
@@ -76,9 +45,14 @@ export function newScope(variables: Record<string, unknown> = {}): Options {
   const context = Context.from(CONTEXT).addQueryOps({ $capture: capture })
   new Query(
     { field: { $capture: 1 } },
-    { context, scriptEnabled: false, variables, processingMode: 0 satisfies ProcessingMode },
+    {
+      context,
+      scriptEnabled: false,
+      // mingo copies what it is given: the object inside stays the one that changes.
+      variables: { vars },
+      processingMode: 0 satisfies ProcessingMode,
+    },
   )
   if (!scope) throw new Error('mingo did not prepare its options')
-  if ('now' in scope) void scope.now
   return scope
 }

@@ -17,7 +17,7 @@ export function sortKeys(sort: unknown): SortKey[] {
     if (path === '' || path.startsWith('$') || (direction !== 1 && direction !== -1))
       throw refusal(
         'query_invalid',
-        MONGO.BadValue,
+        typeof direction === 'number' ? 15975 : 15974,
         `A sort takes fields with 1 or -1, which '${path.slice(0, 60)}' has not.`,
       )
     return { path, direction }
@@ -27,7 +27,7 @@ export function sortKeys(sort: unknown): SortKey[] {
 }
 
 /** What a document sorts by: of an array the smallest element when ascending, the largest when descending. */
-function sortValue(doc: unknown, { path, direction }: SortKey): unknown {
+export function sortValue(doc: unknown, { path, direction }: SortKey): unknown {
   if (!isDoc(doc)) return null
   if (!path.includes('.')) {
     const value = own(doc, path)

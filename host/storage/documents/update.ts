@@ -1,11 +1,12 @@
 import { admitValue } from './admit.ts'
 import { type ArrayFilters, compileArrayFilters } from './array-filters.ts'
 import type { DocumentLimits } from './limits.ts'
+import { unknownOperator } from './nearest.ts'
 import { UPDATE_OPERATORS } from './operators.ts'
 import { checkDepthAt, findPlace, type Place, readPlace, updatePath, writePlace } from './paths.ts'
 import { MONGO, quote, refusal } from './refusal.ts'
 import { type ArrayEdit, applyArrayOperator, compileArrayEdit } from './update-array.ts'
-import { applyNumberOperator } from './update-number.ts'
+import { applyBits, applyNumberOperator, checkBits } from './update-number.ts'
 import { cloneValue, compareValues, type Doc, isDoc, isUnchanged, own } from './values.ts'
 
 /** One field that an update changes. */
@@ -34,7 +35,7 @@ export function compileUpdate(update: Doc, arrayFilters: unknown, limits: Readon
   const taken = new Set<string>()
   const placeholders = new Set<string>()
   for (const operator of Object.keys(update)) {
-    if (!UPDATE_OPERATORS.has(operator)) throw unknownOperator(operator)
+    if (!UPDATE_OPERATORS.has(operator)) throw notOffered(operator)
     const fields = update[operator]
     if (!isDoc(fields)) throw invalid(MONGO.FailedToParse, `${operator} takes an object of fields.`)
     for (const path of Object.keys(fields)) {
@@ -51,20 +52,13 @@ export function compileUpdate(update: Doc, arrayFilters: unknown, limits: Readon
   return { edits, arrayFilters: compileArrayFilters(arrayFilters, placeholders, limits), limits }
 }
 
-function unknownOperator(operator: string): Error {
+function notOffered(operator: string): Error {
   if (!operator.startsWith('$'))
     return invalid(
       MONGO.FailedToParse,
       `An update is made of operators, which ${quote(operator)} is not: use replaceOne.`,
     )
-  return refusal(
-    'operator_unknown',
-    MONGO.FailedToParse,
-    `The update operator ${quote(operator)} is not offered.`,
-    {
-      operator: operator.slice(0, 60),
-    },
-  )
+  return unknownOperator(operator, 'in updates', UPDATE_OPERATORS, MONGO.FailedToParse)
 }
 
 /** Refuses a path that is named twice, or that is a part of one that is. */
@@ -109,6 +103,8 @@ function compileEdit(
       const array = compileArrayEdit(operator, path, parts.length, operand, limits)
       return { operator, path, parts, operand: undefined, array }
     }
+    case '$bit':
+      return { operator, path, parts, operand: checkBits(path, operand), array: undefined }
     case '$rename':
       return { operator, path, parts, operand: renameTarget(path, operand, limits), array: undefined }
     case '$currentDate':
@@ -123,19 +119,27 @@ function compileEdit(
 function renameTarget(path: string, target: unknown, limits: Readonly<DocumentLimits>): string {
   if (typeof target !== 'string')
     throw invalid(MONGO.BadValue, `$rename of ${quote(path)} takes the new name.`)
-  if (path.includes('$[') || target.includes('$'))
+  if (path.includes('$') || target.includes('$'))
     throw invalid(MONGO.BadValue, '$rename takes no placeholders of arrays.')
   updatePath(target, limits)
   return target
 }
 
 /**
- * Applies an update to a document in place; answers whether anything changed. `isInsert` lets `$setOnInsert` work.
+ * Applies an update to a document in place; answers whether anything changed. `isInsert` lets `$setOnInsert` work;
+ * `matchedAt` tells which element of an array the filter matched, for the positional `$`.
  * Throws `update_invalid`; the document may then be half changed and must be thrown away.
  */
-export function applyUpdate(doc: Doc, update: Update, isInsert: boolean): boolean {
+export function applyUpdate(
+  doc: Doc,
+  update: Update,
+  isInsert: boolean,
+  matchedAt: (array: string) => number,
+): boolean {
   let isChanged = false
-  for (const edit of update.edits) {
+  // Before anything is changed: the filter has matched the document as it was.
+  const edits = update.edits.map((edit) => (edit.parts.includes('$') ? placed(edit, matchedAt) : edit))
+  for (const edit of edits) {
     if (edit.operator === '$setOnInsert' && !isInsert) continue
     if (edit.path.includes('$[')) {
       for (const parts of expand(doc, edit.parts, 0, update))
@@ -143,6 +147,17 @@ export function applyUpdate(doc: Doc, update: Update, isInsert: boolean): boolea
     } else if (applyEdit(doc, edit, edit.parts, update)) isChanged = true
   }
   return isChanged
+}
+
+function placed(edit: Edit, matchedAt: (array: string) => number): Edit {
+  const at = edit.parts.indexOf('$')
+  const index = matchedAt(edit.parts.slice(0, at).join('.'))
+  if (index < 0)
+    throw invalid(
+      MONGO.BadValue,
+      `The positional '$' in ${quote(edit.path)} has no element: the filter does not match by that array.`,
+    )
+  return { ...edit, parts: edit.parts.map((part, i) => (i === at ? String(index) : part)) }
 }
 
 /** The paths that `$[]` and `$[name]` stand for in one document. */
@@ -185,6 +200,8 @@ function applyEdit(doc: Doc, edit: Edit, parts: readonly string[], update: Updat
     case '$inc':
     case '$mul':
       return write(place, old, applyNumberOperator(operator, edit.path, old, operand), limits)
+    case '$bit':
+      return write(place, old, applyBits(edit.path, old, Object(operand)), limits)
     case '$currentDate':
       return write(place, old, new Date(), limits)
     case '$unset':

@@ -1,4 +1,5 @@
 import { Binary, Decimal128, Long, ObjectId } from '../../../sdk/ejson.ts'
+import { compareNumbers, isNumeric, type Numeric, numberKey } from './arithmetic.ts'
 import { meter } from './meter.ts'
 
 /** A document or an embedded one. Its keys come from outside: read them with {@link own}. */
@@ -40,6 +41,10 @@ export function typeRank(value: unknown): number {
   return 4
 }
 
+function isNumberLike(value: unknown): value is Numeric | bigint {
+  return typeof value === 'bigint' || isNumeric(value)
+}
+
 function order<T extends number | bigint | string | boolean>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
@@ -56,20 +61,6 @@ export function compareStrings(a: string, b: string): number {
     return order(x, y)
   }
   return order(a.length, b.length)
-}
-
-function numeric(value: unknown): number | bigint {
-  if (typeof value === 'number' || typeof value === 'bigint') return value
-  if (value instanceof Long) return value.value
-  return Number(value instanceof Decimal128 ? value.text : Number.NaN)
-}
-
-function compareNumbers(a: unknown, b: unknown): number {
-  const x = numeric(a)
-  const y = numeric(b)
-  if (Number.isNaN(x)) return Number.isNaN(y) ? 0 : -1
-  if (Number.isNaN(y)) return 1
-  return x < y ? -1 : x > y ? 1 : 0
 }
 
 function compareBytes(a: Binary, b: Binary): number {
@@ -114,7 +105,7 @@ export function compareValues(a: unknown, b: unknown): number {
   const rank = typeRank(a)
   const byType = order(rank, typeRank(b))
   if (byType !== 0) return byType
-  if (rank === 2) return compareNumbers(a, b)
+  if (rank === 2 && isNumberLike(a) && isNumberLike(b)) return compareNumbers(a, b)
   if (typeof a === 'boolean' && typeof b === 'boolean') return order(a, b)
   if (a instanceof Date && b instanceof Date) return order(a.getTime(), b.getTime())
   if (a instanceof ObjectId && b instanceof ObjectId) return order(a.toHexString(), b.toHexString())
@@ -140,19 +131,6 @@ export function isUnchanged(a: unknown, b: unknown): boolean {
   return Object.getPrototypeOf(a) === Object.getPrototypeOf(b) && canonicalKey(a) === canonicalKey(b)
 }
 
-function numberKey(value: unknown): string {
-  if (typeof value === 'number') {
-    if (!Number.isInteger(value)) return String(value)
-    return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? String(value + 0) : BigInt(value).toString()
-  }
-  if (value instanceof Long) return value.value.toString()
-  if (value instanceof Decimal128) {
-    const double = Number(value.text)
-    return String(double) === value.text ? numberKey(double) : `m${value.text}`
-  }
-  return String(value)
-}
-
 /**
  * A text that two values share exactly where MongoDB holds them equal: the key of `_id`s, unique indexes, groups and
  * sets. It survives SQLite: no NUL, no lone surrogate.
@@ -167,7 +145,7 @@ export function canonicalKey(value: unknown): string {
     case 1:
       return 'z'
     case 2:
-      return `n${numberKey(value)}`
+      return `n${isNumberLike(value) ? numberKey(value) : ''}`
     case 8:
       return value ? 't' : 'f'
     default:

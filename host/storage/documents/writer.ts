@@ -4,6 +4,7 @@ import { admitDocument, admitQuery } from './admit.ts'
 import type { Collection, Entry } from './collection.ts'
 import { checkFilter, isOperators } from './filter.ts'
 import type { DocumentLimits } from './limits.ts'
+import { matchedElement } from './matched-element.ts'
 import { meter } from './meter.ts'
 import type { ParsedWrite, WriteOutcome } from './operations.ts'
 import { UPDATE_STAGES } from './operators.ts'
@@ -19,8 +20,11 @@ const MATCHED: WriteOutcome = { matchedCount: 1, modifiedCount: 0, deletedCount:
 const MODIFIED: WriteOutcome = { matchedCount: 1, modifiedCount: 1, deletedCount: 0 }
 const DELETED: WriteOutcome = { matchedCount: 0, modifiedCount: 0, deletedCount: 1 }
 
-/** Makes the new content of a document; undefined where nothing changes. `isInsert` for the seed of an upsert. */
-type Change = (doc: Doc, isInsert: boolean) => Doc | undefined
+/**
+ * Makes the new content of a document; undefined where nothing changes. `isInsert` for the seed of an upsert, `filter`
+ * as checked is what the document was found by.
+ */
+type Change = (doc: Doc, isInsert: boolean, filter: Doc) => Doc | undefined
 
 /** Does one write to one collection. Throws before it changes anything. */
 export function applyWrite(
@@ -101,7 +105,7 @@ function change(
   const key = plainKey(op.first)
   if (key !== undefined) {
     const entry = collection.find(key)
-    if (entry) return changeEntry(collection, entry, apply) ? MODIFIED : MATCHED
+    if (entry) return changeEntry(collection, entry, apply, {}) ? MODIFIED : MATCHED
     return op.upsert ? upsert(collection, { _id: op.first._id }, apply) : NOTHING
   }
   const filter = checkFilter(admitQuery(op.first, limits))
@@ -109,13 +113,13 @@ function change(
   if (found.length === 0 && op.upsert)
     return upsert(collection, admitDocument(upsertSeed(filter), limits), apply)
   let modifiedCount = 0
-  for (const entry of found) if (changeEntry(collection, entry, apply)) modifiedCount++
+  for (const entry of found) if (changeEntry(collection, entry, apply, filter)) modifiedCount++
   return { matchedCount: found.length, modifiedCount, deletedCount: 0 }
 }
 
-function changeEntry(collection: Collection, entry: Entry, apply: Change): boolean {
+function changeEntry(collection: Collection, entry: Entry, apply: Change, filter: Doc): boolean {
   meter.tick()
-  const doc = apply(entry.doc, false)
+  const doc = apply(entry.doc, false, filter)
   if (doc === undefined) return false
   checkSameId(entry.doc, doc)
   collection.replace(entry, doc)
@@ -129,7 +133,7 @@ function checkSameId(old: Doc, doc: Doc): void {
 
 /** `seed` is fit to be stored: a filter's values may hold what a document may not. */
 function upsert(collection: Collection, seed: Doc, apply: Change): WriteOutcome {
-  const made = apply(seed, true) ?? seed
+  const made = apply(seed, true, {}) ?? seed
   if (seed._id !== undefined) checkSameId(seed, made)
   const doc = withId(made, undefined)
   collection.insert(doc)
@@ -153,9 +157,10 @@ function compileChange(op: ParsedWrite, limits: Readonly<DocumentLimits>): Chang
   if (Object.keys(spec).length === 0)
     throw refusal('update_invalid', MONGO.FailedToParse, 'An update names at least one operator.')
   const update = compileUpdate(spec, op.arrayFilters, limits)
-  return (doc, isInsert) => {
+  return (doc, isInsert, filter) => {
     const copy = cloneDoc(doc)
-    return applyUpdate(copy, update, isInsert) || isInsert ? copy : undefined
+    const matchedAt = (array: string) => matchedElement(filter, doc, array)
+    return applyUpdate(copy, update, isInsert, matchedAt) || isInsert ? copy : undefined
   }
 }
 

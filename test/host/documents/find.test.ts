@@ -213,7 +213,7 @@ describe('find', () => {
   it.each<[Record<string, unknown>, string]>([
     [{ projection: { a: 1, b: 0 } }, 'query_invalid'],
     [{ projection: { a: 1, 'a.b': 1 } }, 'query_invalid'],
-    [{ projection: { 'a.$': 1 } }, 'query_invalid'],
+    [{ projection: { 'a.$': 1, 'b.$': 1 } }, 'query_invalid'],
     [{ projection: { a: { $where: 1 } } }, 'operator_unknown'],
     [{ projection: 5 }, 'query_invalid'],
     [{ sort: { a: 2 } }, 'query_invalid'],
