@@ -22,6 +22,7 @@ export class Facilities {
   #fs: ReturnType<typeof openFs> | undefined
   #cache: ReturnType<typeof openCache> | undefined
   #log: ReturnType<typeof openLog> | undefined
+  #plugins: ReturnType<typeof openPlugins> | undefined
   #progress: ReturnType<typeof openProgress> | undefined
   #signal: Signal | undefined
 
@@ -70,6 +71,7 @@ export class Facilities {
   }
 
   get plugins() {
-    return openPlugins(this.#bridge, this.#input.plugins ?? [])
+    this.#plugins ??= openPlugins(this.#bridge, this.#input.plugins ?? [])
+    return this.#plugins
   }
 }

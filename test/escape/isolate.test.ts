@@ -43,7 +43,7 @@ const WALK = `
 const OFFERED = [
   'collection Collection insertOne insertMany updateOne updateMany replaceOne deleteOne deleteMany bulkWrite find',
   'findOne aggregate countDocuments estimatedDocumentCount distinct Cursor FindCursor toArray next hasNext forEach',
-  '[Symbol.asyncIterator] sort limit skip project log now OpError',
+  '[Symbol.asyncIterator] sort limit skip project tryNext close log OpError ReadCollection Facilities',
 ].flatMap((line) => line.split(' '))
 
 test('the globals are those of the language, without what escapes turns and budgets', async () => {
@@ -69,10 +69,13 @@ test('no host function and no path can be reached from globals, what a handler g
       try { await context.plugins.self.refused() } catch (error) { held.push(error, error.stack, error.details) }
       const collection = context.db.collection('a')
       held.push(collection, collection.find(), await collection.find().toArray(), context.plugins.self, context.log)
+      held.push(context.db)
       const { seen, texts } = walk(held)
       return {
-        natives: [...seen].filter((value) => native(value) && !before.has(value)).map((value) => value.name),
-        functions: [...seen].filter((value) => typeof value === 'function' && !before.has(value)).map((value) => value.name),
+        // A plugin that may be asked is a proxy, which prints as native.
+        natives: [...seen].filter((value) => native(value) && !before.has(value) && value !== context.plugins.self).map((value) => value.name),
+        functions: [...seen].filter((value) => typeof value === 'function' && !before.has(value) && value !== context.plugins.self)
+          .map((value) => value.name).filter((name) => !name.startsWith('get ')),
         texts: [...texts].filter((text) => /file:|node:|node_modules|\\/[a-z]+\\//.test(text)),
         size: seen.size,
       }
@@ -137,7 +140,7 @@ test('whoever changes the language catches no function of the host while the bri
   const ops: string[] = []
   const onOp = (op: GuestOp) => {
     ops.push(`${op.name} ${op.payload}`)
-    op.reply(op.name === 'pluginAsk' ? '1' : '[{}]')
+    op.reply(op.name === 'pluginAsk' ? '\n1' : '[{}]')
   }
   const { message, code } = await lab.run('spy', source, { ...ask, onOp, kind: 'onEvent', memoryMb: 128 })
   expect([code, message]).toEqual(['ok', ''])

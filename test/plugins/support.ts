@@ -165,7 +165,7 @@ export class RunningPlugin {
       else if (op.name === 'dbWrite') this.#write(op.payload)
       else if (op.name === 'pluginAsk') {
         const [, endpoint, given] = decode(payload) as [string, string, object]
-        op.reply(await this.#read('query', endpoint, given, viewer))
+        op.reply(['', await this.#read('query', endpoint, given, viewer)])
       } else throw new LyceumError('op_denied', `The plugin asks for ${op.name}.`)
     } catch (error) {
       if (error instanceof LyceumError) op.refuse({ code: error.code, message: error.message })

@@ -25,6 +25,7 @@ describe('options', () => {
         ['limit', { type: 'number', default: 10, max: 50 }],
         ['by', { type: 'enum', values: ['a', 'b'] }],
       ]),
+      names: [],
     })
   })
 
@@ -61,6 +62,7 @@ describe('options', () => {
         },
         { keys: [['c.d', 1]], unique: true },
       ],
+      read: [],
     })
   })
 
@@ -102,7 +104,17 @@ describe('options', () => {
     ['collection', { indexes: { a: 1 } }, 'indexes: write a list of indexes'],
     ['collection', { indexes: [{ a: 2 }] }, 'indexes.0: write { field: 1 }'],
     ['collection', { indexes: [{ $a: 1 }] }, 'indexes.0: write { field: 1 }'],
-    ['collection', { read: ['report'] }, 'read: there is no such option'],
+    [
+      'collection',
+      { read: 'report' },
+      'read: write the plugins that may read it: ["report"], or "*" for any',
+    ],
+    ['collection', { read: ['a b'] }, 'read.0: `a b` is not a camelCase name'],
+    ['query', { names: 'grades' }, 'names: write a list of names: ["courseGrades"]'],
+    ['query', { names: ['course grades'] }, 'names.0: `course grades` is not a camelCase name'],
+    ['query', { names: ['self'] }, 'names.0: `self` is reserved'],
+    ['view', { names: ['grades'] }, 'names: there is no such option'],
+    ['cron', { schedule: '0 4 * * *', asUsers: 'yes' }, 'asUsers: write true or false'],
   ])('%s(%j) is refused: %s', (kind, raw, message) => {
     expect(() => parseOptions(kind, 'mine', raw)).toThrow(
       expect.objectContaining({

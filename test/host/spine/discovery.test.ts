@@ -53,6 +53,7 @@ describe('GET /v1/schema', () => {
               description: '',
               dimensions: [],
               params: {},
+              names: [],
               href: '/v1/queries/grades/everyone',
             },
             {
@@ -67,17 +68,24 @@ describe('GET /v1/schema', () => {
                 word: { type: 'string', max: 20 },
                 all: { type: 'boolean', default: false },
               },
+              names: [],
               href: '/v1/queries/grades/ofLearner',
             },
           ]),
         },
       ],
+      names: [],
+      properties: [],
     })
   })
 
   test('leaves out what a narrowed token does not reach', async () => {
     const token = await lyceum.token({ role: 'student', user: 'sam', plugins: ['another'] })
-    expect((await lyceum.call('GET', '/v1/schema', { token })).json).toEqual({ plugins: [] })
+    expect((await lyceum.call('GET', '/v1/schema', { token })).json).toEqual({
+      plugins: [],
+      names: [],
+      properties: [],
+    })
   })
 })
 
