@@ -42,13 +42,15 @@ export class Stores {
     mkdirSync(options.folder, { recursive: true })
     this.#options = options
     this.sweeper = new FileSweeper(options.nowMs ?? Date.now)
-    for (const name of readdirSync(options.folder)) {
+    const kept = new Set(readdirSync(options.folder))
+    for (const name of kept) {
       const [, plugin, generation] = /^(\w+)\.(\d+)\.files$/.exec(name) ?? []
-      if (plugin !== undefined) this.sweeper.changed(this.plugin(plugin, Number(generation)))
+      if (plugin !== undefined && kept.has(`${plugin}.${generation}.db`))
+        this.sweeper.changed(this.plugin(plugin, Number(generation)))
     }
   }
 
-  /** Starts the first store; resolves when it listens. @throws {LyceumError} server_unreachable, config_invalid */
+  /** Starts the first store; resolves when it listens. @throws {LyceumError} database_unreachable, config_invalid */
   async start(): Promise<void> {
     if (!(await this.process(false).ready))
       throw new Error('A store ended before it listened; its output says why.')

@@ -22,7 +22,7 @@ import { damagedDatabase } from '../documents/refusal.ts'
 const HELD_BYTES = 4 * 1024 * 1024
 const MOST_HELD = 16
 /** What is written is on the disk when the write returns: Node's permissions allow a store no `fsync`. */
-const SYNCED = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC
+const SYNCED = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC
 
 /**
  * The contents of one plugin's files: immutable, each in a file of the disk that is named by its hash. There are
