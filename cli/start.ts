@@ -39,6 +39,10 @@ Examples:
 Plugins' documents are kept in files of the data folder; for production set LYCEUM_MONGODB_URI to the address
 of a MongoDB replica set, as in docs/mongodb.md.
 
+Plugins may read the LMS's databases that LYCEUM_REPLICAS names: the path of a JSON file, or JSON such as
+{ "lms": { "kind": "postgres", "url": "postgres://lyceum:\${LMS_PASSWORD}@db.example/lms" } }, where
+\${…} is read from the environment; as in docs/replicas.md.
+
 Ctrl-C stops it: batches under way end, and everything that was accepted is kept.`
 
 /** `lyceum start`: runs the host until it is told to stop. */

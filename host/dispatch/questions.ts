@@ -189,6 +189,7 @@ export class Questions {
         failure.passing &&
         throttledMs <= MOST_THROTTLED_MS &&
         failure.code !== 'over_concurrency' &&
+        failure.code !== 'replica_unavailable' &&
         failure.code !== 'disk_full' &&
         !awaitsOthers(failure.code) &&
         // Whom others cost their sandbox asks again until the deadline; whoever ends it alone does not.

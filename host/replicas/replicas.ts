@@ -94,12 +94,6 @@ export class Replicas {
     })
   }
 
-  /** Ends the readers of a plugin that is not installed any more, or stands still. */
-  endOf(plugin: string): void {
-    for (const [key, reader] of this.#readers)
-      if (key.startsWith(`${plugin}/`)) reader.kill('not needed any more')
-  }
-
   close(): void {
     this.#closed = true
     for (const { timer } of this.#replicas.values()) clearTimeout(timer)
