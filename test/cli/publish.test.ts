@@ -72,7 +72,7 @@ describe('lyceum publish', () => {
     const ran = await lyceum(['publish', 'asksFor'], { LYCEUM_TOKEN: await token('author', '--user', 'ann') })
     expect(ran.code).toBe(0)
     expect(ran.stdout).toBe(
-      'asksFor 1.0.0 is published and waits for an admin, because it asks for: asJson.\n',
+      'asksFor 1.0.0 is published and waits for an admin, because it asks for: plugins.asJson.\n  new endpoints: q\n',
     )
   })
 

@@ -167,7 +167,17 @@ describe('a version that asks for other plugins', () => {
     await lyceum.publish('asker', says('alone'), { token: ann })
     const answer = await lyceum.publish('asker', asks(['source'], 'asks'), { version: '2.0.0', token: ann })
     expect(answer.status).toBe(201)
-    expect(answer.json).toEqual({ version: '2.0.0', needs: ['plugins.source'], approval: 'pending' })
+    expect(answer.json).toEqual({
+      version: '2.0.0',
+      needs: ['plugins.source'],
+      approval: 'pending',
+      pending: {
+        version: '2.0.0',
+        needs: ['plugins.source'],
+        approved: [],
+        endpoints: { added: [], removed: [], changed: ['said'] },
+      },
+    })
     expect(await said('asker')).toBe('alone')
     expect(await shown('asker')).toMatchObject({
       state: 'active',
@@ -194,7 +204,7 @@ describe('a version that asks for other plugins', () => {
     await lyceum.publish('other', says('o'))
     const source = asks(['source', 'other'], 'both')
     const first = await lyceum.publish('parts', source, { token: ann })
-    expect(first.json).toEqual({
+    expect(first.json).toMatchObject({
       version: '1.0.0',
       needs: ['plugins.other', 'plugins.source'],
       approval: 'pending',
@@ -251,7 +261,7 @@ describe('a version that asks for other plugins', () => {
   test('asking for a plugin that does not exist is refused, with what to do', async () => {
     const answer = await lyceum.publish('lost', asks(['nowhere'], 'x'), { token: ann })
     expect([answer.status, answer.json.code]).toEqual([422, 'manifest_refused'])
-    expect(answer.json.detail).toContain('There is no plugin "nowhere" here. Publish it first')
+    expect(answer.json.detail).toContain('There is no plugin or common name "nowhere" here. Publish it first')
     expect((await lyceum.call('GET', '/v1/plugins/lost')).json.code).toBe('plugin_unknown')
   })
 
