@@ -106,7 +106,7 @@ export class Questions {
   ): Promise<Answer> {
     const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
     const tree = new CallTree(plugin.quota, onProgress)
-    const context = { plugin, endpoint, caller, transaction: undefined, tree, depth: 0 }
+    const context = { plugin, endpoint, caller, transaction: undefined, tree, depth: 0, named }
     // Before it is asked: what is committed meanwhile may be in the answer or not.
     const position = this.#services.positionOf(plugin.id)
     const result = await this.#given(context, named, true, use)

@@ -1,11 +1,13 @@
 import type { Figure } from '../harness.ts'
 import { backlog } from './backlog.ts'
 import { besideHostile } from './beside-hostile.ts'
+import { betweenPlugins } from './between-plugins.ts'
 import { idleMemory, idleThroughput } from './idle-plugins.ts'
 import { ingest } from './ingest.ts'
 import { naturalLoop } from './natural-loop.ts'
 import { pipeline } from './pipeline.ts'
 import { pipelineOverAppend } from './pipeline-over-append.ts'
+import { property } from './property.ts'
 import { realtimeMedian, realtimeP99 } from './realtime.ts'
 import { start } from './start.ts'
 import { view } from './view.ts'
@@ -16,9 +18,11 @@ export const figures: readonly Figure[] = [
   pipeline,
   pipelineOverAppend,
   naturalLoop,
+  property,
   ingest,
   peer,
   view,
+  betweenPlugins,
   realtimeMedian,
   realtimeP99,
   besideHostile,
