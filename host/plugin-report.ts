@@ -62,6 +62,7 @@ export async function detailsOf(host: Host, id: string) {
     })),
     cursors: lane.status(id).map((status) => ({ ...status, lag: log.head() - status.cursor })),
     cron: cron.next(id),
+    running: host.progress.of(id),
     deadLetters,
     guarantee: host.stores.guarantee,
   }

@@ -14,7 +14,13 @@ const ADMIN: Claims = { role: 'admin' }
 const STUDENT: Claims = { role: 'student', user: 'sam', courses: [BIOLOGY] }
 
 const TRIALS = `
-  import { html, t, view } from '@lyceum/sdk'
+  import { html, onEvent, t, view } from '@lyceum/sdk'
+  export const finish = onEvent('finish', ({ db }) => db.collection('gates').insertOne({ _id: 'slow' }))
+  export const slow = view(async ({ db, progress }) => {
+    progress(0.5, 'half of it')
+    while (await db.collection('gates').findOne({ _id: 'slow' }) === null);
+    return html\`<p>all of it</p>\`
+  })
   /** Computes for ever. */
   export const endless = view(() => { for (;;); })
   export const broken = view(({ params }) => { throw new Error('<b>no luck</b>') })
@@ -196,6 +202,22 @@ describe('the page of a view', () => {
       .getByText('The plugin used up its CPU time')
       .waitFor()
     await page.locator('#status:empty').waitFor({ state: 'attached' })
+  })
+
+  test('shows how far a view is that takes its time', async () => {
+    const longer = { cpuMsPerCall: 30_000, wallMs: 60_000, opsPerCall: 1_000_000 }
+    await lyceum.call('PATCH', '/v1/plugins/trials/quota', { body: longer })
+    const page = await pageOf(ADMIN)
+    await page.goto('/views/trials/slow', { waitUntil: 'domcontentloaded' })
+    const bar = page.getByRole('progressbar', { name: 'Progress of Slow' })
+    expect(await bar.count()).toBe(0)
+    await page.getByText('Working… 50 % · half of it').waitFor()
+    expect(await bar.getAttribute('value')).toBe('0.5')
+    await lyceum.send([{ event_type: 'finish' }])
+    await page.frameLocator('iframe').getByText('all of it').waitFor()
+    await bar.waitFor({ state: 'detached' })
+    const usual = { cpuMsPerCall: 2_000, wallMs: 10_000, opsPerCall: 10_000 }
+    await lyceum.call('PATCH', '/v1/plugins/trials/quota', { body: usual })
   })
 
   test('shows an error as text, with the author’s lines for those who may see them', async () => {
