@@ -1,4 +1,4 @@
-import { html, onEvent, view } from '@lyceum/sdk'
+import { html, onEvent, property, view } from '@lyceum/sdk'
 
 interface Play {
   readonly _id: string
@@ -7,6 +7,7 @@ interface Play {
 }
 
 const AS_LOOP = { where: { event_type: 'bench_loop' } } as const
+const AS_DERIVED = { where: { event_type: 'bench_derived' }, props: ['bench.video'] } as const
 const AS_BULK = { where: { event_type: 'bench_bulk' } } as const
 const WAITED_FOR = { where: { event_type: 'bench_live' }, mode: 'realtime' } as const
 
@@ -16,6 +17,22 @@ export const loop = onEvent(AS_LOOP, async ({ events, db }) => {
   for (const e of events)
     await plays.updateOne(
       { _id: String(e.event.id) },
+      { $inc: { n: 1 }, $setOnInsert: { course: e.context.course_id ?? '' } },
+      { upsert: true },
+    )
+})
+
+/** What an event is about, as another plugin would say it. */
+export const video = property({ namespace: 'bench', when: { event_type: 'bench_derived' } }, ({ event }) =>
+  String(event.event.id),
+)
+
+/** The same loop over what was derived. */
+export const derived = onEvent(AS_DERIVED, async ({ events, db }) => {
+  const plays = db.collection<Play>('plays')
+  for (const e of events)
+    await plays.updateOne(
+      { _id: String(e.props.bench?.video) },
       { $inc: { n: 1 }, $setOnInsert: { course: e.context.course_id ?? '' } },
       { upsert: true },
     )
