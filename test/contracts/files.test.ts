@@ -401,4 +401,17 @@ contract('files', (check) => {
     expect(order).toEqual(['batch', 'view'])
     expect(await paths(room)).toEqual(['a', 'b'])
   })
+
+  check.room('are not looked for when nobody waits any more', async (room) => {
+    const late = performance.now() - 1
+    const stat = { op: 'stat', nowMs: room.nowMs } as const
+    const write = Buffer.from('{"path":"a","as":"text","expire":60}\nx')
+    await expect(room.store.readFiles(stat, '{"path":"a"}', late)).rejects.toMatchObject({
+      code: 'time_limit',
+    })
+    await expect(room.store.writeTransient(write, room.nowMs, late)).rejects.toMatchObject({
+      code: 'time_limit',
+    })
+    expect(await paths(room)).toEqual([])
+  })
 })

@@ -15,7 +15,8 @@ beforeEach(async () => {
 })
 afterEach(() => lyceum.dispose())
 
-const KILLS = process.env.LYCEUM_SOAK !== undefined ? 50 : 4
+const SOAK = process.env.LYCEUM_SOAK !== undefined
+const KILLS = SOAK ? 50 : 4
 
 /** Each event makes a document and a file; each batch says its number in both, and a line of a log. */
 const KEEPER = `
@@ -57,37 +58,41 @@ const KEEPER = `
     }
   })`
 
-test(`stores are killed ${KILLS} times while they write documents and files: no half batch, no torn file`, async () => {
-  const random = moments('files')
-  await lyceum.publish('keeper', KEEPER)
-  const quota = { cpuMsPerCall: 20_000, wallMs: 60_000 }
-  await lyceum.call('PATCH', '/v1/plugins/keeper/quota', { body: quota })
-  const load = startLoad(
-    async (events) => (await lyceum.call('POST', '/v1/events', { body: events })).status === 202,
-  )
-  await load.more(16)
-  for (let kill = 0; kill < KILLS; kill++) {
-    await sleep(random.below(200))
-    const [pid] = lyceum.host.stores.pids
-    if (pid === undefined) kill -= 1
-    else process.kill(pid, 'SIGKILL')
-  }
-  const events = await load.stop()
-  await lyceum.settled()
-  const { json } = await lyceum.call('GET', '/v1/queries/keeper/found')
-  expect(json).toEqual({
-    kept: events,
-    files: events,
-    lines: events,
-    differ: [],
-    last: json.batch,
-    batch: expect.any(Number),
-  })
-  expect((await lyceum.call('GET', '/v1/plugins/keeper')).json).toMatchObject({ deadLetters: 0 })
-  await lyceum.close()
-  await expectWhole(join(lyceum.dataDir, 'plugins', 'keeper.1'))
-  expect(new Set(Object.values(await integrity(lyceum.dataDir)))).toEqual(new Set(['ok']))
-}, 120_000)
+test(
+  `stores are killed ${KILLS} times while they write documents and files: no half batch, no torn file`,
+  async () => {
+    const random = moments('files')
+    await lyceum.publish('keeper', KEEPER)
+    const quota = { cpuMsPerCall: 20_000, wallMs: 60_000 }
+    await lyceum.call('PATCH', '/v1/plugins/keeper/quota', { body: quota })
+    const load = startLoad(
+      async (events) => (await lyceum.call('POST', '/v1/events', { body: events })).status === 202,
+    )
+    await load.more(16)
+    for (let kill = 0; kill < KILLS; kill++) {
+      await sleep(random.below(200))
+      const [pid] = lyceum.host.stores.pids
+      if (pid === undefined) kill -= 1
+      else process.kill(pid, 'SIGKILL')
+    }
+    const events = await load.stop()
+    await lyceum.settled()
+    const { json } = await lyceum.call('GET', '/v1/queries/keeper/found')
+    expect(json).toEqual({
+      kept: events,
+      files: events,
+      lines: events,
+      differ: [],
+      last: json.batch,
+      batch: expect.any(Number),
+    })
+    expect((await lyceum.call('GET', '/v1/plugins/keeper')).json).toMatchObject({ deadLetters: 0 })
+    await lyceum.close()
+    await expectWhole(join(lyceum.dataDir, 'plugins', 'keeper.1'))
+    expect(new Set(Object.values(await integrity(lyceum.dataDir)))).toEqual(new Set(['ok']))
+  },
+  SOAK ? 600_000 : 60_000,
+)
 
 /** That every content that a row tells of is on the disk, whole, and that nothing else is. */
 async function expectWhole(path: string): Promise<void> {
