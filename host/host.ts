@@ -178,6 +178,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       pluginLogs.forget(plugin)
       caches.forget(plugin)
       usage.forget(plugin)
+      lane.forget(plugin)
     },
     deleteData: (plugin) => stores.drop(plugin),
   })

@@ -79,6 +79,11 @@ export class Lane {
     await this.#stop(plugin, feeds)
   }
 
+  /** Forgets how far the handlers of a plugin were, whose data are gone: those that take their place begin anew. */
+  forget(plugin: string): void {
+    for (const name of this.#passed.keys()) if (name.startsWith(`${plugin}/`)) this.#passed.delete(name)
+  }
+
   async #stop(plugin: string, feeds: readonly HandlerFeed[]): Promise<void> {
     for (const feed of feeds) {
       this.#moveOn(feed)

@@ -199,6 +199,8 @@ export class Questions {
         throw refusal(context, failure)
       }
       await sleep(waitMs)
+      // It may have been uninstalled, paused or stopped meanwhile.
+      this.#services.plugins.get(context.plugin.id)
     }
   }
 

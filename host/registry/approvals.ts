@@ -82,7 +82,7 @@ export class Approvals {
             { parameter: 'needs' },
           )
       const isWaiting = missingOf(newest, plugin).length > 0 && newest.version !== plugin.activeVersion
-      const granted = [...new Set([...plugin.granted, ...(named ?? needs)])]
+      const granted = [...new Set([...plugin.granted, ...(named ?? needs)])].sort()
       const missing = missingOf(newest, { granted })
       // Where nothing waited, a version that was rolled back is not brought back by this.
       const isReady = isWaiting && missing.length === 0

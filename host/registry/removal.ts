@@ -58,8 +58,8 @@ export class Removal {
       catalogue.remove(id, data)
       await plugins.stop(id)
       conduct.forgive(id)
-      forget(id)
       if (data === 'delete') await this.#delete(id)
+      forget(id)
     })
   }
 
