@@ -2,7 +2,7 @@ import type { Html } from './html.ts'
 import type { ParamsSchema, ParamValues } from './t.ts'
 import type { Cache } from './types-cache.ts'
 import type { Database, Document, ReadOnlyCollection, ReadOnlyDatabase } from './types-db.ts'
-import type { CheckedWhere, EventWhere, LmsEvent } from './types-events.ts'
+import type { CheckedWhere, EventWhere, Fields, LmsEvent } from './types-events.ts'
 import type { Files, TransientFiles } from './types-fs.ts'
 import type { Replicas } from './types-replica.ts'
 
@@ -145,7 +145,8 @@ export interface CronContext extends Common {
 
 /** What a property may take: one event, and what cannot make it another one the next time. */
 export interface PropertyContext<E = LmsEvent> {
-  readonly event: E
+  /** As any LMS may have sent it: a field that edX's events do not have is there, too, but of no known type. */
+  readonly event: E & Fields
   readonly log: Log
   /** When the event arrived. */
   readonly now: () => Date

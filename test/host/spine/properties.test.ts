@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
 
@@ -276,4 +277,16 @@ describe('a publish is refused', () => {
     expect(answer.status).toBe(422)
     expect(answer.json.detail).toContain(message)
   })
+})
+
+test('the example of the documentation works as it is written', async () => {
+  const page = await readFile('docs/properties.md', 'utf8')
+  for (const [, plugin = '', source = ''] of page.matchAll(/```ts\n\/\/ (\w+)\/plugin\.ts\n(.*?)```/gs))
+    expect((await lyceum.publish(plugin, source, { version: '3.0.0' })).json).toMatchObject({
+      approval: 'granted',
+    })
+  await lyceum.send([edx('m1', 'ann'), sakai('m2', 'ann'), sakai('m3', 'bob')])
+  const counted: { _id: string; n: number }[] = (await lyceum.call('GET', '/v1/queries/people/all')).json
+  expect(counted.find(({ _id }) => _id === 'ann')?.n).toBeGreaterThanOrEqual(2)
+  expect(counted.find(({ _id }) => _id === 'bob')?.n).toBeGreaterThanOrEqual(1)
 })
