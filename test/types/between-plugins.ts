@@ -8,7 +8,8 @@ interface Grade {
 
 export const list = query(
   { names: ['courseGrades', 'gradesOf'], params: { limit: t.number({ default: 3 }) } },
-  ({ db, course, params }) => db.collection<Grade>('grades').find({ user: course }).limit(params.limit).toArray(),
+  ({ db, course, params }) =>
+    db.collection<Grade>('grades').find({ user: course }).limit(params.limit).toArray(),
 )
 
 export const mean = query(async ({ plugins: { grades, courseGrades }, course }) => {

@@ -197,3 +197,22 @@ export const plays = collection({
     { keys: { video: 1 }, unique: true },
   ],
 })
+
+export const writesFiles = onEvent('play_video', async ({ events, fs }) => {
+  await fs.write('a.txt', 'text')
+  await fs.write('a.bin', new Uint8Array([1]), { type: 'application/x-own', expire: 60 })
+  await fs.writeJson('a.json', { n: events.length })
+  await fs.append('log.csv', 'x,y\n')
+  const gone: boolean = await fs.delete('a.txt')
+  const kept: boolean = await fs.expire('a.bin', null)
+  return [gone, kept]
+})
+
+export const drawsPlot = view(async ({ fs, course }) => {
+  await fs.write(`plots/${course}.png`, new Uint8Array(), { expire: 3_600 })
+  const address: string = await fs.url(`plots/${course}.png`, { seconds: 60 })
+  const bytes: Uint8Array | null = await fs.read('a.bin', { from: 1, bytes: 2 })
+  const model = await fs.readJson<{ n: number }>('model.json')
+  const newest: Date | undefined = (await fs.list('plots/', { limit: 1 }))[0]?.modified
+  return html`<img src="${address}">${bytes?.length}${model?.n}${newest?.toISOString()}${(await fs.stat('a'))?.bytes}`
+})

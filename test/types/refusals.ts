@@ -79,3 +79,14 @@ export const e2 = html`${{ a: 1 }}`
 export const e3 = t.enum(['a', 'b'], { default: 'c' })
 // @ts-expect-error a default of the wrong type
 export const e4 = t.number({ default: '10' })
+
+// @ts-expect-error a file that a view writes expires
+export const f1 = view(({ fs }) => fs.write('a', 'x').then(String))
+// @ts-expect-error a query does not append
+export const f2 = query(({ fs }) => fs.append('a', 'x'))
+// @ts-expect-error a view deletes no files
+export const f3 = view(({ fs }) => fs.delete('a').then(String))
+// @ts-expect-error a value is written with writeJson
+export const f4 = cron('0 4 * * *', ({ fs }) => fs.write('a', { n: 1 }))
+// @ts-expect-error there may be no such file
+export const f5 = query(async ({ fs }) => (await fs.readText('a')).length)
