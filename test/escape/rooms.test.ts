@@ -77,88 +77,22 @@ afterAll(() => lyceum.dispose())
 /** Names that somebody might try who knows how everything is stored. */
 function inventedNames(): fc.Arbitrary<string> {
   const hash = lyceum.host.plugins.get('victim').code.hash.slice(0, 16)
+  const words = (text: string) => text.trim().split(/\s+/)
   const known = fc.constantFrom(
-    ...[
-      'secret',
-      'secrets',
-      'secret.txt',
-      'deep/secret.txt',
-      'deep',
-      'top',
-      'mine',
-      'found',
-      'kept',
-      'flying',
-    ],
-    ...[
-      'victim',
-      'victim.1',
-      'victim.1.db',
-      'victim.2',
-      'plugins/victim.1.db',
-      'registry.db',
-      'events.db',
-      'keys.json',
-    ],
-    ...[
-      '__proto__',
-      'constructor',
-      'prototype',
-      'toString',
-      'self',
-      'then',
-      'system.indexes',
-      'sqlite_master',
-      'main',
-    ],
-    ...[
-      'documents',
-      'cursors',
-      'files',
-      'blobs',
-      'outbox',
-      'lyceum',
-      'attacker',
-      '*',
-      '%',
-      '_',
-      '$',
-      '.',
-      '..',
-      '',
-    ],
+    '',
+    ...words('secret secrets secret.txt deep/secret.txt deep top mine found kept flying victim attacker'),
+    ...words('victim.1 victim.1.db victim.2 plugins/victim.1.db registry.db events.db keys.json blobs files'),
+    ...words('__proto__ constructor prototype toString self then system.indexes sqlite_master main'),
+    ...words('documents cursors outbox lyceum * % _ $ . ..'),
   )
-  const before = fc.constantFrom(
-    ...[
-      '',
-      '/',
-      './',
-      '../',
-      '../../',
-      '..\\',
-      '%2e%2e%2f',
-      '..%252f',
-      '\u0000',
-      ' ',
-      '\uff0e\uff0e/',
-      'file://',
-    ],
-    ...[
-      'victim/',
-      'victim.',
-      'victim:',
-      'victim\u0000',
-      'victim.1/',
-      '../victim/',
-      '../victim.1/',
-      'plugins/victim/',
-    ],
-    ...[`v/${hash}/1/0/`, `a/${hash}/1/0/0/`, `victim/v/${hash}/1/0/`, `../v/${hash}/1/0/`],
+  const start = fc.constantFrom(
+    ...words(
+      '/ ./ ../ ../../ ..\\ %2e%2e%2f ..%252f \uff0e\uff0e/ file:// victim/ victim. victim: victim.1/',
+    ),
+    ...words('../victim/ ../victim.1/ plugins/victim/'),
+    ...['\u0000', ' ', 'victim\u0000', `v/${hash}/1/0/`, `a/${hash}/1/0/0/`, `victim/v/${hash}/1/0/`],
   )
-  const after = fc.constantFrom(
-    '',
-    '',
-    '',
+  const end = fc.constantFrom(
     '\u0000',
     '\u0000.txt',
     '/',
@@ -186,10 +120,15 @@ function inventedNames(): fc.Arbitrary<string> {
     (name) => Buffer.from(name).toString('base64url'),
     (name) => `${name}\u0301`,
   )
+  const or = (plain: string, other: fc.Arbitrary<string>) =>
+    fc.oneof({ weight: 2, arbitrary: fc.constant(plain) }, { weight: 1, arbitrary: other })
+  const asIs = fc.constant((name: string) => name)
+  const change = fc.oneof({ weight: 2, arbitrary: asIs }, { weight: 1, arbitrary: changed })
   const made = fc
-    .tuple(before, known, after, changed)
-    .map(([start, name, end, change]) => change(start + name + end))
+    .tuple(or('', start), known, or('', end), change)
+    .map(([before, name, after, changeOf]) => changeOf(before + name + after))
   return fc.oneof(
+    { weight: 3, arbitrary: known },
     { weight: 6, arbitrary: made },
     { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
     { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 20 }) },
@@ -371,6 +310,7 @@ const TWINS = `
 
 test('no viewer gets a kept answer that is another’s, whoever asked before, and however', async () => {
   await lyceum.publish('twins', TWINS)
+  await lyceum.call('PATCH', '/v1/plugins/twins/quota', { body: { concurrentCalls: 256 } })
   const viewers = await Promise.all(
     [
       { role: 'student', user: 'ann', courses: ['x'] },
