@@ -146,9 +146,17 @@ export class PluginStore {
     deadlineMs: number,
   ): Promise<Buffer> {
     reader.#readsOfOthers ??= new ReadShare()
-    return reader.#readsOfOthers.within(deadlineMs, () => {
+    return reader.#readsOfOthers.within(deadlineMs, async () => {
       const control = this.control({ collections, timeMs: timeLeft(deadlineMs, LIMITS.slowStoreOpMs) })
-      return this.connect().request(reader.plugin, { kind: StoreKind.read }, [control, op])
+      try {
+        return await this.connect().request(reader.plugin, { kind: StoreKind.read }, [control, op])
+      } catch (error) {
+        if (!isTimeLimit(error)) throw error
+        throw new LyceumError(
+          'time_limit',
+          `A read of another plugin's collection may take ${LIMITS.slowStoreOpMs} ms. Ask for less, or let its author declare an index or offer a query.`,
+        )
+      }
     })
   }
 

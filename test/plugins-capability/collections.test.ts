@@ -175,7 +175,6 @@ describe('a collection that its plugin lets another read', () => {
     await lyceum.send([{ event_type: 'many', id: 'm' }])
     await lyceum.call('PATCH', '/v1/plugins/report/quota', { body: { wallMs: 4_000 } })
     const owner = lyceum.host.plugins.storeOf('grades')
-    const started = performance.now()
     const hostile = ask('report/slow')
     let asked = 0
     let ended = false
@@ -186,11 +185,9 @@ describe('a collection that its plugin lets another read', () => {
       expect(await ask('grades/count')).toBe(2_001)
       asked += 1
     }
-    const codes = await hostile
-    // Cut short while it waits for its turn; of the time that passed the owner had most.
-    expect(JSON.stringify(codes)).toMatch(/time_limit|over_concurrency|over_wall/)
+    // A few were cut short; the others did not get a turn: of the time that passed the owner had most.
+    expect((await hostile).toSorted()).toEqual(['over_concurrency', 'time_limit'])
     expect(asked).toBeGreaterThan(5)
-    expect(performance.now() - started).toBeGreaterThan(0)
     // The owner stays where it is: only its reader moves.
     expect(owner.mostReadMs).toBe(LIMITS.slowStoreOpMs)
   }, 30_000)
