@@ -21,6 +21,13 @@ export interface Home {
   /** The course that the page is set to; '' for none. */
   readonly course: string
   readonly showsQueries: boolean
+  readonly properties: readonly PropertyOffer[]
+}
+
+/** A derived property, with the plugins that are asked for it in their order. */
+export interface PropertyOffer {
+  readonly name: string
+  readonly providers: readonly { readonly plugin: string; readonly description: string }[]
 }
 
 /** The first page: what the signed-in person can look at, one click away where nothing has to be chosen. */
@@ -40,7 +47,8 @@ export function homePage(home: Home): Markup {
     body: html`<h1>Views</h1>
 ${asksCourse ? coursePicker(home) : ''}
 ${withViews.length > 0 ? withViews.map((plugin) => pluginSection(plugin, home)) : nothing(home.caller)}
-${home.showsQueries ? querySection(plugins, home) : ''}`,
+${home.showsQueries ? querySection(plugins, home) : ''}
+${home.showsQueries ? propertySection(home.properties) : ''}`,
   })
 }
 
@@ -115,6 +123,21 @@ function queryRow(plugin: string, query: ReadingEndpoint, home: Home): Markup {
   return html`<li>${open.length === 0 ? html`<a href="${href}">${name}</a>` : name}
 ${query.description && html`<span class="muted">${query.description}</span>`}
 ${open.length > 0 ? html`<span class="muted">Needs ${open.map((field) => html`<code>?${field.name}=</code> `)}</span>` : ''}</li>`
+}
+
+function propertySection(properties: readonly PropertyOffer[]): Markup {
+  if (properties.length === 0) return html``
+  return html`<section aria-labelledby="properties">
+<h2 id="properties">Derived properties</h2>
+<p class="muted">What plugins make of events, for handlers that ask for it.</p>
+<ul class="queries">${properties.map(propertyRow)}</ul>
+</section>`
+}
+
+function propertyRow({ name, providers }: PropertyOffer): Markup {
+  const described = providers.find(({ description }) => description !== '')
+  return html`<li><code>event.props.${name}</code>
+<span class="muted">${described?.description} By ${providers.map(({ plugin }) => plugin).join(', ')}.</span></li>`
 }
 
 function viewsOf(plugin: PluginOffer): ReadingEndpoint[] {

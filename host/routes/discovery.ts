@@ -81,7 +81,7 @@ function schemaFor(host: Host, caller: Caller) {
 }
 
 /** The derived properties that handlers may ask for, each with the plugins that are asked for it, in their order. */
-function propertiesFor(host: Host, caller: Caller) {
+export function propertiesFor(host: Host, caller: Caller) {
   return host.properties.list().flatMap(({ name, provided }) => {
     const providers = provided
       .filter(([plugin]) => covers(caller, plugin.id))

@@ -15,7 +15,7 @@ import { type ViewContent, viewPage } from '../pages/view.ts'
 import { ViewProgress } from '../pages/view-progress.ts'
 import { toProblem, toRefusal } from '../problem.ts'
 import { HOST_PARAMS } from '../registry/params.ts'
-import { reachable } from './discovery.ts'
+import { propertiesFor, reachable } from './discovery.ts'
 import { addViewProgress } from './view-progress.ts'
 
 /** The pages: what there is, a view with its frame, and the frame. */
@@ -35,6 +35,7 @@ export function addViews(app: App, host: Host): void {
         offer,
         course,
         showsQueries: mayReadStack(caller),
+        properties: propertiesFor(host, caller),
       }),
     )
   })

@@ -239,6 +239,9 @@ export const actor = property({ namespace: 'tincan' }, () => ({ name: 'stolen' }
     await lyceum.call('POST', '/v1/plugins/aRival/approve', { body: {} })
     await lyceum.send([edx('k1', 'ann')])
     expect(names(await rows('all', /^k/))).toEqual(['stolen'])
+    expect((await lyceum.call('GET', '/')).text).toMatch(
+      /event\.props\.tincan\.actor<\/code>\s*<span[^>]*>Who did it\. By aRival, edxLayer, sakaiLayer\./,
+    )
     const { properties } = (await lyceum.call('GET', '/v1/schema')).json
     expect(properties).toContainEqual({
       name: 'tincan.actor',
