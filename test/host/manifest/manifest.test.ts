@@ -131,7 +131,7 @@ describe('what cannot be read is refused with its place and what to write', () =
       'a misspelt dimension',
       'export const a = view(({ coarse }) => coarse)',
       [2, 26],
-      /`coarse`, which does not exist\. Did you mean `course`\? A view handler may ask for db, log/,
+      /`coarse`, which does not exist\. Did you mean `course`\? A view handler may ask for db, fs/,
     ],
     [
       'a name that is nothing',
@@ -162,9 +162,9 @@ describe('what cannot be read is refused with its place and what to write', () =
     ['events and event', 'export const a = onEvent(({ event, events }) => 1)', [2, 27], /Choose one/],
     [
       'a facility of a later version',
-      'export const a = view(({ fs }) => fs)',
+      'export const a = view(({ emit }) => emit)',
       [2, 26],
-      /`fs`, which is not available yet in this version/,
+      /`emit`, which is not available yet in this version/,
     ],
     [
       'plugins whole',
