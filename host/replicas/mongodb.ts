@@ -1,10 +1,11 @@
-import { BSON, type Document, MongoClient, MongoServerError } from 'mongodb'
 import { z } from 'zod'
 import { Binary, Decimal128, encode, Long, ObjectId } from '../../sdk/ejson.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { collectionsIn } from '../storage/mongo/collections-in.ts'
+import { BSON, BSONRegExp, MongoClient, MongoServerError } from '../storage/mongo/driver.ts'
+import { checkRead, openCursor } from '../storage/mongo/reads.ts'
 import type { ReplicaConfig } from './config.ts'
-import { checkPipeline, checkQuery } from './mongodb-query.ts'
 import { outOfTime, type Source, saidNo, unreachable, writable } from './source.ts'
 
 /** What the role `read` may do, and what tells of the server without changing it. */
@@ -14,28 +15,18 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'listSearchIndexes', 'planCacheRead', 'indexStats', 'listDatabases', 'serverStatus', 'hostInfo',
 ])
 const REMEDY = "db.createUser({ user: 'lyceum', pwd: …, roles: [{ role: 'read', db: 'lms' }] })"
+/** One more than may come, so that too many are noticed and not cut in silence. */
+const MOST_ROWS = LIMITS.replicaRows + 1
 
-const Whole = z.int().min(0)
-const Request = z.union([
-  z.strictObject({
-    collection: z.string(),
-    find: z.record(z.string(), z.unknown()),
-    projection: z.record(z.string(), z.unknown()).optional(),
-    sort: z.record(z.string(), z.literal([1, -1])).optional(),
-    skip: Whole.optional(),
-    limit: Whole.optional(),
-  }),
-  z.strictObject({ collection: z.string(), aggregate: z.array(z.record(z.string(), z.unknown())) }),
-])
-
-const Privileges = z.object({
+const Kind = z.object({ op: z.enum(['find', 'aggregate']) })
+const Status = z.object({
   authInfo: z.object({
     authenticatedUsers: z.array(z.unknown()),
     authenticatedUserPrivileges: z.array(z.object({ actions: z.array(z.string()) })),
   }),
 })
 
-/** MongoDB, by the driver's cursors. */
+/** MongoDB, by the driver's cursors. What may be asked is what the embedded engine offers too. */
 export class MongodbSource implements Source {
   readonly #client: MongoClient
   readonly #collections: readonly string[] | undefined
@@ -49,10 +40,10 @@ export class MongodbSource implements Source {
       maxIdleTimeMS: LIMITS.replicaIdleMs,
       serverSelectionTimeoutMS: LIMITS.replicaConnectMs,
       connectTimeoutMS: LIMITS.replicaConnectMs,
-      retryWrites: false,
-      ignoreUndefined: false,
+      promoteBuffers: false,
+      bsonRegExp: true,
     })
-    // A new connection may be to another server, or to one whose accounts have changed.
+    // After a loss the next server may be another one, or the account may have changed.
     this.#client.on('connectionPoolCleared', () => {
       this.#looked = undefined
     })
@@ -71,62 +62,45 @@ export class MongodbSource implements Source {
     yield* this.read(request, timeMs, signal)
   }
 
-  /** The documents of a find or an aggregate. Only after {@link MongodbSource.check}. */
+  /** The documents of a find or an aggregate, once the account was looked at. */
   async *read(request: unknown, timeMs: number, signal: AbortSignal): AsyncGenerator<string, void> {
-    const cursor = this.#cursor(request, Math.max(1, Math.ceil(timeMs)), signal)
+    const cursor = this.#cursor(request, Math.max(1, timeMs))
+    if (signal.aborted) throw outOfTime()
+    // Closing it has the server stop too.
+    const close = () => void cursor.close().catch(() => {})
+    signal.addEventListener('abort', close)
     try {
       for await (const document of cursor) yield rowOf(document)
+      if (signal.aborted) throw outOfTime()
     } catch (error) {
       throw signal.aborted ? outOfTime() : refusalOf(error)
     } finally {
-      await cursor.close().catch(() => {})
+      signal.removeEventListener('abort', close)
+      close()
     }
   }
 
-  #cursor(request: unknown, maxTimeMS: number, signal: AbortSignal) {
-    const parsed = Request.safeParse(request)
-    if (!parsed.success)
+  #cursor(request: unknown, timeMs: number) {
+    if (!Kind.safeParse(request).success)
       throw new LyceumError(
         'op_malformed',
         "This replica is MongoDB: ask lms.collection('…').find(filter, { sort, limit }) or .aggregate([…]).",
       )
-    const asked = parsed.data
-    this.#checkName(asked.collection)
-    const collection = this.#client.db().collection(asked.collection)
-    const most = LIMITS.replicaRows + 1
-    const options = {
-      maxTimeMS,
-      signal,
-      batchSize: LIMITS.replicaPageRows,
-      promoteBuffers: false,
-      useBigInt64: false,
-    }
-    if ('aggregate' in asked) {
-      const pipeline = checkPipeline(asked.aggregate, (name) => this.#checkName(name)).map(toBson)
-      return collection.aggregate([...pipeline, { $limit: most }] as Document[], {
-        ...options,
-        promoteLongs: false,
-      })
-    }
-    const { find, projection, sort, skip, limit } = asked
-    return collection.find(toBson(checkQuery(find)) as Document, {
-      ...options,
-      promoteLongs: false,
-      limit: Math.min(limit || most, most),
-      ...(projection && { projection: toBson(checkQuery(projection)) as Document }),
-      ...(sort && { sort }),
-      ...(skip && { skip }),
-    })
+    const { op, filter, pipeline } = checkRead(request, undefined)
+    for (const name of [op.collection, ...(op.op === 'aggregate' ? collectionsIn(op.pipeline) : [])])
+      this.#checkName(String(name))
+    const limited = op.op === 'find' ? { ...op, limit: Math.min(op.limit || MOST_ROWS, MOST_ROWS) } : op
+    const read = { op: limited, filter, pipeline: [...pipeline, { $limit: MOST_ROWS }] }
+    return openCursor(read, { db: this.#client.db(), session: undefined, timeMs }, LIMITS.replicaPageRows)
   }
 
   #checkName(name: string): void {
-    if (!/^[^$\0]{1,120}$/.test(name) || name.startsWith('system.'))
-      throw new LyceumError('query_invalid', `There is no collection "${name.slice(0, 64)}" to read.`)
-    if (this.#collections !== undefined && !this.#collections.includes(name))
-      throw new LyceumError(
-        'statement_refused',
-        `"${name}" is not among the collections that this replica offers: ${this.#collections.slice(0, 20).join(', ')}.`,
-      )
+    if (!name.startsWith('system.') && (this.#collections?.includes(name) ?? true)) return
+    const offer = this.#collections === undefined ? '' : `: ${this.#collections.slice(0, 20).join(', ')}`
+    throw new LyceumError(
+      'statement_refused',
+      `"${name.slice(0, 64)}" is not among the collections that this replica offers${offer}.`,
+    )
   }
 
   async #look(): Promise<void> {
@@ -136,13 +110,20 @@ export class MongodbSource implements Source {
     } catch (error) {
       throw unreachable(error)
     }
-    const parsed = Privileges.safeParse(told)
-    if (!parsed.success || parsed.data.authInfo.authenticatedUsers.length === 0)
-      throw writable('the server lets anybody in without an account', REMEDY)
-    const actions = parsed.data.authInfo.authenticatedUserPrivileges.flatMap((privilege) => privilege.actions)
-    const found = [...new Set(actions)].filter((action) => !HARMLESS.has(action))
-    if (found.length > 0) throw writable(`it may ${found.slice(0, 8).join(', ')}`, REMEDY)
+    const found = mayWrite(told)
+    if (found !== undefined) throw writable(found, REMEDY)
   }
+}
+
+/** What the answer to `connectionStatus` says that is more than reading; undefined where nothing is. */
+export function mayWrite(told: unknown): string | undefined {
+  const parsed = Status.safeParse(told)
+  if (!parsed.success) return 'the server does not tell what it may'
+  const { authenticatedUsers, authenticatedUserPrivileges } = parsed.data.authInfo
+  if (authenticatedUsers.length === 0) return 'the server lets anybody in without an account'
+  const actions = new Set(authenticatedUserPrivileges.flatMap((privilege) => privilege.actions))
+  const more = [...actions].filter((action) => !HARMLESS.has(action))
+  return more.length === 0 ? undefined : `it may ${more.slice(0, 8).join(', ')}`
 }
 
 function rowOf(document: unknown): string {
@@ -155,8 +136,8 @@ function rowOf(document: unknown): string {
 }
 
 const MAX_TIME_EXPIRED = 50
-/** The codes by which a server says that it is not one to ask, and not that the question was wrong. */
-const ABOUT_THE_SERVER: ReadonlySet<number> = new Set([6, 7, 18, 89, 91, 189, 11600, 11602, 13435, 13436])
+/** By these a server says that it is not one to ask, and not that the question was wrong. */
+const ABOUT_THE_SERVER: ReadonlySet<number> = new Set([6, 7, 13, 18, 89, 91, 189, 11600, 11602, 13435, 13436])
 
 function refusalOf(error: unknown): unknown {
   if (error instanceof LyceumError) return error
@@ -166,31 +147,15 @@ function refusalOf(error: unknown): unknown {
   return ABOUT_THE_SERVER.has(code) ? unreachable(error) : saidNo(error.message)
 }
 
-/** What a plugin sends, as the driver takes it. */
-export function toBson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toBson)
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof ObjectId) return new BSON.ObjectId(value.toHexString())
-  if (value instanceof Long) return BSON.Long.fromBigInt(value.value)
-  if (value instanceof Decimal128) return BSON.Decimal128.fromString(value.text)
-  if (value instanceof Binary) return new BSON.Binary(value.bytes, value.subType)
-  if (value instanceof Date || value instanceof RegExp) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toBson(item)]))
-}
-
-/** What the driver gives, as it crosses the bridge. What JSON and EJSON cannot say becomes text. */
-export function fromBson(value: unknown): unknown {
+/** What the driver gives, as it crosses the bridge. Types that a plugin does not know come as text. */
+function fromBson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
   if (Array.isArray(value)) return value.map(fromBson)
-  if (typeof value !== 'object' || value === null) return value
   if (value instanceof BSON.ObjectId) return new ObjectId(value.toHexString())
-  if (value instanceof BSON.Long) {
-    const number = value.toNumber()
-    return Number.isSafeInteger(number) ? number : new Long(value.toBigInt())
-  }
+  if (value instanceof BSON.Long) return new Long(value.toBigInt())
   if (value instanceof BSON.Decimal128) return new Decimal128(value.toString())
   if (value instanceof BSON.Binary) return new Binary(value.value(), value.sub_type)
-  if (value instanceof BSON.Double || value instanceof BSON.Int32) return value.value
-  if (value instanceof Date || value instanceof RegExp) return value
+  if (value instanceof BSONRegExp) return `/${value.pattern}/${value.options}`
   if ('_bsontype' in value) return String(value)
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fromBson(item)]))
 }

@@ -23,8 +23,9 @@ function openReplica(bridge: Bridge, name: string) {
     },
     collection: (collection: unknown) => ({
       find: (filter: unknown = {}, options: object = {}) =>
-        ask(() => encodeFilter({ collection, find: filter, ...options })),
-      aggregate: (pipeline: unknown = []) => ask(() => encodeFilter({ collection, aggregate: pipeline })),
+        ask(() => encodeFilter({ ...options, op: 'find', collection, filter })),
+      aggregate: (pipeline: unknown = []) =>
+        ask(() => encodeFilter({ op: 'aggregate', collection, pipeline })),
     }),
   }
 }

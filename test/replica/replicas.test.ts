@@ -192,7 +192,9 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     expect(await bench.refusal(asked`SELECT pg_sleep(1)`)).toMatch(/^statement_refused: /)
     expect(await bench.refusal(Buffer.from('not json'))).toMatch(/^op_malformed: /)
     expect(await bench.refusal(Buffer.from('{"sql":"SELECT 1","values":[]}'))).toMatch(/^op_malformed: /)
-    expect(await bench.refusal(Buffer.from('{"collection":"a","find":{}}'))).toMatch(/^op_malformed: /)
+    expect(await bench.refusal(Buffer.from('{"op":"find","collection":"a","filter":{}}'))).toMatch(
+      /^op_malformed: /,
+    )
     expect(await bench.rows(asked`SELECT 1 AS one`)).toEqual([{ one: 1 }])
   })
 
