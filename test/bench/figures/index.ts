@@ -4,6 +4,7 @@ import { besideHostile } from './beside-hostile.ts'
 import { betweenPlugins } from './between-plugins.ts'
 import { idleMemory, idleThroughput } from './idle-plugins.ts'
 import { ingest } from './ingest.ts'
+import { keptAnswer } from './kept-answer.ts'
 import { naturalLoop } from './natural-loop.ts'
 import { pipeline } from './pipeline.ts'
 import { pipelineOverAppend } from './pipeline-over-append.ts'
@@ -22,6 +23,7 @@ export const figures: readonly Figure[] = [
   ingest,
   peer,
   view,
+  keptAnswer,
   betweenPlugins,
   realtimeMedian,
   realtimeP99,

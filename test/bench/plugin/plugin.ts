@@ -1,4 +1,4 @@
-import { html, onEvent, property, view } from '@lyceum/sdk'
+import { html, onEvent, property, query, view } from '@lyceum/sdk'
 
 interface Play {
   readonly _id: string
@@ -58,3 +58,8 @@ export const live = onEvent(WAITED_FOR, async ({ events, db }) => {
 })
 
 export const hello = view(() => html`<h1>Hello world!</h1>`)
+
+/** An answer that is kept. */
+export const kept = query({ cacheSeconds: 3_600 }, ({ course }) =>
+  Array.from({ length: 10 }, (_, n) => ({ course, video: `video ${n}`, n })),
+)
