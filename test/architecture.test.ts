@@ -142,6 +142,11 @@ describe('dependencies', () => {
     ['esbuild', /^cli\/bundle\.ts$/],
     ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
+    ['mongodb', /^host\/storage\/mongo\/driver\.ts$/],
+    ['pg', /^host\/replicas\/postgres\.ts$/],
+    ['mysql2', /^host\/replicas\/mysql\.ts$/],
+    ['kysely', /^host\/replicas\/sql\//],
+    ['pgsql-ast-parser', /^host\/replicas\/sql\//],
     ['piscina', /^host\/events\/(log-threads|read-thread)\.ts$/],
   ]
   test.each(HOMES)('%s has one home', (name, home) => {

@@ -5,6 +5,7 @@ import {
   type Document,
   html,
   type LmsEvent,
+  Long,
   ObjectId,
   onEvent,
   property,
@@ -163,6 +164,23 @@ export const page = view(
   },
 )
 
+export const keptTop = query({ cacheSeconds: 240, title: 'Top' }, ({ db, course }) =>
+  db.collection<Play>('plays').find({ course }).toArray(),
+)
+export const keeps = query(async ({ cache, plugins: { self }, course }) => {
+  const seen: number = await cache.memoize(`seen/${course}`, 60, async () => 7)
+  const at: Date | undefined = await cache.get<Date>('at')
+  await cache.set('at', new Date(), { seconds: 60 })
+  const was: boolean = await cache.delete('at')
+  const plays = await self.keptTop?.<Play[]>({ course }, { cache: 'only' })
+  return { seen, at, was, plays }
+})
+export const warm = cron('*/3 * * * *', async ({ plugins: { self }, cache }) => {
+  await self.keptTop?.({ course: 'x' }, { cache: 'refresh' })
+  await self.keptTop?.clear()
+  await cache.delete('at')
+})
+
 export const tidy = cron('0 4 * * *', ({ db }) => db.collection<Play>('plays').deleteMany({ n: { $lt: 2 } }))
 
 export const report = cron({ schedule: '*/5 * * * *', title: 'Report' }, async ({ db, log }) => {
@@ -215,4 +233,27 @@ export const drawsPlot = view(async ({ fs, course }) => {
   const model = await fs.readJson<{ n: number }>('model.json')
   const newest: Date | undefined = (await fs.list('plots/', { limit: 1 }))[0]?.modified
   return html`<img src="${address}">${bytes?.length}${model?.n}${newest?.toISOString()}${(await fs.stat('a'))?.bytes}`
+})
+
+export const enrolled = query(
+  ({ replica: { lms }, course }) =>
+    lms.sql<{ username: string }>`SELECT username FROM auth_user WHERE course_id = ${course}`,
+)
+
+export const readsReplicas = onEvent('play_video', async ({ events, replica: { lms, other }, db }) => {
+  const users = [...new Set(events.map((event) => String(event.context.user_id)))]
+  for await (const row of lms.sql<{
+    id: number
+    joined: Date
+  }>`SELECT id, joined FROM auth_user WHERE id IN (${users})`)
+    await db.collection('joined').insertOne({ user: row.id, at: row.joined })
+  const [unknown] = await lms.sql`SELECT ${1}, ${null}, ${new Date()}, ${true}, ${new Long(1)}`
+  const threads = await other
+    ?.collection<{ _id: string; n: number }>('threads')
+    .find({ n: { $gt: 1 } }, { limit: 5 })
+  const counted = lms
+    .collection('threads')
+    .aggregate<{ _id: string; n: number }>([{ $sortByCount: '$course' }])
+  for await (const { n } of counted) if (n > 1) return [unknown?.id, threads?.[0]?.n]
+  return []
 })

@@ -43,6 +43,24 @@ export const b8 = query({ params: { from: t.date().optional() } }, ({ params }) 
 // @ts-expect-error a parameter without a schema
 export const b9 = query({ params: { from: 'date' } }, () => 1)
 
+// @ts-expect-error how long a value is kept has to be said
+export const b10 = query(({ cache }) => cache.set('key', 1).then(String))
+// @ts-expect-error nothing is nothing to keep
+export const b11 = query(({ cache }) => cache.set('key', undefined, { seconds: 1 }).then(String))
+// @ts-expect-error the seconds come before the function
+export const b12 = query(({ cache }) => cache.memoize('key', () => 1, 60))
+// @ts-expect-error a wish that does not exist
+export const b13 = query(({ plugins: { self } }) => self.top?.({}, { cache: 'never' }))
+// @ts-expect-error views keep no answers: the queries that they ask do
+export const b14 = view({ cacheSeconds: 60 }, () => '')
+
+// @ts-expect-error a statement is a template, so that values stay values
+export const b15 = query(({ replica: { lms } }) => lms.sql('SELECT 1'))
+// @ts-expect-error a value is a scalar or a list of them
+export const b16 = query(({ replica: { lms } }) => lms.sql`SELECT ${{ a: 1 }}`)
+// @ts-expect-error replicas are only read
+export const b17 = query(({ replica: { lms } }) => lms.collection('a').insertOne({}))
+
 // @ts-expect-error a handler of events has no viewer
 export const c1 = onEvent('play_video', ({ viewer }) => viewer)
 // @ts-expect-error a handler of events is about no one user

@@ -30,17 +30,18 @@ function problemsOf(text: string): ManifestProblem[] {
 }
 
 describe('the manifest tells what each endpoint needs', () => {
-  test('facilities, dimensions and plugins are what the handler destructures', () => {
+  test('facilities, dimensions, plugins and replicas are what the handler destructures', () => {
     expect(
       only(
-        'var top = query(({ db, course, params: { limit }, plugins: { self, grades: g } }) => 1);\nexport { top };',
+        'var top = query(({ db, course, params: { limit }, plugins: { self, grades: g }, replica: { lms } }) => 1);\nexport { top };',
       ),
     ).toEqual({
       name: 'top',
       kind: 'query',
-      facilities: ['db', 'params', 'plugins'],
+      facilities: ['db', 'params', 'plugins', 'replica'],
       dimensions: ['course'],
       plugins: ['self', 'grades'],
+      replicas: ['lms'],
       source: 'plugin.js',
       line: 2,
       column: 11,
@@ -167,6 +168,12 @@ describe('what cannot be read is refused with its place and what to write', () =
       /`emit`, which is not available yet in this version/,
     ],
     [
+      'replicas whole',
+      'export const a = query(({ replica }) => replica)',
+      [2, 27],
+      /takes `replica` whole\. .*replica: { lms }/,
+    ],
+    [
       'plugins whole',
       'export const a = view(({ plugins }) => plugins)',
       [2, 26],
@@ -177,6 +184,18 @@ describe('what cannot be read is refused with its place and what to write', () =
       'export const a = view(({ plugins: { self: { top } } }) => top)',
       [2, 43],
       /reaches into the plugin `self`/,
+    ],
+    [
+      'replicas two levels deep',
+      'export const a = query(({ replica: { lms: { sql } } }) => sql)',
+      [2, 43],
+      /reaches into the replica `lms`.*lms\.sql/,
+    ],
+    [
+      'a replica by a name that none has',
+      'export const a = query(({ replica: { "my-lms": lms } }) => lms)',
+      [2, 38],
+      /reads the replica `my-lms`, a name that is not a camelCase name/,
     ],
     [
       'the rest of the plugins',
