@@ -260,6 +260,7 @@ export class Catalogue {
       this.#db.prepare('DELETE FROM plugins WHERE id = ?').run(plugin)
     })
     this.usage.forget(plugin)
+    this.names.abandon(plugin)
   }
 
   close(): void {

@@ -13,8 +13,8 @@ export interface Implementer {
 /** A common name, who answers to it, and who could. */
 export interface CommonName {
   readonly name: string
-  /** The plugin that answers. */
-  readonly plugin: string
+  /** The plugin that has it; undefined where that was uninstalled for good. */
+  readonly plugin: string | undefined
   /** Its query; undefined where its active version has none of that name any more. */
   readonly query: string | undefined
   /** Whether an admin chose it; else it was the first. */
@@ -57,10 +57,11 @@ export class CommonNames {
               this.#catalogue.names.all().map((known) => known.name),
             )}`,
       )
-    if (this.#catalogue.plugin(row.plugin)?.removed !== undefined) throw unresolved(name, row.plugin)
+    if (row.plugin === undefined || this.#catalogue.plugin(row.plugin)?.removed !== undefined)
+      throw unresolved(name)
     const plugin = this.#plugins.get(row.plugin)
     const query = queryNamed(plugin, name)
-    if (query === undefined) throw unresolved(name, row.plugin)
+    if (query === undefined) throw unresolved(name)
     return { plugin, query }
   }
 
@@ -104,9 +105,9 @@ function queryNamed(plugin: ActivePlugin, name: string): QueryEndpoint | undefin
   return undefined
 }
 
-function unresolved(name: string, plugin: string): LyceumError {
+function unresolved(name: string): LyceumError {
   return new LyceumError(
     'name_unresolved',
-    `"${name}" belongs to ${plugin}, which does not answer to it any more. An admin chooses who does: PUT /v1/names/${name}.`,
+    `The plugin that "${name}" belonged to does not answer to it any more. An admin chooses who does: PUT /v1/names/${name}.`,
   )
 }

@@ -3,7 +3,8 @@ import type { DatabaseSync } from 'node:sqlite'
 /** Who answers to a common name of queries. */
 export interface NameRow {
   readonly name: string
-  readonly plugin: string
+  /** Undefined where it was uninstalled for good: then nobody has the name until an admin chooses. */
+  readonly plugin: string | undefined
   /** Whether an admin chose it; else it was the first. */
   readonly chosen: boolean
 }
@@ -40,11 +41,18 @@ export class NameTable {
     this.read()
   }
 
+  /** Takes its names from a plugin that is gone. Nobody else gets them by that, or by publishing them. */
+  abandon(plugin: string): void {
+    this.#db.prepare("UPDATE common_names SET plugin = '' WHERE plugin = ?").run(plugin)
+    this.read()
+  }
+
   read(): void {
     this.#rows.clear()
     for (const row of this.#db.prepare('SELECT * FROM common_names ORDER BY name').all()) {
       const name = String(row.name)
-      this.#rows.set(name, { name, plugin: String(row.plugin), chosen: row.chosen === 1 })
+      const plugin = row.plugin === '' ? undefined : String(row.plugin)
+      this.#rows.set(name, { name, plugin, chosen: row.chosen === 1 })
     }
   }
 }

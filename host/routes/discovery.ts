@@ -74,7 +74,8 @@ function schemaFor(host: Host, caller: Caller) {
       entry.queries.push({ ...shown, names: endpoint.options.names, href: `/v1/queries/${plugin}/${name}` })
   }
   const names = host.names.list().flatMap(({ name, plugin, query }) => {
-    const isReachable = plugins.get(plugin)?.queries.some((known) => known.name === query) === true
+    const isReachable =
+      plugin !== undefined && plugins.get(plugin)?.queries.some((known) => known.name === query) === true
     return isReachable ? [{ name, plugin, query, href: `/v1/queries/${name}` }] : []
   })
   return { plugins: [...plugins.values()], names, properties: propertiesFor(host, caller) }

@@ -4,7 +4,7 @@ import type { Host } from '../host.ts'
 
 const Name = z.object({
   name: z.string(),
-  plugin: z.string(),
+  plugin: z.string().nullable(),
   query: z.string().nullable(),
   chosen: z.boolean(),
   implementers: z.array(z.object({ plugin: z.string(), query: z.string() })),
@@ -43,9 +43,11 @@ const choose = createRoute({
 /** The common names of queries, for those who decide about them. */
 export function addNames(app: App, host: Host): void {
   const shown = () => ({
-    names: host.names.list().map(({ query, implementers, ...name }) => ({
-      ...name,
+    names: host.names.list().map(({ name, plugin, query, chosen, implementers }) => ({
+      name,
+      plugin: plugin ?? null,
       query: query ?? null,
+      chosen,
       implementers: [...implementers],
     })),
   })

@@ -105,6 +105,8 @@ describe('a view inside a view of another plugin', () => {
       open: 'null',
     })
     expect(await inner.evaluate('[origin, document.referrer]')).toEqual(['null', ''])
+    // Its own files it still finds.
+    expect(await inner.evaluate("new URL('/files/x', document.baseURI).href")).toBe(`${lyceum.url}/files/x`)
     expect(await (await frameAt(page, 1)).innerText('#secret')).toBe('of the outer')
   })
 

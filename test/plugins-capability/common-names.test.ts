@@ -99,7 +99,7 @@ describe('a common name', () => {
     expect(await ask('report/asks?course=c')).toEqual([
       409,
       'name_unresolved',
-      expect.stringContaining('belongs to sakai'),
+      expect.stringContaining('An admin chooses'),
     ])
     const [row] = (await lyceum.call('GET', '/v1/names')).json.names
     expect(row).toMatchObject({ name: 'courseGrades', plugin: 'sakai', query: null })
@@ -107,6 +107,21 @@ describe('a common name', () => {
     expect((await choose('nobody', 'edx')).json.code).toBe('name_unknown')
     expect((await choose('courseGrades', 'edx')).status).toBe(200)
     expect(await ask('report/asks?course=c')).toBe('edx c 3')
+  })
+
+  test('is nobody’s once its plugin is uninstalled for good, and not the next one’s who publishes it', async () => {
+    const source = (from: string) => layer(from, "['lent']")
+    await lyceum.publish('first', source('first'))
+    await lyceum.publish('second', source('second'))
+    expect(await ask('lent?course=c')).toBe('first c 3')
+    expect((await lyceum.call('DELETE', '/v1/plugins/first?data=delete')).status).toBe(200)
+    expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
+    await lyceum.publish('third', source('third'))
+    await lyceum.publish('first', source('forged'))
+    expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
+    const names = (await choose('lent', 'second')).json.names
+    expect(names.find(({ name }: { name: string }) => name === 'lent').implementers).toHaveLength(3)
+    expect(await ask('lent?course=c')).toBe('second c 3')
   })
 
   test('is paused with its plugin', async () => {
@@ -172,6 +187,7 @@ describe('a common name', () => {
     expect((await lyceum.call('GET', '/v1/names')).json.names).toMatchObject([
       { name: 'courseGrades', plugin: 'edx', chosen: true },
       { name: 'gradesOf', plugin: 'edx', chosen: true },
+      { name: 'lent', plugin: 'second', chosen: true },
     ])
     expect(await ask('report/asks?course=c')).toBe('edx c 3')
   })
