@@ -136,6 +136,8 @@ export class Questions {
     const named = namedFor(endpoint, Object.entries(args), caller, asking)
     const context = { plugin, endpoint, caller, transaction: undefined, tree, depth, asking, named }
     refuseCircle(context)
+    // What is made of several answers is as old as the oldest.
+    tree.asOf.position = Math.min(tree.asOf.position, this.#services.positionOf(plugin.id))
     const result = await tree.inTurn(depth, () => this.#given(context, named, false, use))
     return { result, plugin: plugin.id, kind: endpoint.kind, title: endpoint.title }
   }

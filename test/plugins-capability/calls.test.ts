@@ -68,6 +68,10 @@ const WAITS = `
   })
   export const kept = query(({ db }) => db.collection('kept').countDocuments())
 `
+const WATCHER = `
+  import { query } from '@lyceum/sdk'
+  export const kept = query(({ plugins: { waits } }) => waits.kept())
+`
 
 let lyceum: TestHost
 let student: string
@@ -202,6 +206,7 @@ describe('a handler that asks a plugin which may not run', () => {
     ],
   ])('waits while it %s, says so, and puts no event aside', async (_, stop) => {
     await lyceum.publish('waits', WAITS)
+    await lyceum.publish('watcher', WATCHER)
     await stop()
     const { kept, calls } = { kept: await ask('waits/kept'), calls: await callsOf() }
     await lyceum.call('POST', '/v1/events', { body: [{ event_type: 'wait', id: `w${kept}` }] })
@@ -211,6 +216,10 @@ describe('a handler that asks a plugin which may not run', () => {
     expect(lastError.message).toContain('grades')
     const { lines } = (await lyceum.call('GET', '/v1/plugins/waits/logs')).json
     expect(lines.at(-1).line).toContain('grades')
+    // What is made of its data is as old as they are.
+    const { headers } = await lyceum.call('GET', '/v1/queries/watcher/kept')
+    const position = Number(headers.get('lyceum-log-position'))
+    expect([position, position < lyceum.host.log.head()]).toEqual([(await cursor()).cursor, true])
     // Longer each time: no busy loop.
     expect((await callsOf()) - calls).toBeLessThan(12)
     await lyceum.call('POST', '/v1/plugins/grades/resume')
