@@ -25,6 +25,8 @@ export interface ViewContent {
   /** How far the plugin has read the log, and how far that goes. */
   readonly position: number
   readonly head: number
+  /** How much older parts of it may be, because queries that the view can ask keep their answers. */
+  readonly olderSeconds: number
 }
 
 /** The page around a view. It never waits for the plugin: only the frame does. */
@@ -60,7 +62,7 @@ ${fields.map((field) => fieldMarkup(field, 'show'))}
  * The frame is given no permission but to run scripts; its origin is nobody's. Its name is new each time:
  * going back, a browser would open a frame that it knows by name at the address that has expired since.
  */
-function shown(title: string, { frame, version, position, head }: ViewContent): Markup {
+function shown(title: string, { frame, version, position, head, olderSeconds }: ViewContent): Markup {
   const behind = head - position
   return html`<p class="status" role="status" id="status"></p>
 <progress id="progress" max="1" aria-label="${`Progress of ${title}`}" hidden></progress>
@@ -68,9 +70,15 @@ function shown(title: string, { frame, version, position, head }: ViewContent): 
 <iframe id="view" title="${title}" name="${randomUUID()}" src="${frame}" sandbox="allow-scripts" referrerpolicy="no-referrer"></iframe>
 <p class="muted">Data as of event ${count(position)} of the log${
     behind > 0 ? `; ${count(behind)} newer ones are still being read` : ''
-  } · ${version}</p>`
+  }${olderSeconds > 0 ? `; parts of it may be up to ${duration(olderSeconds)} older` : ''} · ${version}</p>`
 }
 
 function count(n: number): string {
   return n.toLocaleString('en')
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${count(seconds)} seconds`
+  const minutes = Math.ceil(seconds / 60)
+  return minutes < 120 ? `${count(minutes)} minutes` : `${count(Math.ceil(minutes / 60))} hours`
 }

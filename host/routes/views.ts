@@ -10,11 +10,13 @@ import { LIMITS } from '../limits.ts'
 import { ASSETS } from '../pages/assets.ts'
 import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
 import { frameDocument, frameHeaders, frameProblem } from '../pages/frame.ts'
+import { ownPage } from '../pages/headers.ts'
 import { homePage, type PluginOffer } from '../pages/home.ts'
 import { type ViewContent, viewPage } from '../pages/view.ts'
 import { ViewProgress } from '../pages/view-progress.ts'
 import { toProblem, toRefusal } from '../problem.ts'
 import { HOST_PARAMS } from '../registry/params.ts'
+import type { ActivePlugin } from '../registry/plugin.ts'
 import { propertiesFor, reachable } from './discovery.ts'
 import { addViewProgress } from './view-progress.ts'
 
@@ -88,13 +90,6 @@ export function addViews(app: App, host: Host): void {
   })
 }
 
-/** Browsers say where a form of ours was sent from only where its page lets them: signing out needs that. */
-function ownPage(c: Context): void {
-  c.header('Referrer-Policy', 'same-origin')
-  c.header('Cross-Origin-Opener-Policy', 'same-origin')
-  c.header('Cross-Origin-Resource-Policy', 'same-origin')
-}
-
 /** As a page of its own a view could send its reader, and what it knows, anywhere. */
 function refuseOutsideFrame(c: Context<AppEnv>): void {
   const place = c.req.header('sec-fetch-dest')
@@ -134,7 +129,17 @@ function contentOf(host: Host, ticket: Ticket): ViewContent {
     version: `${plugin.title} ${plugin.version}`,
     position: host.logPosition(id),
     head: host.log.head(),
+    olderSeconds: Math.max(0, ...endpoint.plugins.map((name) => keptSeconds(host, plugin, name))),
   }
+}
+
+/** How old answers may be that a view of `plugin` gets from what it names: twice as old as they say while one is renewed. */
+function keptSeconds({ plugins, catalogue }: Host, plugin: ActivePlugin, name: string): number {
+  const asked = name === 'self' ? plugin : plugins.active().get(catalogue.names.get(name)?.plugin ?? name)
+  let most = 0
+  for (const { kind, options } of asked?.endpoints.values() ?? [])
+    if (kind === 'query') most = Math.max(most, 2 * (options.cacheSeconds ?? 0))
+  return most
 }
 
 /** A refusal in the words of a form, where something has not been filled in yet. */

@@ -5,7 +5,7 @@ import { type Gate, gateOf } from './gate.ts'
 const COURSE = 'course-v1:edX+DemoX+2026'
 
 const GRADES = `
-  import { cron, query, onEvent, t } from '@lyceum/sdk'
+  import { cron, html, query, onEvent, t, view } from '@lyceum/sdk'
   const asked = { cacheSeconds: 60, params: { key: t.string({ default: '' }), from: t.date().optional() } }
   const count = (db) => db.collection('a').countDocuments()
   export const plain = query(asked, async ({ db, params }) => ({ n: await count(db), key: params.key }))
@@ -19,6 +19,7 @@ const GRADES = `
   export const composed = query(asked, async ({ db, plugins: { self } }) => ({ n: await count(db), ...await self.asker() }))
   export const asker = query(({ viewer }) => ({ viewer: viewer.user }))
   export const inner = query(asked, async ({ plugins: { self } }) => self.plain())
+  export const page = view(async ({ plugins: { self } }) => html\`<p>\${(await self.plain()).n}</p>\`)
   export const isDate = query(async ({ plugins: { self } }) => (await self.dates()).at instanceof Date)
   export const clears = query(({ plugins: { self } }) => self.plain.clear())
   export const fill = onEvent('fill', async ({ events, db }) => { for (const e of events) await db.collection('a').insertOne({ n: 1 }) })
@@ -57,6 +58,10 @@ beforeAll(async () => {
   stranger = await token({ role: 'author', user: 'sue' })
   await lyceum.publish('grades', GRADES, { token: author })
   await lyceum.publish('report', REPORT)
+  await lyceum.publish(
+    'hello',
+    `import { view } from '@lyceum/sdk'; export const hello = view(() => 'hello')`,
+  )
   gate = gateOf(lyceum, 'grades')
 })
 beforeEach(() => {
@@ -189,6 +194,12 @@ describe('the answer of a query that says cacheSeconds', () => {
     expect(headers.get('age')).toBe('20')
     aheadMs += 10_000
     expect((await get('grades/inner', ann)).headers.get('age')).toBe('30')
+  })
+
+  test('that a view is made of makes parts of that older, which its page says', async () => {
+    const { text } = await lyceum.call('GET', '/views/grades/page', ann === undefined ? {} : { token: ann })
+    expect(text).toContain('; parts of it may be up to 2 minutes older')
+    expect((await lyceum.call('GET', '/views/hello/hello')).text).not.toContain('older')
   })
 
   test('is not kept where it does not fit, which the log says', async () => {

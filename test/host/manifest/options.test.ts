@@ -31,6 +31,11 @@ describe('options', () => {
 
   const defaults = { mode: 'soft', from: 'start', props: [] }
 
+  test('a query says for how long its answers are kept', () => {
+    expect(parseOptions('query', 'a', { cacheSeconds: 240 })).toMatchObject({ cacheSeconds: 240 })
+    expect(parseOptions('query', 'a', {})).not.toHaveProperty('cacheSeconds')
+  })
+
   test('a text stands for the type of event, whichever LMS sent it', () => {
     expect(parseOptions('onEvent', 'a', 'play_video')).toEqual({
       where: { 'props.type': 'play_video' },
@@ -67,6 +72,10 @@ describe('options', () => {
   })
 
   test.each<[Parameters<typeof parseOptions>[0], unknown, string]>([
+    ['query', { cacheSeconds: 0 }, 'cacheSeconds: at least 1 second'],
+    ['query', { cacheSeconds: 1.5 }, 'cacheSeconds: write a whole number of seconds'],
+    ['query', { cacheSeconds: 1e9 }, 'cacheSeconds: at most 2592000 seconds'],
+    ['view', { cacheSeconds: 60 }, 'cacheSeconds: there is no such option'],
     ['view', { titel: 'x' }, 'titel: there is no such option (did you mean `title`?)'],
     ['query', { param: {} }, 'param: there is no such option (did you mean `params`?)'],
     ['view', { cache: 1 }, 'cache: there is no such option (there is title, description, params)'],
