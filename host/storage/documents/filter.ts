@@ -1,4 +1,4 @@
-import { Binary } from '../../../sdk/ejson.ts'
+import { Binary, Long } from '../../../sdk/ejson.ts'
 import { isNumeric, toWhole } from './arithmetic.ts'
 import { checkExpression } from './expressions.ts'
 import { unknownOperator } from './nearest.ts'
@@ -117,18 +117,31 @@ function checkOperand(field: string, operator: string, condition: Doc): unknown 
 }
 
 /** The bits that are asked about, from a number, binary data or a list of positions. */
-function bitMask(field: string, operator: string, operand: unknown): bigint {
+function bitMask(field: string, operator: string, operand: unknown): Long {
   if (operand instanceof Binary)
-    return operand.bytes.reduceRight((mask, byte) => (mask << 8n) | BigInt(byte), 0n)
+    return mask(
+      field,
+      operator,
+      operand.bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
+    )
   if (Array.isArray(operand)) {
-    if (!operand.every((at) => Number.isInteger(at) && at >= 0 && at < 1_000))
+    if (!operand.every((at) => Number.isInteger(at) && at >= 0 && at < 64))
       throw badOperand(operator, field, 'positions of bits')
-    return operand.reduce((mask: bigint, at: number) => mask | (1n << BigInt(at)), 0n)
+    return mask(
+      field,
+      operator,
+      operand.reduce((sum: bigint, at: number) => sum | (1n << BigInt(at)), 0n),
+    )
   }
-  const mask = isNumeric(operand) ? toWhole(operand) : undefined
-  if (mask === undefined || mask < 0n)
+  const whole = isNumeric(operand) ? toWhole(operand) : undefined
+  if (whole === undefined || whole < 0n)
     throw badOperand(operator, field, 'a bit mask or a list of positions', MONGO.FailedToParse)
-  return mask
+  return mask(field, operator, whole)
+}
+
+function mask(field: string, operator: string, bits: bigint): Long {
+  if (bits >= 2n ** 64n) throw badOperand(operator, field, 'at most 64 bits')
+  return new Long(BigInt.asIntN(64, bits))
 }
 
 function checkElement(field: string, criteria: Doc): Doc {

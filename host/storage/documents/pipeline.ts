@@ -203,8 +203,10 @@ function rewritten(stages: readonly Doc[], context: PipelineContext): Stage {
 }
 
 function count(name: unknown): Stage {
-  if (typeof name !== 'string' || name === '' || name.startsWith('$') || name.includes('.'))
-    throw invalid('$count takes the name of a field.', 40156)
+  if (typeof name !== 'string') throw invalid('$count takes the name of a field.', 40156)
+  if (name === '') throw invalid('$count takes a name that is not empty.', 40157)
+  if (name.startsWith('$')) throw invalid("$count takes a name that does not start with '$'.", 40158)
+  if (name.includes('.')) throw invalid("$count takes a name without a '.'.", 40160)
   return function* (docs) {
     let total = 0
     for (const _ of docs) total++

@@ -127,7 +127,7 @@ function hasRemainder(operand: unknown): Test {
 /** Whether the bits of a mask are as wanted in a whole number or binary data; negative numbers go on with ones. */
 function bits(test: (value: bigint, mask: bigint) => boolean): QueryOperator {
   return onValues((operand) => (value) => {
-    const mask = typeof operand === 'bigint' ? operand : 0n
+    const mask = operand instanceof Long ? BigInt.asUintN(64, operand.value) : 0n
     const whole =
       value instanceof Binary
         ? value.bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
