@@ -20,6 +20,7 @@ import { addHealth } from './routes/health.ts'
 import { addLogs } from './routes/logs.ts'
 import { addMetrics } from './routes/metrics.ts'
 import { addNames } from './routes/names.ts'
+import { addPluginPages } from './routes/plugin-pages.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
 import { addReplicas } from './routes/replicas.ts'
@@ -46,6 +47,7 @@ export function createApp(host: Host): App {
   addDiscovery(app, host)
   addMetrics(app, host)
   addViews(app, host)
+  addPluginPages(app, host)
   addFiles(app, host)
   return app
 }

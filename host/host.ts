@@ -35,7 +35,7 @@ import { Checker } from './registry/checker.ts'
 import { CommonNames } from './registry/common-names.ts'
 import { Conduct } from './registry/conduct.ts'
 import type { ActivePlugin } from './registry/plugin.ts'
-import { Plugins } from './registry/plugins.ts'
+import { FIRST_GENERATION, Plugins } from './registry/plugins.ts'
 import { Publishing } from './registry/publishing.ts'
 import { clampedBy } from './registry/quota-rules.ts'
 import { Removal } from './registry/removal.ts'
@@ -180,7 +180,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       usage.forget(plugin)
       lane.forget(plugin)
     },
-    deleteData: (plugin) => stores.drop(plugin),
+    deleteData: (plugin) => stores.drop(plugin, FIRST_GENERATION),
   })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {

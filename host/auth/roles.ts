@@ -26,6 +26,15 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /assets/:file', 'public'],
   ['GET /', SIGNED_IN],
   ['GET /views/:plugin/:name', SIGNED_IN],
+  ['GET /plugins', OPERATORS],
+  ['GET /plugins/:id', OPERATORS],
+  ['POST /plugins/:id/pause', OPERATORS],
+  ['POST /plugins/:id/resume', OPERATORS],
+  ['POST /plugins/:id/uninstall', OPERATORS],
+  ['POST /plugins/:id/approve', ADMIN],
+  ['POST /plugins/:id/deny', ADMIN],
+  ['POST /plugins/:id/revoke', ADMIN],
+  ['POST /plugins/:id/quota', ADMIN],
   // A frame has no cookies: the ticket in its address says who may see what.
   ['GET /frames/:ticket', 'public'],
   ['GET /progress/:ticket', 'public'],
@@ -59,7 +68,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['POST /v1/plugins/:id/revoke', ADMIN],
   ['PATCH /v1/plugins/:id/quota', ADMIN],
   ['GET /v1/replicas', OPERATORS],
-  ['GET /v1/names', OPERATORS],
+  ['GET /v1/names', ADMIN],
   ['PUT /v1/names/:name', ADMIN],
 ])
 

@@ -32,6 +32,7 @@ ${head ?? ''}
 <a class="skip" href="#main">Skip to the content</a>
 <header>
 <a class="brand" href="/">Lyceum</a>
+${caller && looksAfterPlugins(caller) ? html`<a href="/plugins">Plugins</a>` : ''}
 ${caller ? signedIn(caller) : ''}
 </header>
 <main id="main" tabindex="-1">
@@ -39,6 +40,10 @@ ${body}
 </main>
 </body>
 </html>`
+}
+
+function looksAfterPlugins({ role }: Caller): boolean {
+  return role === 'author' || role === 'admin'
 }
 
 function signedIn({ user, role }: Caller): Markup {

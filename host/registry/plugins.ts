@@ -36,7 +36,7 @@ export interface PluginsServices {
 }
 
 /** Generations come with rebuilds; every plugin is in its first. */
-const FIRST_GENERATION = 1
+export const FIRST_GENERATION = 1
 const STARTED_AT_ONCE = 4
 const MB = 1024 * 1024
 

@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app.ts'
 import { callerOf } from '../auth/gate.ts'
+import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { detailsOf, summaryOf } from '../plugin-report.ts'
@@ -61,7 +62,7 @@ const resume = createRoute({
 
 /** Plugins for those who own them. */
 export function addPlugins(app: App, host: Host): void {
-  const { plugins, publishing, catalogue } = host
+  const { plugins, publishing } = host
 
   app.openapi(publish, async (c) => {
     const { needs, ...published } = await publishing.publish(
@@ -99,21 +100,10 @@ export function addPlugins(app: App, host: Host): void {
     const { id } = c.req.valid('param')
     const caller = callerOf(c)
     plugins.owned(id, caller)
-    if (caller.role !== 'admin') refuseResume(host, id)
+    refuseResume(host, id, caller)
     await plugins.resume(id)
     return c.json(stateOf(host, id), 200)
   })
-
-  /** What the host itself stopped is an admin's to let run again. */
-  function refuseResume({ conduct }: Host, id: string): void {
-    if (conduct.of(id).quarantined !== undefined)
-      throw new LyceumError(
-        'role_denied',
-        `${id} is quarantined. Publish a version that stays within its limits, or ask an admin to resume it.`,
-      )
-    if (catalogue.plugin(id)?.pausedFor !== undefined)
-      throw new LyceumError('role_denied', `The host paused ${id}. Ask an admin to resume it.`)
-  }
 }
 
 /** What a change to a plugin answers with. */
@@ -124,4 +114,16 @@ export function stateOf({ catalogue, plugins }: Host, id: string): z.infer<typeo
     version: row?.activeVersion ?? null,
     state: row === undefined ? 'unknown' : plugins.state(row),
   }
+}
+
+/** What the host itself stopped is an admin's to let run again. @throws {LyceumError} role_denied */
+export function refuseResume({ conduct, catalogue }: Host, id: string, { role }: Caller): void {
+  if (role === 'admin') return
+  if (conduct.of(id).quarantined !== undefined)
+    throw new LyceumError(
+      'role_denied',
+      `${id} is quarantined. Publish a version that stays within its limits, or ask an admin to resume it.`,
+    )
+  if (catalogue.plugin(id)?.pausedFor !== undefined)
+    throw new LyceumError('role_denied', `The host paused ${id}. Ask an admin to resume it.`)
 }

@@ -7,7 +7,7 @@ import { FileSweeper } from './files/sweeper.ts'
 import { databaseName, startMongoStore } from './mongo/start.ts'
 import { PluginStore } from './plugin-store.ts'
 import { startStore } from './store.ts'
-import type { ConnectControl, ServerFacts } from './store-protocol.ts'
+import { type ConnectControl, type ServerFacts, StoreKind } from './store-protocol.ts'
 
 export interface StoresOptions {
   /** Where the database files of plugins lie. */
@@ -139,12 +139,14 @@ export class Stores {
   }
 
   /** Deletes everything that a plugin has here, for good. Its version must not run any more. */
-  async drop(plugin: string): Promise<void> {
-    for (const [name, store] of this.#plugins) {
-      if (store.plugin !== plugin) continue
-      this.sweeper.forget(store)
-      await store.end()
-      this.#plugins.delete(name)
+  async drop(plugin: string, generation: number): Promise<void> {
+    const store = this.plugin(plugin, generation)
+    this.sweeper.forget(store)
+    await store.end()
+    this.#plugins.delete(`${plugin}.${generation}`)
+    if (this.#options.mongo !== undefined) {
+      const control = JSON.stringify({ path: this.#pathOf(plugin, generation) })
+      await this.process(false).request(plugin, { kind: StoreKind.drop }, control)
     }
     for (const file of await readdir(this.#options.folder))
       if (file.startsWith(`${plugin}.`))
