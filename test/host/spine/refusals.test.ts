@@ -34,7 +34,7 @@ const CASES: readonly (readonly [string, Ask, number, string, string])[] = [
   // addresses
   ['an unknown address', ['GET', '/v1/nothing'], 404, 'not_found', '/openapi.json'],
   ['a path that climbs', ['GET', '/v1/..%2f..%2fetc/passwd'], 404, 'not_found', '/openapi.json'],
-  ['a wrong method', ['DELETE', '/v1/plugins/plain'], 405, 'method_not_allowed', 'takes GET'],
+  ['a wrong method', ['PUT', '/v1/plugins/plain'], 405, 'method_not_allowed', 'takes GET'],
   ['a broken escape', ['GET', '/v1/queries/%E0%A4%A/one'], 404, 'plugin_unknown', 'There is no plugin'],
   // bodies
   [
