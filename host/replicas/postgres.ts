@@ -15,7 +15,6 @@ const SESSION = `
   SET standard_conforming_strings = on;
   SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex';
   SET cursor_tuple_fraction = 1;
-  SET client_connection_check_interval = '1s';
   SET idle_in_transaction_session_timeout = '10min'`
 
 /** Roles whose members can change data or run programs, whatever is granted on tables. */
@@ -127,6 +126,8 @@ export class PostgresSource implements Source {
     client.on('error', () => {})
     try {
       await client.query(SESSION)
+      // A server before 14 does not look whether anybody still waits.
+      await client.query("SET client_connection_check_interval = '1s'").catch(() => {})
       const { rows } = await client.query({ text: MAY_WRITE, rowMode: 'array' })
       if (rows.length > 0) throw writable(rows.map(([found]) => String(found)).join('; '), REMEDY)
       this.#checked.add(client)
