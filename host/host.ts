@@ -288,7 +288,18 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     onFailure,
     onChange: () => lane.wakeWaiting(),
   })
-  const feeding = { logId: log.id, window, invoker, properties, logger, logIsBehind, mayRun, onFailure }
+  const { halts } = catalogue
+  const feeding = {
+    logId: log.id,
+    window,
+    invoker,
+    properties,
+    halts,
+    logger,
+    logIsBehind,
+    mayRun,
+    onFailure,
+  }
   const lane = new Lane(log, window, feeding)
   const cron = new CronJobs({ ...feeding, nowMs })
   const backlogs = new Backlogs({

@@ -4,6 +4,7 @@ import { type ErrorCode, LyceumError } from '../errors.ts'
 import type { CompiledFilter } from '../events/filter.ts'
 import type { LogRow } from '../events/log.ts'
 import { LIMITS } from '../limits.ts'
+import type { Halts } from '../registry/halts.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
 import type { NewDeadLetter } from '../storage/store-protocol.ts'
 import { BATCH_EVENTS, type Batch, inputOf, matches, nextBatch } from './batch.ts'
@@ -21,6 +22,7 @@ export interface FeedServices {
   readonly window: LogWindow
   readonly invoker: Pick<Invoker, 'run'>
   readonly properties: Pick<Properties, 'enrich' | 'revision'>
+  readonly halts: Pick<Halts, 'find' | 'set' | 'delete'>
   readonly logger: Logger
   /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
   readonly logIsBehind: (seq: number) => LyceumError
@@ -116,6 +118,11 @@ export class HandlerFeed {
     this.#services = services
     this.#passed = passed
     this.#cursorName = `${endpoint.name}/0`
+    const halt = services.halts.find(plugin.id, endpoint.name, plugin.activation)
+    if (halt !== undefined) {
+      this.#halted = true
+      this.#lastError = { code: 'handler_halted', ...halt }
+    }
   }
 
   get status(): FeedStatus {
@@ -159,6 +166,7 @@ export class HandlerFeed {
 
   /** Lets it look again whether it may run; where it stood still, it tries again. */
   resume(): void {
+    if (this.#halted) this.#keepHalt((halts) => halts.delete(this.plugin.id, this.endpoint.name))
     this.#halted = false
     this.#heldAt = undefined
     this.#failures.forget()
@@ -439,8 +447,19 @@ export class HandlerFeed {
     const message = `${this.endpoint.name} stands still: it failed on ${LIMITS.failuresInARow} events one after the other, the last time with ${last.code}: ${last.message} Those are kept as dead letters; all that follow wait in the log. Publish a version that handles them, or resume the plugin; then retry the dead letters.`
     const halted = { ...last, code: 'handler_halted' as const, message, stack: undefined }
     this.#note(halted)
+    this.#keepHalt((halts) =>
+      halts.set(this.plugin.id, this.endpoint.name, this.plugin.activation, { message, atMs: Date.now() }),
+    )
     this.#services.onFailure(this.plugin, this.endpoint.name, halted)
     this.#services.logger.warn({ plugin: this.plugin.id, endpoint: this.endpoint.name }, 'handler halted')
+  }
+
+  #keepHalt(change: (halts: FeedServices['halts']) => void): void {
+    try {
+      change(this.#services.halts)
+    } catch (error) {
+      this.#services.logger.error({ err: error }, 'a halt could not be kept: it holds until the next start')
+    }
   }
 
   /** Moves the cursor over rows that were not for this handler. */

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import type { Quota } from '../limits.ts'
+import { Halts } from './halts.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
 import { NameTable } from './name-table.ts'
 import { DEFAULT_QUOTA_RULES, effectiveQuota, type QuotaRules, StoredQuota } from './quota-rules.ts'
@@ -69,6 +70,7 @@ export class Catalogue {
   readonly usage: UsageHours
   /** The common names of queries. */
   readonly names: NameTable
+  readonly halts: Halts
   /** What was read before: whether a plugin may run is asked for every call and every batch. */
   readonly #known = new Map<string, PluginRow>()
   // Prepared once: a start with many plugins would leave thousands of statements behind.
@@ -82,6 +84,7 @@ export class Catalogue {
     this.#rules = rules
     this.usage = new UsageHours(this.#db)
     this.names = new NameTable(this.#db)
+    this.halts = new Halts(this.#db)
     this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
     this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
     this.#findCode = this.#db.prepare(
@@ -261,6 +264,7 @@ export class Catalogue {
     })
     this.usage.forget(plugin)
     this.names.abandon(plugin)
+    this.halts.forget(plugin)
   }
 
   close(): void {

@@ -32,6 +32,10 @@ const MIGRATIONS = [
   `CREATE TABLE common_names (
     name TEXT PRIMARY KEY, plugin TEXT NOT NULL, chosen INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE halts (
+    plugin TEXT NOT NULL, endpoint TEXT NOT NULL, activation INTEGER NOT NULL, message TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (plugin, endpoint)
+  ) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

@@ -78,6 +78,7 @@ export function inProcessLane(
     logId: host.log.id,
     window: host.window,
     properties: host.properties,
+    halts: host.catalogue.halts,
     invoker: new InProcessInvoker(host, module),
     logger: host.logger,
     logIsBehind: (seq) => host.log.refuseBehind(seq),

@@ -90,6 +90,7 @@ async function play(steps: readonly Step[], fates: readonly Fate[]) {
   const lane = new Lane(log, window, {
     logId: log.id,
     window,
+    halts: { find: () => undefined, set: () => {}, delete: () => {} },
     properties: { revision: 0, enrich: async (_, rows) => ({ rows }) },
     logger: pino({ level: 'silent' }),
     logIsBehind: (seq) => log.refuseBehind(seq),
@@ -190,7 +191,7 @@ function activePlugin(id: string, activation: number, store: ActivePlugin['store
           facilities: ['events', 'db'],
           dimensions: [],
           plugins: [],
-        replicas: [],
+          replicas: [],
           options,
         },
       ],
