@@ -1,4 +1,4 @@
-import type { ObjectId } from './ejson.ts'
+import type { Binary, Decimal128, Long, ObjectId } from './ejson.ts'
 
 /** A document whose fields are not known, its `_id` included. */
 export interface Document {
@@ -22,6 +22,9 @@ export type ToInsert<T> = Document extends T
 /** The type that a condition on a field compares with: for a list, one of its items too. */
 type Comparable<V> = V extends readonly (infer Item)[] ? V | Item : V
 
+/** Bits as a number, as bytes, or as a list of positions. */
+type BitMask = number | Binary | readonly number[]
+
 /** What a filter may ask of one field. */
 export type Condition<V> =
   | Comparable<V>
@@ -44,6 +47,10 @@ export type Condition<V> =
       readonly $all?: readonly unknown[]
       readonly $size?: number
       readonly $elemMatch?: Document
+      readonly $bitsAllSet?: BitMask
+      readonly $bitsAllClear?: BitMask
+      readonly $bitsAnySet?: BitMask
+      readonly $bitsAnyClear?: BitMask
       readonly $not?: Condition<V>
     }
 
@@ -56,13 +63,19 @@ export type Filter<T> = { readonly [K in keyof WithId<T>]?: Condition<WithId<T>[
     readonly $or?: readonly Filter<T>[]
     readonly $nor?: readonly Filter<T>[]
     readonly $expr?: unknown
+    readonly $comment?: string
+    readonly $sampleRate?: number
   }
 
-type NumericFields<T> = { readonly [K in keyof T as T[K] extends number | undefined ? K : never]?: number }
+/** A number of any type. */
+type Numeric = number | Long | Decimal128
+type NumericFields<T> = { readonly [K in keyof T as T[K] extends Numeric | undefined ? K : never]?: Numeric }
 type ListFields<T, V> = {
   readonly [K in keyof T as NonNullable<T[K]> extends readonly unknown[] ? K : never]?: V
 }
-type Numbers<T> = (Document extends T ? Readonly<Record<string, number>> : NumericFields<T>) & Dotted<number>
+type Numbers<T> = (Document extends T ? Readonly<Record<string, Numeric>> : NumericFields<T>) &
+  Dotted<Numeric>
+type Bits = { readonly and?: number | Long; readonly or?: number | Long; readonly xor?: number | Long }
 type Lists<T, V> = (Document extends T ? Readonly<Record<string, V>> : ListFields<T, V>) & Dotted<V>
 
 /** What changes in a document. */
@@ -75,7 +88,10 @@ export interface Update<T> {
   readonly $min?: Readonly<Partial<T>> & Dotted<unknown>
   readonly $max?: Readonly<Partial<T>> & Dotted<unknown>
   readonly $rename?: { readonly [K in keyof T]?: string } & Dotted<string>
-  readonly $currentDate?: { readonly [K in keyof T]?: true } & Dotted<true>
+  readonly $currentDate?: { readonly [K in keyof T]?: true | { readonly $type: 'date' } } & Dotted<
+    true | { readonly $type: 'date' }
+  >
+  readonly $bit?: { readonly [K in keyof T]?: Bits } & Dotted<Bits>
   /** Adds an item, or several with `{ $each: [...] }`. */
   readonly $push?: Lists<T, unknown>
   readonly $addToSet?: Lists<T, unknown>
@@ -90,14 +106,22 @@ export type Projection<T> = { readonly [K in keyof WithId<T>]?: 0 | 1 | boolean 
 /** The order of the result, by field: `1` ascending, `-1` descending. */
 export type Sort = Readonly<Record<string, 1 | -1>>
 
-/** Results that come as they are asked for. */
+/**
+ * Results that come as they are asked for, in pages: `for await (const play of plays.find()) …`. Breaking out of the
+ * loop ends the cursor, as does the end of the call.
+ */
 export interface Cursor<T> extends AsyncIterable<T> {
-  /** All of them. */
+  /** All that are left: up to 16 MB, in one round trip. */
   toArray(): Promise<T[]>
   /** The next one; null after the last. */
   next(): Promise<T | null>
+  /** The same. */
+  tryNext(): Promise<T | null>
+  hasNext(): Promise<boolean>
   /** Calls `visit` on each in turn; `false` stops. */
   forEach(visit: (document: T) => unknown): Promise<void>
+  /** Ends the cursor before all was read. */
+  close(): Promise<void>
 }
 
 export interface FindCursor<T> extends Cursor<T> {
@@ -143,6 +167,11 @@ interface Upsert {
   readonly upsert?: boolean
 }
 
+interface Updating extends Upsert {
+  /** What `$[name]` in the paths of the update stands for: `[{ 'name.score': { $gte: 5 } }]`. */
+  readonly arrayFilters?: readonly Document[]
+}
+
 /** The write is queued; the handler's commit makes it last. */
 export interface Acknowledged {
   readonly acknowledged: true
@@ -186,13 +215,13 @@ export type BulkWrite<T> =
       readonly updateOne: {
         readonly filter: Filter<T>
         readonly update: Update<T> | readonly Stage[]
-      } & Upsert
+      } & Updating
     }
   | {
       readonly updateMany: {
         readonly filter: Filter<T>
         readonly update: Update<T> | readonly Stage[]
-      } & Upsert
+      } & Updating
     }
   | { readonly replaceOne: { readonly filter: Filter<T>; readonly replacement: ToInsert<T> } & Upsert }
   | { readonly deleteOne: { readonly filter: Filter<T> } }
@@ -211,22 +240,22 @@ export interface Collection<T> extends ReadOnlyCollection<T> {
   updateOne(
     filter: Filter<T>,
     update: Update<T> | readonly Stage[],
-    options: Upsert & Ack,
+    options: Updating & Ack,
   ): Promise<UpdateCounts<T>>
   updateOne(
     filter: Filter<T>,
     update: Update<T> | readonly Stage[],
-    options?: Upsert & NoAck,
+    options?: Updating & NoAck,
   ): Promise<Acknowledged>
   updateMany(
     filter: Filter<T>,
     update: Update<T> | readonly Stage[],
-    options: Upsert & Ack,
+    options: Updating & Ack,
   ): Promise<UpdateCounts<T>>
   updateMany(
     filter: Filter<T>,
     update: Update<T> | readonly Stage[],
-    options?: Upsert & NoAck,
+    options?: Updating & NoAck,
   ): Promise<Acknowledged>
   replaceOne(filter: Filter<T>, replacement: ToInsert<T>, options: Upsert & Ack): Promise<UpdateCounts<T>>
   replaceOne(filter: Filter<T>, replacement: ToInsert<T>, options?: Upsert & NoAck): Promise<Acknowledged>
