@@ -90,10 +90,10 @@ export interface ServerFacts {
   readonly version: string
   /** Whether the effects of a batch and its cursor are one transaction. */
   readonly transactions: boolean
-  /** Whether each plugin has a user of its own, */
+  /** Whether each plugin has a user of its own, who may reach the plugin's database only. */
   readonly users: boolean
-  /** and whether that user is kept to the plugin's database by the server too. */
-  readonly roles: boolean
+  /** FerretDB checks passwords and knows no roles; of some commands it takes less. */
+  readonly isFerretDb: boolean
 }
 
 export interface DropControl {

@@ -31,6 +31,7 @@ let rooms = 0
 /** One plugin's database, and what a host does with it: batches of handlers, reads of views, declared indexes. */
 export class Room {
   readonly store: PluginStore
+  readonly isEmbedded: boolean
   /** The host's clock, which says what files have expired. */
   nowMs = Date.now()
   #claimed: Promise<number> | undefined
@@ -38,6 +39,7 @@ export class Room {
 
   constructor(stores: Stores) {
     rooms += 1
+    this.isEmbedded = stores.isSerial
     this.store = stores.plugin(`contract${process.pid}x${rooms}`, 1)
   }
 

@@ -15,6 +15,8 @@ export interface WireServer {
 }
 
 const LOCALHOST = '127.0.0.1'
+/** In memory where the system has such a place: FerretDB syncs its disk for every document. */
+const FOLDERS = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 const START_MS = 30_000
 
 /**
@@ -75,7 +77,7 @@ function ours(
   return {
     server,
     start: async () => {
-      folder = await mkdtemp(join(tmpdir(), 'lyceum-mongo-'))
+      folder = await mkdtemp(join(FOLDERS, 'lyceum-mongo-'))
       const port = await freePort()
       const { program, args } = commandOf(port, folder)
       const started = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })

@@ -68,7 +68,7 @@ async function perform(frame: Frame): Promise<string> {
       const { db, timeMs, collections } = JSON.parse(text) as ReadControl
       const open = await server.get(db)
       const read = checkRead(guestJson(bytes), collections)
-      const reading = { db: open.database.db, timeMs, level }
+      const reading = { db: open.database.db, timeMs, level, isFerretDb: server.facts.isFerretDb }
       const batch = scopes.batchOf(scope)
       if (batch !== undefined) return batch.read((session) => runRead(read, { ...reading, session }))
       return runRead(read, { ...reading, session: undefined })

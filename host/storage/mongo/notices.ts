@@ -1,7 +1,7 @@
 import type { ServerFacts } from '../store-protocol.ts'
 
 /** What an admin has to know of the server that keeps plugins' documents, one sentence a line. */
-export function noticesOf({ transactions, users, roles }: ServerFacts): string[] {
+export function noticesOf({ transactions, users, isFerretDb }: ServerFacts): string[] {
   return [
     ...(transactions
       ? []
@@ -13,9 +13,9 @@ export function noticesOf({ transactions, users, roles }: ServerFacts): string[]
       : [
           'MongoDB: all plugins share one account, because the server knows no users or LYCEUM_MONGODB_URI names none. Turn on access control.',
         ]),
-    ...(users && !roles
+    ...(users && isFerretDb
       ? [
-          'MongoDB: each plugin has an account of its own, but this server knows no roles that keep it to its database.',
+          'MongoDB: each plugin has an account of its own, but FerretDB knows no roles that keep it to its database.',
         ]
       : []),
   ]

@@ -30,6 +30,8 @@ export interface Reading {
   readonly timeMs: number
   /** What a read outside of a transaction is to see, where the server knows such levels. */
   readonly level?: 'majority' | 'snapshot' | undefined
+  /** A server that does not know how long a `distinct` may take. */
+  readonly isFerretDb: boolean
 }
 
 /**
@@ -107,15 +109,18 @@ export async function runRead(read: ServerRead, reading: Reading): Promise<strin
       return encode([
         await (session ? collection.countDocuments({}, options) : collection.estimatedDocumentCount(options)),
       ])
-    case 'distinct':
-      return encode(boundedRows((await collection.distinct(op.field, filter, options)).map(fromBson)))
+    case 'distinct': {
+      const { maxTimeMS: _, ...untimed } = options
+      const found = await collection.distinct(op.field, filter, reading.isFerretDb ? untimed : options)
+      return encode(boundedRows(found.map(fromBson)))
+    }
   }
 }
 
 /** The rows of a `find` or an `aggregate`, with the first `batch` of them coming at once. */
 export function openCursor(
   { op, filter, pipeline }: ServerRead,
-  { db, session, timeMs, level }: Reading,
+  { db, session, timeMs, level }: Omit<Reading, 'isFerretDb'>,
   batch: number | undefined,
 ): AbstractCursor<Document> {
   const options = {

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { LyceumError } from '../../errors.ts'
 import type { CollectionDeclaration, ConnectControl, OpenControl, ServerFacts } from '../store-protocol.ts'
 import { PluginDatabase } from './database.ts'
-import { clientFor, type Db, type MongoClient, MongoServerError, namesUser } from './driver.ts'
+import { clientFor, type Db, type Document, type MongoClient, MongoServerError, namesUser } from './driver.ts'
 import { refusalFrom } from './server-error.ts'
 
 /** Clients that are connected; each has connections and timers. Those used last stay. */
@@ -41,7 +41,7 @@ export class MongoServer {
     this.facts = facts
   }
 
-  /** @throws {LyceumError} server_unreachable, config_invalid */
+  /** @throws {LyceumError} database_unreachable, config_invalid */
   static async connect(control: ConnectControl): Promise<MongoServer> {
     const admin = clientFor(control.uri)
     try {
@@ -118,7 +118,7 @@ export class MongoServer {
     const password = createHmac('sha256', Buffer.from(this.#control.secret, 'base64url'))
       .update(path)
       .digest('base64url')
-    const about = { pwd: password, roles: this.facts.roles ? [{ role: 'readWrite', db: path }] : [] }
+    const about = { pwd: password, roles: this.facts.isFerretDb ? [] : [{ role: 'readWrite', db: path }] }
     const admin = this.#admin.db(path)
     try {
       await admin.command({ createUser: USER, ...about })
@@ -151,19 +151,19 @@ export class MongoServer {
 
 async function factsOf(admin: MongoClient, uri: string): Promise<ServerFacts> {
   const db = admin.db('admin')
-  const [hello, build] = await Promise.all([db.command({ hello: 1 }), db.command({ buildInfo: 1 })]).catch(
-    (error: unknown) => {
+  const ask = (command: Document) =>
+    db.command(command).catch((error: unknown) => {
       throw unreachable(error)
-    },
-  )
+    })
+  const hello = await ask({ isMaster: 1 })
+  const build = await ask({ buildInfo: 1 })
   const isSet = hello.setName !== undefined || hello.msg === 'isdbgrid'
   const users = namesUser(uri) && (await knowsUsers(admin))
   return {
     version: String(build.version),
     transactions: isSet && (await runsTransactions(admin)),
     users,
-    // FerretDB checks passwords and knows no roles.
-    roles: build.ferretdbVersion === undefined,
+    isFerretDb: build.ferretdbVersion !== undefined,
   }
 }
 
@@ -214,8 +214,13 @@ function unreachable(error: unknown): LyceumError {
       { setting: 'LYCEUM_MONGODB_URI' },
     )
   const reason = error instanceof Error ? error.name : 'unknown'
+  if (reason === 'MongoCompatibilityError')
+    return new LyceumError(
+      'database_unreachable',
+      'This MongoDB is too old: 4.4 is the oldest that can be used.',
+    )
   return new LyceumError(
-    'server_unreachable',
+    'database_unreachable',
     `MongoDB cannot be reached (${reason}). Look at LYCEUM_MONGODB_URI, and whether the server runs.`,
   )
 }
