@@ -141,11 +141,17 @@ async function firstParty(): Promise<FirstParty[]> {
   )
 }
 
+/** Somebody took it away and kept its data: it comes back when somebody wants it. */
+function isUninstalled(plugin: string, host: Host): boolean {
+  return host.catalogue.plugin(plugin)?.removed !== undefined
+}
+
 /** Publishes those of which this host does not have the version, through the same door as everybody's. */
 async function installNew(plugins: readonly FirstParty[], host: Host, connection: Connection): Promise<void> {
   await Promise.all(
     plugins
       .filter(({ package: { name, version } }) => host.catalogue.version(name, version) === undefined)
+      .filter(({ package: { name } }) => !isUninstalled(name, host))
       .map(async ({ folder, package: { name } }) => {
         // The bundler is the slowest part of a start, so it is only loaded where it has work to do.
         const { bundlePlugin } = await import('./bundle.ts')
@@ -160,7 +166,11 @@ async function tellChanged(plugins: readonly FirstParty[], host: Host): Promise<
   for (const { folder, package: about } of plugins) {
     const { bundle } = await bundlePlugin(folder)
     const hash = createHash('sha256').update(bundle).digest('hex')
-    if (!host.stopping() && host.catalogue.version(about.name, about.version)?.hash !== hash)
+    if (
+      !host.stopping() &&
+      !isUninstalled(about.name, host) &&
+      host.catalogue.version(about.name, about.version)?.hash !== hash
+    )
       console.error(
         `${about.name} ${about.version} has changed since it was installed. Raise "version" in its package.json.`,
       )

@@ -55,6 +55,14 @@ export interface QuestionsServices {
 }
 
 const FIRST_RETRY_MS = 20
+/** Failures that say nothing about the question, and last longer than whoever asks wants to wait. */
+const LASTING: ReadonlySet<string> = new Set([
+  'over_concurrency',
+  'replica_unavailable',
+  'disk_full',
+  'database_full',
+  'files_full',
+])
 /** Whoever asks a plugin that is throttled waits at most this long; else they are told when to come back. */
 const MOST_THROTTLED_MS = 1_000
 
@@ -185,14 +193,12 @@ export class Questions {
       if (failure.code === 'sandbox_lost') lost += 1
       const tookDown = this.#services.lossesOf(context.plugin.id) > lossesBefore
       if (failure.struck || tookDown) this.#blame(context)
-      const throttledMs = retryAfterMs(failure) ?? 0
-      const waitMs = Math.max(backOffMs, throttledMs)
+      const throttledMs = retryAfterMs(failure) ?? Number.POSITIVE_INFINITY
+      const waitMs = failure.code === 'over_cpu_rate' ? Math.max(backOffMs, throttledMs) : backOffMs
       const again =
         failure.passing &&
-        throttledMs <= MOST_THROTTLED_MS &&
-        failure.code !== 'over_concurrency' &&
-        failure.code !== 'replica_unavailable' &&
-        failure.code !== 'disk_full' &&
+        (failure.code !== 'over_cpu_rate' || throttledMs <= MOST_THROTTLED_MS) &&
+        !LASTING.has(failure.code) &&
         !awaitsOthers(failure.code) &&
         // Whom others cost their sandbox asks again until the deadline; whoever ends it alone does not.
         !(tookDown && lost > LIMITS.lostSandboxRetries)

@@ -62,22 +62,22 @@ export function list(names: readonly string[]): Markup {
 function table(plugins: readonly ListedPlugin[]): Markup {
   return html`<section aria-labelledby="all">
 <h2 id="all">What each one costs</h2>
+<p class="muted">CPU time in isolates and stores; events, calls and bytes moved in the last 24 hours.</p>
 <div class="scroll" role="group" aria-labelledby="all" tabindex="0">
 <table>
 <thead><tr><th scope="col">Plugin</th><th scope="col">State</th>
-<th scope="col" class="number">CPU, 24 h</th><th scope="col" class="number">CPU, 30 days</th>
-<th scope="col" class="number">Events, 24 h</th><th scope="col" class="number">Calls, 24 h</th>
-<th scope="col" class="number">Failed</th><th scope="col" class="number">Moved, 24 h</th>
-<th scope="col">CPU of this minute</th></tr></thead>
+<th scope="col">CPU, this minute</th><th scope="col" class="number">24 hours</th><th scope="col" class="number">30 days</th>
+<th scope="col" class="number">Events</th><th scope="col" class="number">Calls</th>
+<th scope="col" class="number">Failed</th><th scope="col" class="number">Moved</th></tr></thead>
 <tbody>${plugins.map(
     (plugin) => html`<tr>
 <th scope="row"><a href="/plugins/${plugin.id}">${plugin.title}</a>
-<span class="muted">${plugin.id} ${plugin.version ?? ''} · ${plugin.owner}</span></th>
+<span class="muted">${plugin.title === plugin.id ? '' : `${plugin.id} `}${plugin.version ?? ''} · ${plugin.owner}</span></th>
 <td>${stateMarkup(plugin.state)}</td>
+<td>${meter(plugin.minuteMs, plugin.minuteQuotaMs, `CPU time of ${plugin.id} in the last minute`)}</td>
 <td class="number">${seconds(cpuOf(plugin.day))}</td><td class="number">${seconds(cpuOf(plugin.month))}</td>
 <td class="number">${count(plugin.day.events)}</td><td class="number">${count(plugin.day.calls)}</td>
 <td class="number">${count(plugin.day.failures)}</td><td class="number">${megabytes(plugin.day.bytes)}</td>
-<td>${meter(plugin.minuteMs, plugin.minuteQuotaMs, `CPU time of ${plugin.id} in the last minute`)}</td>
 </tr>`,
   )}</tbody>
 </table>

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { QUOTA_CEILINGS, QUOTA_DEFAULTS, QUOTA_NAMES, type Quota } from '../../../host/limits.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
@@ -67,6 +68,17 @@ const reached = async (endpoint: string, state: string) => {
 }
 const logged = async () =>
   (await lyceum.call('GET', '/v1/plugins/glutton/logs')).json.lines.map(({ line }: { line: string }) => line)
+
+/** CPU time of a process so far, as Linux tells it. */
+const processCpuMs = (pid: number) => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  } catch {
+    return 0
+  }
+}
 
 /** What is refused under a low quota and done under the normal one. */
 const PER_CALL: readonly (readonly [name: keyof Quota, low: number, path: string, code: string])[] = [
@@ -149,6 +161,45 @@ describe('CPU time of a minute', () => {
     await set({ cpuMsPerMinute: QUOTA_DEFAULTS.cpuMsPerMinute })
     await lyceum.settled()
     expect(await shown()).toMatchObject({ deadLetters: 0, usage: { events: before + 1 } })
+  })
+
+  test('is charged to the plugin that used it, and to ask one that is throttled fails at once', async () => {
+    const source =
+      "import { query } from '@lyceum/sdk'\nexport const told = query(({ plugins: { glutton } }) => glutton.busy({ ms: 200 }))"
+    await lyceum.publish('boss', source)
+    const cpuMs = async (id: string) => (await shown(id)).usage.cpuMs
+    const before = await cpuMs('glutton')
+    expect((await lyceum.call('GET', '/v1/queries/boss/told')).status).toBe(200)
+    const byGlutton = (await cpuMs('glutton')) - before
+    expect(byGlutton).toBeGreaterThan(20)
+    expect(await cpuMs('boss')).toBeLessThan(byGlutton / 2)
+    await set({ cpuMsPerMinute: 1 })
+    const answer = await lyceum.call('GET', '/v1/queries/boss/told')
+    expect([answer.status, answer.json.code]).toEqual([429, 'over_cpu_rate'])
+    expect((await shown('boss')).usage.calls).toBe(2)
+    await set({ cpuMsPerMinute: QUOTA_DEFAULTS.cpuMsPerMinute })
+  })
+
+  test('is charged for calls that lose their process, too', async () => {
+    const source = "import { query } from '@lyceum/sdk'\nexport const endless = query(() => { for (;;); })"
+    await lyceum.publish('endless', source)
+    await lyceum.call('PATCH', '/v1/plugins/endless/quota', {
+      body: { cpuMsPerCall: 60_000, wallMs: 60_000 },
+    })
+    const { pids } = lyceum.host.supervisor
+    const used = () => pids.map(processCpuMs)
+    const before = used()
+    const asked = lyceum.call('GET', '/v1/queries/endless/endless')
+    const busy = () => pids.find((_, index) => (used()[index] ?? 0) - (before[index] ?? 0) > 300)
+    while (busy() === undefined) await new Promise((resolve) => setTimeout(resolve, 10))
+    process.kill(busy() ?? 0, 'SIGKILL')
+    // It is asked again and never ends, so nothing else is charged.
+    const charged = () => lyceum.host.plugins.active().get('endless')?.usage.cpuMs ?? 0
+    while (charged() === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(charged()).toBeGreaterThan(100)
+    expect(lyceum.host.cpuRates.usedMs('endless')).toBeGreaterThan(100)
+    await lyceum.call('DELETE', '/v1/plugins/endless')
+    expect((await asked).json.code).toBe('plugin_unknown')
   })
 
   test('counts what stores do for a plugin', async () => {
