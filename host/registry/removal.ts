@@ -63,10 +63,16 @@ export class Removal {
     })
   }
 
+  /** Those that may ask it, by its id or by a common name that it answers to. */
   #dependantsOf(id: string): string[] {
-    return this.#services.catalogue
+    const { catalogue } = this.#services
+    const names = catalogue.names.all().filter(({ plugin }) => plugin === id)
+    const needs = new Set([id, ...names.map(({ name }) => name)].map((name) => `plugins.${name}`))
+    return catalogue
       .plugins()
-      .filter((row) => row.id !== id && row.removed === undefined && row.granted.includes(`plugins.${id}`))
+      .filter(
+        (row) => row.id !== id && row.removed === undefined && row.granted.some((need) => needs.has(need)),
+      )
       .map((row) => row.id)
   }
 

@@ -124,6 +124,20 @@ describe('a common name', () => {
     expect(await ask('lent?course=c')).toBe('second c 3')
   })
 
+  test('keeps its plugin from being uninstalled while others may ask for it', async () => {
+    expect((await lyceum.call('DELETE', '/v1/plugins/edx')).json).toMatchObject({
+      code: 'plugin_needed',
+      plugins: ['report'],
+    })
+    await lyceum.publish('needy', layer('needy', "['needed']"))
+    const source = `import { query } from '@lyceum/sdk'
+      export const q = query(({ plugins: { needed } }) => needed({ course: 'c' }))`
+    await lyceum.publish('needing', source)
+    expect((await lyceum.call('DELETE', '/v1/plugins/needy')).json.code).toBe('plugin_needed')
+    await lyceum.call('DELETE', '/v1/plugins/needing')
+    expect((await lyceum.call('DELETE', '/v1/plugins/needy?data=delete')).status).toBe(200)
+  })
+
   test('is paused with its plugin', async () => {
     await lyceum.call('POST', '/v1/plugins/edx/pause')
     expect((await ask('courseGrades?course=c'))[1]).toBe('plugin_paused')
@@ -188,6 +202,7 @@ describe('a common name', () => {
       { name: 'courseGrades', plugin: 'edx', chosen: true },
       { name: 'gradesOf', plugin: 'edx', chosen: true },
       { name: 'lent', plugin: 'second', chosen: true },
+      { name: 'needed', plugin: null, query: null },
     ])
     expect(await ask('report/asks?course=c')).toBe('edx c 3')
   })
