@@ -11,12 +11,14 @@ const BUDGET_PARTS = 8
 const ATTEMPT_PAUSE_MS = 10
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
-/** Failures before anything was committed: the cursor is where it was. */
+/** Failures that nothing was committed with: the cursor is where it was, and the next wait is longer. */
 const STILL_CERTAIN: ReadonlySet<string> = new Set([
   'over_concurrency',
   'over_cpu_rate',
   'over_wall',
   'sandbox_lost',
+  'database_full',
+  'files_full',
 ])
 
 /** Whether a cursor is where it was after a failure that says nothing about the plugin. */

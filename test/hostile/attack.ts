@@ -266,15 +266,15 @@ class Range {
       return (
         (state === 'idle' && (feed()?.cursor ?? 0) >= 0 && this.#runsSince(id) > 0) ||
         (state === 'stopped' && host.conduct.of(id).quarantined !== undefined) ||
-        (state === 'retrying' && lastError?.code === 'database_full')
+        (state === 'full' && lastError !== undefined)
       )
     })
     const text = JSON.stringify(feed() ?? {})
     if (host.conduct.of(id).quarantined !== undefined) return { code: 'quarantined', text }
-    if (feed()?.state === 'retrying') {
+    if (feed()?.state === 'full') {
       // It waits for an admin, who stops it here.
       await this.#as('POST', `/v1/plugins/${id}/pause`)
-      return { code: feed()?.lastError?.code ?? 'retrying', text }
+      return { code: feed()?.lastError?.code ?? 'full', text }
     }
     const { letters } = (await this.#as('GET', `/v1/plugins/${id}/dead-letters`)).json
     return { code: letters[0]?.code ?? 'ok', text: `${head} ${text}` }

@@ -17,6 +17,7 @@ afterEach(() => lyceum.dispose())
 
 const SOAK = process.env.LYCEUM_SOAK !== undefined
 const KILLS = SOAK ? 50 : 4
+const SEND_EVERY_MS = 50
 
 /** Each event makes a document and a file; each batch says its number in both, and a line of a log. */
 const KEEPER = `
@@ -65,9 +66,11 @@ test(
     await lyceum.publish('keeper', KEEPER)
     const quota = { cpuMsPerCall: 20_000, wallMs: 60_000 }
     await lyceum.call('PATCH', '/v1/plugins/keeper/quota', { body: quota })
-    const load = startLoad(
-      async (events) => (await lyceum.call('POST', '/v1/events', { body: events })).status === 202,
-    )
+    const load = startLoad(async (events) => {
+      // Each event costs a file on the disk: with many of them the rest of the test would only wait.
+      await sleep(SEND_EVERY_MS)
+      return (await lyceum.call('POST', '/v1/events', { body: events })).status === 202
+    })
     await load.more(16)
     for (let kill = 0; kill < KILLS; kill++) {
       await sleep(random.below(200))

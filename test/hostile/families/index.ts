@@ -1,5 +1,6 @@
 import type { Family } from '../plugin.ts'
 import { documents, others, queries } from './arguments.ts'
+import { files } from './files.ts'
 import { floods, large } from './floods.ts'
 import { loops, loopsInLooking, loopsLater } from './loops.ts'
 import { bombs, heap, oneStep, uncounted } from './memory.ts'
@@ -12,7 +13,7 @@ export const FAMILIES = {
   time: [loops, loopsLater, loopsInLooking, rejections, nativeLoops],
   memory: [heap, oneStep, uncounted, bombs],
   floods: [floods, large],
-  arguments: [documents, queries, others],
+  arguments: [documents, queries, files, others],
   reach: [prototypes, reach, markup],
   publish: [loads, manifests, maps],
 } as const satisfies Record<string, readonly Family[]>
