@@ -41,6 +41,31 @@ export const count = onEvent('play_video', async ({ events, db }) => {
   }
 })
 
+interface Answers {
+  _id: string
+  flags: number
+  scores: { n: number }[]
+}
+
+export const bits = onEvent('problem_check', async ({ db }) => {
+  const answers = db.collection<Answers>('answers')
+  await answers.updateOne({ flags: { $bitsAllSet: [0, 2] } }, { $bit: { flags: { or: 4 } } })
+  await answers.updateMany(
+    {},
+    { $set: { 'scores.$[low].n': 0 }, $currentDate: { 'at.day': { $type: 'date' } } },
+    { arrayFilters: [{ 'low.n': { $lt: 5 } }] },
+  )
+  await answers.updateOne({ 'scores.n': 5 }, { $inc: { 'scores.$.n': new Long(1) } })
+})
+
+export const paged = query(async ({ db }) => {
+  const cursor = db.collection<Answers>('answers').find({ $comment: 'all' }).sort({ flags: -1 })
+  let flags = 0
+  if (await cursor.hasNext()) for await (const answer of cursor) flags |= answer.flags
+  await cursor.close()
+  return flags
+})
+
 export const each = onEvent({ where: { event_type: ['seek_video', 'play_video'] } }, ({ event, db, log }) => {
   log('at', event.event.id)
   log.warn(event.props.type, event.props.received)

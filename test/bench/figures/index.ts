@@ -11,6 +11,7 @@ import { pipelineOverAppend } from './pipeline-over-append.ts'
 import { property } from './property.ts'
 import { realtimeMedian, realtimeP99 } from './realtime.ts'
 import { start } from './start.ts'
+import { awaitedWrite, fewKeys, manyKeys } from './upserts.ts'
 import { view } from './view.ts'
 import { peer } from './workerd.ts'
 
@@ -19,6 +20,9 @@ export const figures: readonly Figure[] = [
   pipeline,
   pipelineOverAppend,
   naturalLoop,
+  fewKeys,
+  manyKeys,
+  awaitedWrite,
   property,
   ingest,
   peer,

@@ -57,6 +57,39 @@ export const live = onEvent(WAITED_FOR, async ({ events, db }) => {
     await plays.updateOne({ _id: String(e.event.id) }, { $inc: { n: 1 } }, { upsert: true })
 })
 
+/** Many upserts of one handler, as the loop that every author writes. */
+export const upserts = onEvent(
+  { where: { event_type: 'bench_upserts' }, mode: 'realtime' },
+  async ({ events, db }) => {
+    const videos = db.collection<Play>('upserts')
+    for (const e of events) {
+      const [turn = 0, count = 0, keys = 0, stride = 0] = [
+        e.event.turn,
+        e.event.count,
+        e.event.keys,
+        e.event.stride,
+      ].map(Number)
+      for (let i = 0; i < count; i++)
+        await videos.updateOne(
+          { _id: `video-${((turn * count + i) * stride) % keys}` },
+          { $inc: { n: 1 } },
+          { upsert: true },
+        )
+    }
+  },
+)
+
+/** Writes that are waited for one by one. */
+export const awaited = onEvent(
+  { where: { event_type: 'bench_awaited' }, mode: 'realtime' },
+  async ({ events, db }) => {
+    const counters = db.collection<Play>('awaited')
+    for (const e of events)
+      for (let i = 0; i < Number(e.event.count); i++)
+        await counters.updateOne({ _id: 'one' }, { $inc: { n: 1 } }, { upsert: true, ack: true })
+  },
+)
+
 export const hello = view(() => html`<h1>Hello world!</h1>`)
 
 /** An answer that is kept. */
