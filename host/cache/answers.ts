@@ -57,17 +57,15 @@ export class Answers {
     if (kept?.answer !== undefined && this.#isGood(kept, question, use, flights.isUnderWay(flight)))
       return handOut(kept.answer, tree)
     if (use === 'only') throw notCached(plugin, endpoint.name)
-    const part = flights.join(flight, tree, caller === undefined)
-    const timer = setTimeout(part.leave, Math.max(0, tree.deadlineMs - performance.now()))
+    const writes = caller === undefined
+    const part = flights.join(flight, tree, writes)
     try {
-      const turn = await part.turn
-      clearTimeout(timer)
+      const turn = await flights.turnOf(part, writes, tree.deadlineMs - performance.now())
       if (typeof turn === 'object' && turn.value.answer !== undefined) return handOut(turn.value.answer, tree)
       const { made, answer } = await this.#make(question, compute)
       if (part.land(made)) this.#keep(question, key, made)
       return handOut(answer, tree)
     } finally {
-      clearTimeout(timer)
       part.leave()
     }
   }

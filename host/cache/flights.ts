@@ -9,6 +9,8 @@ export interface Part<Value> {
   readonly turn: Promise<Turn<Value>>
   /** Gives all who wait their value. False where this is not, or no more, the value to be kept. */
   land(value: Value): boolean
+  /** Waits no longer, but computes alone. */
+  goAlone(): void
   /** Gives the turn to the next who waits, or stops waiting. */
   leave(): void
 }
@@ -34,6 +36,8 @@ interface Party<Value> {
 
 /** A chain of waiting that is longer is not followed: who would join it computes alone. */
 const LONGEST_CHAIN = 1_000
+/** The share of their time that handlers and jobs wait for others. */
+const WRITERS_PATIENCE = 0.25
 
 /**
  * Values that are being computed, each by one call while the others wait for it. Where that call ends without
@@ -66,6 +70,9 @@ export class Flights<Value> {
     return {
       turn,
       land: (value) => flight.leader === self && this.#land(flight, value),
+      goAlone: () => {
+        if (this.#stopWaiting(self)) resolve('alone')
+      },
       leave: () => {
         if (flight.leader === self) this.#handOver(flight)
         else if (this.#stopWaiting(self))
@@ -77,6 +84,22 @@ export class Flights<Value> {
   /** Whoever computes this goes on for those who wait, but the value is not to be kept. */
   forget(key: string): void {
     this.#flights.delete(key)
+  }
+
+  /**
+   * The turn of a part. Who writes waits for a part of their time only: events must not be laid aside because
+   * somebody else is slow. All others wait to their end.
+   * @param leftMs the time that is left
+   */
+  async turnOf(part: Part<Value>, writes: boolean, leftMs: number): Promise<Turn<Value>> {
+    const timer = writes
+      ? setTimeout(part.goAlone, leftMs * WRITERS_PATIENCE)
+      : setTimeout(part.leave, leftMs)
+    try {
+      return await part.turn
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #partyOf(tree: object, writes: boolean): Party<Value> {

@@ -99,15 +99,16 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
     // "\n" and the value; or the ticket with which this call fills it in; or "0": it computes for itself.
     cacheTake: async (payload, context) => {
       const [key, seconds] = headOf(Timed, payload).head
-      const { plugin, tree, caller } = context
+      const { plugin, tree, caller, deadlineMs } = context
       const entry = entryKey(rooms, context, key)
       const flight = flightKey(context, entry)
       const kept = rooms.get(plugin.id, entry)
       if (kept !== undefined && (rooms.nowMs() < kept.freshUntilMs || flights.isUnderWay(flight)))
         return ['', kept.bytes]
-      const part = flights.join(flight, tree, caller === undefined)
+      const writes = caller === undefined
+      const part = flights.join(flight, tree, writes)
       context.onEnd(part.leave)
-      const turn = await part.turn
+      const turn = await flights.turnOf(part, writes, deadlineMs - performance.now())
       if (typeof turn === 'object') return ['', turn.value.bytes]
       if (turn === 'alone') return '0'
       lastTicket += 1

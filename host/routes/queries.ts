@@ -13,12 +13,17 @@ const get = createRoute({
   method: 'get',
   path: '/v1/queries/{plugin}/{name}',
   summary: 'The result of a query, as JSON',
-  description: 'Dimensions (course, user, …) and the parameters of the query go into the query string.',
+  description:
+    'Dimensions (course, user, …) and the parameters of the query go into the query string. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
   request: { params: Address },
   responses: {
     200: {
       description: 'What the query returned',
-      headers: z.object({ 'Lyceum-Version': z.string(), 'Lyceum-Log-Position': z.string() }),
+      headers: z.object({
+        'Lyceum-Version': z.string(),
+        'Lyceum-Log-Position': z.string(),
+        Age: z.string().optional(),
+      }),
       content: { 'application/json': { schema: z.unknown() } },
     },
   },
@@ -38,6 +43,7 @@ const getByName = createRoute({
         'Lyceum-Plugin': z.string(),
         'Lyceum-Version': z.string(),
         'Lyceum-Log-Position': z.string(),
+        Age: z.string().optional(),
       }),
       content: { 'application/json': { schema: z.unknown() } },
     },

@@ -54,6 +54,16 @@ describe('a flight', () => {
     expect(await turnOf(third)).toBe('compute')
   })
 
+  test('has those who write go on alone before their time is over, and all others wait to its end', async () => {
+    const flights = new Flights<number>()
+    const first = join(flights, 'a')
+    const [writes, reads] = [join(flights, 'a', reader(), true), join(flights, 'a')]
+    expect(await flights.turnOf(writes, true, 4)).toBe('alone')
+    await expect(flights.turnOf(reads, false, 4)).rejects.toMatchObject({ code: 'over_wall' })
+    expect(await flights.turnOf(first, false, 4)).toBe('compute')
+    expect(first.land(1)).toBe(true)
+  })
+
   test('that was forgotten lands for those who waited, but not to be kept', async () => {
     const flights = new Flights<number>()
     const [first, second] = [join(flights, 'a'), join(flights, 'a')]
