@@ -80,7 +80,7 @@ function ours(
       folder = await mkdtemp(join(FOLDERS, 'lyceum-mongo-'))
       const port = await freePort()
       const { program, args } = commandOf(port, folder)
-      const started = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
+      const started = spawn(program, args, { stdio: 'ignore', cwd: folder })
       child = started
       await listens(port, started)
       return `mongodb://${LOCALHOST}:${port}`
