@@ -42,6 +42,8 @@ export const LIMITS = Object.freeze({
   /** Reading a bundle's text: parsers that grow faster than their input. */
   checkMs: 5_000,
   checkerRssMb: 1536,
+  /** Common names that one plugin has: whoever claims all that others could want. */
+  commonNames: 64,
   /** Publishes of one author under way: whoever sends many keeps the others waiting. */
   publishesAtOnce: 4,
   /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
-import type { Quota } from '../limits.ts'
+import { LIMITS, type Quota } from '../limits.ts'
 import { Halts } from './halts.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
 import { NameTable } from './name-table.ts'
@@ -169,7 +169,7 @@ export class Catalogue {
    * Makes a version the active one.
    * @param begins after which event of the log each handler begins; those that began before keep where they did
    * @param names common names of its queries: those that nobody has are its own from now on
-   * @throws {LyceumError} options_refused where a common name is called like a plugin
+   * @throws {LyceumError} options_refused as of {@link refuseNames}
    */
   activate(
     plugin: string,
@@ -177,7 +177,7 @@ export class Catalogue {
     begins: ReadonlyMap<string, number> = new Map(),
     names: readonly string[] = [],
   ): void {
-    for (const name of names) this.refuseName(name)
+    this.refuseNames(plugin, names)
     this.#known.delete(plugin)
     this.#transaction(() => {
       this.#db
@@ -192,13 +192,20 @@ export class Catalogue {
     if (names.length > 0) this.names.read()
   }
 
-  /** @throws {LyceumError} options_refused where a common name is called like a plugin */
-  refuseName(name: string): void {
-    if (this.plugin(name) === undefined) return
-    throw new LyceumError(
-      'options_refused',
-      `There is a plugin "${name}", so no query can have that as a common name. Choose another in names: [ … ].`,
-    )
+  /** @throws {LyceumError} options_refused where a common name is called like a plugin, or a plugin has too many */
+  refuseNames(plugin: string, names: readonly string[]): void {
+    const own = this.names.all().filter((row) => row.plugin === plugin)
+    if (new Set([...names, ...own.map(({ name }) => name)]).size > LIMITS.commonNames)
+      throw new LyceumError(
+        'options_refused',
+        `A plugin has at most ${LIMITS.commonNames} common names, those of its earlier versions among them.`,
+      )
+    for (const name of names)
+      if (this.plugin(name) !== undefined)
+        throw new LyceumError(
+          'options_refused',
+          `There is a plugin "${name}", so no query can have that as a common name. Choose another in names: [ … ].`,
+        )
   }
 
   /** After which event of the log each handler of a plugin began. */

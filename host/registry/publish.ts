@@ -117,6 +117,7 @@ export async function checkVersion(
 /** @throws {LyceumError} where it asks for plugins that are not there, or has common names that cannot be */
 function checkNames(id: string, endpoints: readonly StoredEndpoint[], catalogue: Catalogue): void {
   const names = commonNamesOf(endpoints)
+  catalogue.refuseNames(id, names)
   for (const [index, name] of names.entries()) {
     if (name === id || names.indexOf(name) < index)
       throw new LyceumError(
@@ -125,7 +126,6 @@ function checkNames(id: string, endpoints: readonly StoredEndpoint[], catalogue:
           ? `The common name "${name}" is the plugin's own id. Choose another in names: [ … ].`
           : `Two queries have the common name "${name}". Only one can answer to it.`,
       )
-    catalogue.refuseName(name)
   }
   for (const name of new Set(endpoints.flatMap((endpoint) => endpoint.plugins))) {
     const isThere = catalogue.plugin(name) !== undefined || catalogue.names.get(name) !== undefined

@@ -73,10 +73,9 @@ function schemaFor(host: Host, caller: Caller) {
     else
       entry.queries.push({ ...shown, names: endpoint.options.names, href: `/v1/queries/${plugin}/${name}` })
   }
-  const names = host.names.list().flatMap(({ name, plugin, query }) => {
-    const isReachable =
-      plugin !== undefined && plugins.get(plugin)?.queries.some((known) => known.name === query) === true
-    return isReachable ? [{ name, plugin, query, href: `/v1/queries/${name}` }] : []
+  const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
+    const query = plugins.get(plugin)?.queries.find((known) => known.names?.includes(name))
+    return query === undefined ? [] : [{ name, plugin, query: query.name, href: `/v1/queries/${name}` }]
   })
   return { plugins: [...plugins.values()], names, properties: propertiesFor(host, caller) }
 }

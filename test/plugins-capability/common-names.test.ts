@@ -168,6 +168,16 @@ describe('a common name', () => {
        export const b = query({ names: ['x'] }, () => 2)`,
     )
     expect(twice.json.detail).toContain('Two queries have the common name "x"')
+    const many = Array.from(
+      { length: 9 },
+      (_, at) =>
+        `export const q${at} = query({ names: [${[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `'n${at}x${n}'`)}] }, () => 1)`,
+    )
+    const greedy = await lyceum.publish('greedy', `import { query } from '@lyceum/sdk'\n${many.join('\n')}`)
+    expect([greedy.json.code, greedy.json.detail]).toEqual([
+      'options_refused',
+      expect.stringContaining('at most 64'),
+    ])
   })
 
   test('needs an approval like a plugin', async () => {
