@@ -4,6 +4,7 @@ import type { Flights, Part } from '../cache/flights.ts'
 import { type CacheRooms, type Kept, ownCopy, sizeOf } from '../cache/rooms.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { Transaction } from '../storage/plugin-store.ts'
 import type { OpContext, OpTable } from './capability.ts'
 
 const MB = 1024 * 1024
@@ -44,8 +45,11 @@ type CacheOps = Pick<
 export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
   const ordered = new Map<number, Ordered>()
   let lastTicket = 0
+  /** What handlers and jobs have deleted, and not kept again since. */
+  const deleted = new WeakMap<Transaction, Set<string>>()
 
-  const keep = (context: OpContext, key: string, bytes: Buffer, freshSeconds: number, seconds: number) => {
+  /** @param goneSeconds when it is not even good enough to stand in any more */
+  const keptFrom = (context: OpContext, key: string, bytes: Buffer, seconds: number, goneSeconds: number) => {
     const { quota, id } = context.plugin
     if (bytes.length > LIMITS.cacheValueBytes || sizeOf({ bytes }, key) > quota.cacheMb * MB)
       throw new LyceumError(
@@ -53,8 +57,28 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
         `This value has ${bytes.length} bytes. A cache keeps values of at most ${LIMITS.cacheValueBytes / MB} MB, ${id}'s all together ${quota.cacheMb} MB.`,
       )
     const madeMs = rooms.nowMs()
-    const freshUntilMs = madeMs + freshSeconds * 1_000
-    return { bytes: ownCopy(bytes), madeMs, freshUntilMs, goneAtMs: madeMs + seconds * 1_000 }
+    const freshUntilMs = madeMs + seconds * 1_000
+    return { bytes: ownCopy(bytes), madeMs, freshUntilMs, goneAtMs: madeMs + goneSeconds * 1_000 }
+  }
+
+  const keep = ({ plugin, transaction }: OpContext, key: string, kept: Kept) => {
+    if (transaction !== undefined) deleted.get(transaction)?.delete(key)
+    rooms.set(plugin.id, key, kept, plugin.quota.cacheMb * MB)
+  }
+
+  const forget = (context: OpContext, key: string) => {
+    flights.forget(flightKey(context, key))
+    return rooms.delete(context.plugin.id, key)
+  }
+
+  /** Until it commits, others read what was, and may keep that again. */
+  const forgetAfter = (transaction: Transaction, context: OpContext, key: string) => {
+    const keys = deleted.get(transaction) ?? new Set()
+    if (!deleted.has(transaction))
+      transaction.onEnd(() => {
+        for (const late of keys) forget(context, late)
+      })
+    deleted.set(transaction, keys.add(key))
   }
 
   const orderOf = (payload: Buffer, context: OpContext) => {
@@ -78,22 +102,15 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
       const { head, value } = headOf(Timed, payload)
       const [key, seconds] = head
       const entry = entryKey(rooms, context, key)
-      const kept = keep(context, entry, value, seconds, seconds)
-      rooms.set(context.plugin.id, entry, kept, context.plugin.quota.cacheMb * MB)
+      keep(context, entry, keptFrom(context, entry, value, seconds, seconds))
       return ''
     },
 
     cacheDelete: (payload, context) => {
       const [key] = headOf(JustKey, payload).head
-      const { plugin, transaction } = context
       const entry = entryKey(rooms, context, key)
-      const forget = () => {
-        flights.forget(flightKey(context, entry))
-        return rooms.delete(plugin.id, entry)
-      }
-      // Until it commits, others read what was, and may keep that again.
-      transaction?.onEnd(forget)
-      return String(forget())
+      if (context.transaction !== undefined) forgetAfter(context.transaction, context, entry)
+      return String(forget(context, entry))
     },
 
     // "\n" and the value; or the ticket with which this call fills it in; or "0": it computes for itself.
@@ -122,8 +139,8 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
       const { order, value } = orderOf(payload, context)
       const { part, key, seconds } = order
       try {
-        const kept = keep(context, key, value, seconds, 2 * seconds)
-        if (part.land(kept)) rooms.set(context.plugin.id, key, kept, context.plugin.quota.cacheMb * MB)
+        const kept = keptFrom(context, key, value, seconds, 2 * seconds)
+        if (part.land(kept)) keep(context, key, kept)
       } finally {
         part.leave()
       }

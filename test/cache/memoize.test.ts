@@ -56,6 +56,7 @@ const PLUGIN = `
   export const note = onEvent('note', async ({ events, cache, db }) => {
     await db.collection('a').insertOne({ n: 1 })
     await cache.delete('counted')
+    await cache.delete('noted')
     await cache.set('noted', events.length, { seconds: 60 })
   })
   export const counted = query(({ cache, db }) => cache.memoize('counted', 60, () => db.collection('a').countDocuments()))
