@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { decode } from '../../../sdk/ejson.ts'
+import { Decimal128, decode } from '../../../sdk/ejson.ts'
 import { collectionOf, openDatabase, refusalOf, soon } from './support.ts'
 
 type Doc = Record<string, unknown>
@@ -55,6 +55,17 @@ describe('hostile expressions are refused while they grow', () => {
     ],
     ['a wide zip', { $zip: { inputs: stages(400, () => Object({ $range: [0, 100_000] })) } }],
     ['a split into characters', { $split: [nest(7, '$s', doubled('$concat')), 'x'] }],
+    [
+      'a decimal that grows',
+      {
+        $reduce: {
+          input: { $range: [0, 900_000] },
+          initialValue: new Decimal128('1.1'),
+          in: { $multiply: ['$$value', { $concatArrays: [['$$value']] }] },
+        },
+      },
+    ],
+    ['a power of a power', { $size: { $range: [0, { $pow: [10, 9] }] } }],
     ['a format of many parts', { $dateToString: { date: '$$NOW', format: '%Y'.repeat(1_000) } }],
   ])('%s', (_, expression) => {
     const c = collectionOf(openDatabase({ opMs: 10_000 }))
@@ -86,6 +97,62 @@ describe('hostile expressions are refused while they grow', () => {
           as: 'all',
         },
       })),
+    ],
+    [
+      'a graph in which all is linked',
+      [
+        {
+          $graphLookup: {
+            from: 'things',
+            startWith: null,
+            connectFromField: 'none',
+            connectToField: 'none',
+            as: 'g',
+          },
+        },
+        ...stages(20, () => ({ $set: { g: { $concatArrays: ['$g', '$g', '$g'] } } })),
+      ],
+    ],
+    [
+      'gaps without end',
+      [{ $densify: { field: '_id', range: { step: 1e-9, bounds: 'full' } } }, { $count: 'n' }],
+    ],
+    [
+      'windows that keep everything',
+      [
+        { $set: { r: { $range: [0, 3_000] } } },
+        { $unwind: '$r' },
+        {
+          $setWindowFields: {
+            sortBy: { r: 1 },
+            output: { all: { $push: '$$ROOT', window: { documents: [-3_000, 0] } } },
+          },
+        },
+      ],
+    ],
+    [
+      'unions of unions',
+      stages(40, () => ({
+        $unionWith: { coll: 'things', pipeline: [{ $set: { x: { $range: [0, 900_000] } } }] },
+      })),
+    ],
+    [
+      'values that a bucket pushes',
+      [
+        { $set: { r: { $range: [0, 5_000] } } },
+        { $unwind: '$r' },
+        { $set: { s: { $range: [0, 5_000] } } },
+        { $bucketAuto: { groupBy: '$r', buckets: 5, output: { all: { $push: '$s' } } } },
+      ],
+    ],
+    [
+      'a fill that repeats a large value',
+      [
+        { $set: { r: { $range: [0, 5_000] } } },
+        { $unwind: '$r' },
+        { $set: { big: { $cond: [{ $eq: ['$r', 0] }, { $range: [0, 100_000] }, null] } } },
+        { $fill: { sortBy: { r: 1 }, output: { big: { method: 'locf' } } } },
+      ],
     ],
     [
       'an unwinding that multiplies',

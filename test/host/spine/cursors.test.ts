@@ -111,4 +111,17 @@ describe('a cursor', () => {
     expect(await ask('told')).toEqual([{ _id: 'inside', count: 2500, first: 0, last: 2499 }])
     expect(await ask('marked')).toBe(2500)
   })
+
+  test('is lost with its store, and says so; the next one is not', async () => {
+    const { plugins, stores } = lyceum.host
+    const { store } = plugins.get('paged')
+    const inTenSeconds = () => performance.now() + 10_000
+    const open = () => store.openCursor(Buffer.from('{"op":"find","collection":"rows"}'), inTenSeconds())
+    const { rest } = await open()
+    for (const pid of stores.pids) process.kill(pid, 'SIGKILL')
+    await expect(rest?.more(inTenSeconds())).rejects.toMatchObject({ code: 'store_lost' })
+    rest?.close()
+    expect((await open()).rest).toBeDefined()
+    expect(await ask('count')).toBe(2500)
+  })
 })
