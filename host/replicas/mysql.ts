@@ -3,7 +3,7 @@ import { Binary, Long } from '../../sdk/ejson.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { ReplicaConfig } from './config.ts'
-import { outOfTime, rowWriter, type Source, saidNo, unreachable, writable } from './source.ts'
+import { cancelOnAbort, outOfTime, rowWriter, type Source, saidNo, unreachable, writable } from './source.ts'
 import { compileStatement, templateOf } from './sql/compile.ts'
 
 /** Rows that are read ahead of whoever asks for them. */
@@ -52,11 +52,11 @@ export class MysqlSource implements Source {
     const { sql, parameters } = compileStatement(templateOf(request), 'mysql', this.#tables)
     const connection = await this.#connect()
     let isClean = false
-    const cancel = () => this.#kill(connection)
-    signal.addEventListener('abort', cancel)
+    const hasEnded = cancelOnAbort(signal, () => this.#kill(connection))
     try {
       if (signal.aborted) throw outOfTime()
       await limitTime(connection, timeMs)
+      if (signal.aborted) throw outOfTime()
       let fields: Fields = []
       const command = connection.execute({ sql, values: [...parameters], rowsAsArray: true })
       command.on('fields', (found: Fields) => {
@@ -72,11 +72,11 @@ export class MysqlSource implements Source {
     } catch (error) {
       throw signal.aborted ? outOfTime() : refusalOf(error)
     } finally {
-      signal.removeEventListener('abort', cancel)
+      hasEnded()
       if (isClean) connection.release()
       else {
         // What was not read to its end is on its way still.
-        if (!signal.aborted) this.#kill(connection)
+        if (!signal.aborted) void this.#kill(connection)
         connection.destroy()
       }
     }
@@ -102,10 +102,16 @@ export class MysqlSource implements Source {
   }
 
   /** Ends what a connection works on, from another connection: whoever has an account may end what is its own. */
-  #kill(connection: PoolConnection): void {
-    const control = createConnection(this.#options)
-    control.on('error', () => {})
-    control.query(`KILL QUERY ${Number(connection.threadId)}`, () => control.destroy())
+  #kill(connection: PoolConnection): Promise<void> {
+    return new Promise((resolve) => {
+      const control = createConnection(this.#options)
+      const end = () => {
+        control.destroy()
+        resolve()
+      }
+      control.on('error', end)
+      control.query(`KILL QUERY ${Number(connection.threadId)}`, end)
+    })
   }
 }
 

@@ -3,7 +3,7 @@ import { Binary, Long } from '../../sdk/ejson.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { ReplicaConfig } from './config.ts'
-import { outOfTime, rowWriter, type Source, saidNo, unreachable, writable } from './source.ts'
+import { cancelOnAbort, outOfTime, rowWriter, type Source, saidNo, unreachable, writable } from './source.ts'
 import { compileStatement, templateOf } from './sql/compile.ts'
 
 /** Rows of the first fetch; from then on as many as make a page. */
@@ -77,13 +77,14 @@ export class PostgresSource implements Source {
     const { sql, parameters } = compileStatement(templateOf(request), 'postgres', this.#tables)
     const client = await this.#connect()
     let isClean = false
-    const cancel = () => void this.#cancel(client)
-    signal.addEventListener('abort', cancel)
+    const hasEnded = cancelOnAbort(signal, () => this.#cancel(client))
     try {
       if (signal.aborted) throw outOfTime()
       await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(timeMs))}`)
+      if (signal.aborted) throw outOfTime()
       await client.query(`DECLARE page NO SCROLL CURSOR FOR ${sql}`, [...parameters])
       for (let wanted = FIRST_ROWS; ; ) {
+        if (signal.aborted) throw outOfTime()
         const { fields, rows } = await client.query({ text: `FETCH ${wanted} FROM page`, rowMode: 'array' })
         const write = rowWriter(fields.map(({ name }) => name))
         let bytes = 0
@@ -103,7 +104,7 @@ export class PostgresSource implements Source {
     } catch (error) {
       throw signal.aborted ? outOfTime() : refusalOf(error)
     } finally {
-      signal.removeEventListener('abort', cancel)
+      hasEnded()
       if (!isClean && !signal.aborted)
         isClean = await client.query('ROLLBACK').then(
           () => true,

@@ -15,40 +15,63 @@ interface Query {
   readonly controller: AbortController
   readonly timer: NodeJS.Timeout
   count: number
+  /** A row is under way. */
+  isWaited: boolean
 }
 
 const queries = new Map<bigint, Query>()
-let source: Promise<Source> | undefined
+let source: Source | undefined
 
-/** Each kind has its driver, and only that one is loaded. */
-async function open(config: OpenControl): Promise<Source> {
-  switch (config.kind) {
-    case 'postgres':
-      return new (await import('./postgres.ts')).PostgresSource(config)
-    case 'mysql':
-      return new (await import('./mysql.ts')).MysqlSource(config)
-    case 'sqlite':
-      return new (await import('./sqlite.ts')).SqliteSource(config)
-    case 'mongodb':
-      return new (await import('./mongodb.ts')).MongodbSource(config)
+/** Each kind has its driver; only the one that is needed is loaded, before the host is told that all is ready. */
+async function loadKind(kind: string | undefined): Promise<(config: OpenControl) => Source> {
+  switch (kind) {
+    case 'postgres': {
+      const { PostgresSource } = await import('./postgres.ts')
+      return (config) => new PostgresSource(ofKind(config, 'postgres'))
+    }
+    case 'mysql': {
+      const { MysqlSource } = await import('./mysql.ts')
+      return (config) => new MysqlSource(ofKind(config, 'mysql'))
+    }
+    case 'sqlite': {
+      const { SqliteSource } = await import('./sqlite.ts')
+      return (config) => new SqliteSource(ofKind(config, 'sqlite'))
+    }
+    case 'mongodb': {
+      const { MongodbSource } = await import('./mongodb.ts')
+      return (config) => new MongodbSource(ofKind(config, 'mongodb'))
+    }
+    default:
+      throw new Error(`a replica of the kind ${kind}`)
   }
 }
 
-async function begin(scope: bigint, { timeMs }: QueryControl, request: unknown): Promise<string> {
+function ofKind<Kind extends OpenControl['kind']>(config: OpenControl, kind: Kind) {
+  if (config.kind === kind) return config as Extract<OpenControl, { kind: Kind }>
+  throw new Error(`a replica of another kind than ${kind}`)
+}
+
+/** Known at once: its end may come with the next frame. */
+function begin(scope: bigint, { timeMs }: QueryControl, request: unknown): Promise<string> {
+  if (source === undefined) throw new Error('a query before the replica was opened')
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(), timeMs)
-  const opened = await source
-  if (opened === undefined) throw new Error('a query before the replica was opened')
-  const query = { rows: opened.rows(request, timeMs, controller.signal), controller, timer, count: 0 }
+  const query: Query = {
+    rows: source.rows(request, timeMs, controller.signal),
+    controller,
+    timer: setTimeout(() => controller.abort(), timeMs),
+    count: 0,
+    isWaited: false,
+  }
   queries.set(scope, query)
   return page(scope, query)
 }
 
-/** Rows until a page is full. Reads one row more than fits only where there is one. */
+/** Rows until a page is full. */
 async function page(scope: bigint, query: Query): Promise<string> {
   const rows: string[] = []
   let bytes = 0
   let last = false
+  query.isWaited = true
   try {
     while (rows.length < LIMITS.replicaPageRows && bytes < LIMITS.replicaPageBytes) {
       const { done, value } = await query.rows.next()
@@ -64,10 +87,11 @@ async function page(scope: bigint, query: Query): Promise<string> {
         )
     }
   } catch (error) {
-    const isOverdue = query.controller.signal.aborted
+    query.isWaited = false
     end(scope)
-    throw isOverdue ? outOfTime() : error
+    throw query.controller.signal.aborted ? outOfTime() : error
   }
+  query.isWaited = false
   if (last) end(scope)
   const told: Page = { rows: rows.length, last }
   return `${JSON.stringify(told)}\n[${rows.join(',')}]`
@@ -78,16 +102,16 @@ function end(scope: bigint): void {
   if (query === undefined) return
   queries.delete(scope)
   clearTimeout(query.timer)
-  // A row that is waited for ends by the signal; a generator that stands still by its return.
-  query.controller.abort()
+  // One that stands still is left in order; only one that is waited for has to be broken off.
+  if (query.isWaited) query.controller.abort()
   query.rows.return().catch(() => {})
 }
 
 async function answer(kind: number, scope: bigint, control: string, bytes: Buffer): Promise<string> {
   switch (kind) {
     case ReaderKind.open: {
-      source = open(JSON.parse(control) as OpenControl)
-      await (await source).check()
+      source = sourceOf(JSON.parse(control) as OpenControl)
+      await source.check()
       return ''
     }
     case ReaderKind.query:
@@ -113,6 +137,7 @@ function guestRequest(bytes: Buffer): unknown {
   }
 }
 
+const sourceOf = await loadKind(process.argv[2])
 serveAtOnce(
   LIMITS.frameBytes,
   ({ kind, scope, payload }: Frame) => {

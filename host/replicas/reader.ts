@@ -11,7 +11,7 @@ import { type Page, type QueryControl, ReaderKind } from './reader-protocol.ts'
 import { outOfTime } from './source.ts'
 
 const SCRIPT = join(import.meta.dirname, 'reader-process.ts')
-/** Connecting, and the questions about the account. */
+/** Connecting, and the questions about the account; also how long it may be too busy to answer a ping. */
 const OPEN_MS = LIMITS.replicaConnectMs * 3
 /** A reader of a file says nothing while it works on another query. */
 const END_MS = QUOTA_CEILINGS.wallMs
@@ -60,7 +60,7 @@ export class Reader {
     this.#child = new Child({
       name: `reader:${replica}`,
       script: SCRIPT,
-      args: [],
+      args: [config.kind],
       nodeFlags: [...CODE_ONLY, '--allow-worker', ...(isFile ? filesOf(config.path) : ['--allow-net'])],
       confinement: isFile
         ? // The file is the host's to read; beside it SQLite keeps the marks of who reads.
@@ -68,7 +68,7 @@ export class Reader {
         : { uid: ownUser(), writesFiles: false, network: true },
       rssCapMb: LIMITS.replicaReaderRssMb,
       // SQLite answers no ping while it works; each request has its time besides.
-      heartbeatMs: isFile ? QUOTA_CEILINGS.wallMs * 2 : LIMITS.heartbeatLostMs,
+      heartbeatMs: isFile ? QUOTA_CEILINGS.wallMs * 2 : OPEN_MS,
       maxFrameBytes: LIMITS.frameBytes,
       onFrame: (frame) => this.#receive(frame),
       onExit: (exit) => this.#gone(exit),
@@ -76,7 +76,7 @@ export class Reader {
     })
     // Watched while it lives: it lives only while it is used.
     this.#unwatch = this.#child.watch()
-    this.opened = this.#request(ReaderKind.open, 0n, [JSON.stringify(config), ''], OPEN_MS)
+    this.opened = this.#open(config)
     this.opened.catch(() => {})
   }
 
@@ -125,6 +125,12 @@ export class Reader {
 
   kill(reason: string): void {
     this.#child.kill(reason)
+  }
+
+  /** Its start is not the time of the replica. */
+  async #open(config: ReplicaConfig): Promise<void> {
+    if (!(await this.#child.ready)) throw lost()
+    await this.#request(ReaderKind.open, 0n, [JSON.stringify(config), ''], OPEN_MS)
   }
 
   #endWhenIdle(): void {

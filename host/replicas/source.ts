@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { encode } from '../../sdk/ejson.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -16,6 +17,28 @@ export interface Source {
    * @throws {LyceumError}
    */
   rows(request: unknown, timeMs: number, signal: AbortSignal): AsyncGenerator<string, void>
+}
+
+const CANCEL_AGAIN_MS = 100
+
+/**
+ * Once nobody waits any more, has the database stop: again and again, since a cancel that comes a moment before its
+ * query does nothing.
+ * @returns says that the query has ended
+ */
+export function cancelOnAbort(signal: AbortSignal, cancel: () => Promise<void>): () => void {
+  let hasEnded = false
+  const onAbort = async () => {
+    while (!hasEnded) {
+      await cancel()
+      await sleep(CANCEL_AGAIN_MS)
+    }
+  }
+  signal.addEventListener('abort', onAbort)
+  return () => {
+    hasEnded = true
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /** Makes the text of rows that have these columns. */
