@@ -131,8 +131,13 @@ export class Flights<Value> {
     }
     this.#stopWaiting(next)
     this.#lead(next)
+    // One that has fallen to a plugin may wait a thousand times over: each party is looked at once.
+    const awaited = new Map<Party<Value>, boolean>()
     for (const waiter of flight.waiting) {
-      if (!this.#isAwaitedBy(flight, waiter.party)) continue
+      const { party } = waiter
+      const isAwaited = awaited.get(party) ?? this.#isAwaitedBy(flight, party)
+      awaited.set(party, isAwaited)
+      if (!isAwaited) continue
       this.#stopWaiting(waiter)
       waiter.settle('alone')
     }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CallTree } from '../../host/dispatch/call-tree.ts'
+import { LyceumError } from '../../host/errors.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type Gate, gateOf } from './gate.ts'
 
@@ -8,7 +10,7 @@ const GRADES = `
   import { cron, html, query, onEvent, t, view } from '@lyceum/sdk'
   const asked = { cacheSeconds: 60, params: { key: t.string({ default: '' }), from: t.date().optional() } }
   const count = (db) => db.collection('a').countDocuments()
-  export const plain = query(asked, async ({ db, params }) => ({ n: await count(db), key: params.key }))
+  export const plain = query({ ...asked, names: ['plainly'] }, async ({ db, params }) => ({ n: await count(db), key: params.key }))
   export const dates = query(asked, async ({ db }) => ({ at: new Date(await count(db)) }))
   export const mine = query(asked, async ({ db, user }) => ({ n: await count(db), user }))
   export const ofCourse = query(asked, async ({ db, course }) => ({ n: await count(db), course }))
@@ -40,6 +42,7 @@ const REPORT = `
   export const refreshed = query(({ plugins: { grades } }) => grades.plain({}, { cache: 'refresh' }))
   export const only = query(({ plugins: { grades } }) => grades.plain({ key: 'never' }, { cache: 'only' }))
   export const clears = query(({ plugins: { grades } }) => grades.plain.clear())
+  export const byName = query(({ plugins: { plainly } }) => plainly({}, { cache: 'only' }))
   export const misspelt = query(({ plugins: { grades } }) => grades.plain({}, { cache: 'maybe' }))
 `
 let lyceum: TestHost
@@ -292,6 +295,44 @@ describe('callers', () => {
 
   test('of plugins are told what they may ask for', async () => {
     expect(await ask('report/misspelt', ann)).toEqual([400, 'op_malformed'])
+    expect(await ask('report/byName', ann)).toEqual([504, 'not_cached'])
+    const asked = await ask('plainly', ann)
+    expect(asked).toMatchObject({ key: '' })
+    expect(await ask('report/byName', ben)).toEqual(asked)
+    expect(gate.reads).toBe(1)
+  })
+
+  test('that ask to clear anything but a query of their own are refused', async () => {
+    const { ops, plugins } = lyceum.host
+    const plugin = plugins.get('grades')
+    const endpoint = plugin.endpoints.get('clear')
+    if (endpoint === undefined) throw new Error('there is no such endpoint')
+    const tree = new CallTree(plugin.quota)
+    const call = { plugin, endpoint, caller: undefined, transaction: undefined, tree, depth: 0 }
+    const context = { ...call, deadlineMs: tree.deadlineMs, onEnd: () => {} }
+    const clear = (payload: string) => {
+      try {
+        return ops.queryClear(Buffer.from(payload), context)
+      } catch (error) {
+        return error instanceof LyceumError ? error.code : error
+      }
+    }
+    expect(clear('["self","plain"]')).toBe('')
+    for (const malformed of [
+      '',
+      '{',
+      'null',
+      '[]',
+      '["self"]',
+      '["self",7]',
+      '["self","plain",1]',
+      `["self","${'x'.repeat(20_000)}"]`,
+    ])
+      expect(clear(malformed), malformed.slice(0, 40)).toBe('op_malformed')
+    for (const name of ['report', '__proto__', '', 'plainly'])
+      expect(clear(JSON.stringify([name, 'plain']))).toBe('op_denied')
+    for (const query of ['nothing', 'clear', '__proto__', ''])
+      expect(clear(JSON.stringify(['self', query]))).toBe('endpoint_unknown')
   })
 
   test('who own the plugin, and admins, forget all answers', async () => {
