@@ -53,7 +53,7 @@ const read = (path: string) => room.view((_, fs) => fs.readText(path))
 test('a batch that fails leaves nothing on the disk, however much it wrote', async () => {
   await room.batch((_, fs) => fs.write('a', 'x'))
   const failing = room.batch(async (_, fs) => {
-    for (let n = 0; n < 40; n++) await fs.write(`${n}`, randomBytes(300 * KB))
+    for (let n = 0; n < 18; n++) await fs.write(`${n}`, randomBytes(300 * KB))
     throw new Error('it fails')
   })
   await expect(failing).rejects.toThrow('it fails')
@@ -63,7 +63,7 @@ test('a batch that fails leaves nothing on the disk, however much it wrote', asy
 test('what is replaced within a batch never stays on the disk', async () => {
   await room.batch(async (_, fs) => {
     for (let n = 0; n < 200; n++) await fs.append('log', `line ${n}\n`)
-    for (let n = 0; n < 20; n++) await fs.write('large', randomBytes(500 * KB))
+    for (let n = 0; n < 10; n++) await fs.write('large', randomBytes(500 * KB))
     await fs.write('large', 'small')
   })
   expect(await onDisk()).toHaveLength(2)
