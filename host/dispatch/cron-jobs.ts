@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import type { Logger } from 'pino'
 import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
-import { type EndedFailure, type Invoker, retryAfterMs } from './invoker.ts'
+import { awaitsOthers, type EndedFailure, type Invoker, retryAfterMs } from './invoker.ts'
 import { runWriting } from './run-writing.ts'
 
 export interface CronServices {
@@ -34,6 +34,8 @@ const EARLY_MS = 500
 export class CronJobs {
   readonly #services: CronServices
   readonly #jobs = new Map<string, { readonly endpoint: string; readonly job: Cron }[]>()
+  /** Jobs that wait for a plugin that they ask, until somebody lets it run again. */
+  readonly #waiting = new WeakSet<Cron>()
   readonly #underWay = new Map<string, Set<Promise<void>>>()
 
   constructor(services: CronServices) {
@@ -90,6 +92,9 @@ export class CronJobs {
   /** Runs the job if a time has come since its last run. */
   async #run(plugin: ActivePlugin, endpoint: CronEndpoint, job: Cron, retries: number): Promise<void> {
     const { logId, invoker, logger, mayRun, onFailure } = this.#services
+    // It comes due again while it waits: the one that waits already does it.
+    if (this.#waiting.has(job) && retries === MOST_RETRIES) return
+    const waited = this.#waiting.delete(job)
     if (!mayRun(plugin.id, endpoint.name)) return
     const nowMs = this.#services.nowMs()
     const cursor = `${endpoint.name}/cron`
@@ -144,13 +149,17 @@ export class CronJobs {
     }
     if (failure === undefined) return
     const throttledMs = retryAfterMs(failure)
-    if (!failure.passing || retries === 0) onFailure(plugin, endpoint.name, failure)
-    else
-      setTimeout(() => {
-        const current = this.#jobs.get(plugin.id)?.some((known) => known.job === job)
-        // Whoever waits for CPU time has tried nothing yet.
-        const left = throttledMs === undefined ? retries - 1 : retries
-        if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, left))
-      }, throttledMs ?? RETRY_MS).unref()
+    const waits = awaitsOthers(failure.code)
+    if (waits && this.#waiting.has(job)) return
+    if (waits) this.#waiting.add(job)
+    const givesUp = !failure.passing || (retries === 0 && !waits)
+    if (givesUp || (waits && !waited)) onFailure(plugin, endpoint.name, failure)
+    if (givesUp) return
+    setTimeout(() => {
+      const current = this.#jobs.get(plugin.id)?.some((known) => known.job === job)
+      // Whoever waits for CPU time or for another plugin has tried nothing yet.
+      const left = waits ? MOST_RETRIES - 1 : throttledMs === undefined ? retries - 1 : retries
+      if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, left))
+    }, throttledMs ?? RETRY_MS).unref()
   }
 }

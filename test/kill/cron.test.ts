@@ -72,3 +72,23 @@ test('a job that fails leaves nothing behind and is due still', async () => {
   await lyceum.host.cron.settled('jobs')
   expect(await runs()).toEqual({ '1.0.1': 1 })
 })
+
+test('a job that asks a plugin which is paused waits for it, says so once, and runs then', async () => {
+  await lyceum.publish('asked', "import { query } from '@lyceum/sdk'\nexport const one = query(() => 1)")
+  const asks = `import { cron, query } from '@lyceum/sdk'
+    export const hourly = cron('0 * * * *', async ({ db, plugins: { asked } }) => {
+      await db.collection('runs').insertOne({ n: await asked.one() })
+    })
+    export const runs = query(({ db }) => db.collection('runs').countDocuments())`
+  await lyceum.publish('jobs', asks)
+  await lyceum.host.cron.settled('jobs')
+  await lyceum.call('POST', '/v1/plugins/asked/pause')
+  nowMs = NINE + HOUR_MS
+  await lyceum.publish('jobs', asks, { version: '1.0.1' })
+  await lyceum.host.cron.settled('jobs')
+  expect(await runs()).toBe(0)
+  await lyceum.call('POST', '/v1/plugins/asked/resume')
+  await vi.waitFor(async () => expect(await runs()).toBe(1), 25_000)
+  const { lines } = (await lyceum.call('GET', '/v1/plugins/jobs/logs')).json
+  expect(lines.filter(({ line }: { line: string }) => line.includes('asked is paused'))).toHaveLength(1)
+})
