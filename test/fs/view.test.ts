@@ -93,6 +93,22 @@ describe('a view', () => {
     expect(new URL(page.url()).pathname).toBe('/views/files/page')
   })
 
+  test('inside another view does the same', async () => {
+    const source = `import { html, view } from '@lyceum/sdk'
+      export const page = view(async ({ plugins: { files } }) =>
+        html\`\${await files.page({ path: 'plot.png' })}\${await files.page({ path: 'table.csv' })}\`)`
+    expect((await lyceum.publish('around', source)).status).toBe(201)
+    await page.goto('/views/around/page')
+    const [image, table] = [0, 1].map((at) => inFrame().locator('iframe').nth(at).contentFrame())
+    const width = () => image?.locator('#image').evaluate((shown) => (shown as HTMLImageElement).naturalWidth)
+    await vi.waitFor(async () => expect(await width()).toBe(1), { timeout: 10_000 })
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      table?.getByText('Download').click(),
+    ])
+    expect(download.suggestedFilename()).toBe('table.csv')
+  })
+
   test('has nothing kept that nobody clicked on, and nothing else than files', async () => {
     const downloads: string[] = []
     page.on('download', (download) => downloads.push(download.url()))

@@ -1,6 +1,6 @@
 // Tells the page around how high the view is, and gives views of other plugins inside of it a document of their own.
-// The page around believes it nothing but a height, and what a person clicked on to download; and this believes what
-// is inside nothing but a height.
+// The page around believes it nothing but a height, and what a person clicked on to download; and so does this of
+// what is inside.
 ;(() => {
   // For browsers that do not know Connection-Allowlist yet.
   delete window.RTCPeerConnection
@@ -50,7 +50,8 @@
       view.frame.replaceWith('This view was stopped: it flooded the page with messages.')
       return
     }
-    const px = event.data?.lyceumHeight
+    const { lyceumHeight: px, lyceumDownload: path } = event.data ?? {}
+    if (typeof path === 'string') parent.postMessage({ lyceumDownload: path }, '*')
     if (typeof px !== 'number' || !Number.isFinite(px)) return
     view.frame.style.height = `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
   })
@@ -58,7 +59,7 @@
   // A frame may not download. The page around does, where a person clicks on a file of a plugin.
   addEventListener('click', (event) => {
     const link = event.target instanceof Element ? event.target.closest('a[href]') : null
-    if (!(link instanceof HTMLAnchorElement) || link.host !== location.host) return
+    if (!(link instanceof HTMLAnchorElement) || link.host !== new URL(document.baseURI).host) return
     if (!link.pathname.startsWith('/files/')) return
     event.preventDefault()
     parent.postMessage({ lyceumDownload: link.pathname }, '*')
