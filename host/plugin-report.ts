@@ -40,7 +40,7 @@ export async function detailsOf(host: Host, id: string) {
   return {
     id,
     ...summaryOf(host, id),
-    recent: host.usage.recent().get(id) ?? { day: noUsage(), month: noUsage() },
+    recent: host.usage.recent(id).get(id) ?? { day: noUsage(), month: noUsage() },
     quota: row?.quota,
     quotaUse: await quotaUse(host, id),
     ceilings: config.quotas.ceilings,

@@ -59,6 +59,11 @@ export class Publishing {
         `Version ${version} of ${id} exists with other content. Raise "version" in package.json.`,
       )
     const before = catalogue.plugin(id)
+    if (before?.removed === 'delete')
+      throw new LyceumError(
+        'store_lost',
+        `The data of ${id} are still to be deleted. Try again, or once the host has been started anew.`,
+      )
     const isActive = before?.activeVersion === version
     // What an admin publishes, an admin has approved.
     const granted = new Set([...(before?.granted ?? []), ...(caller.role === 'admin' ? needs : [])])

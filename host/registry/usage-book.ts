@@ -38,24 +38,34 @@ export class UsageBook {
 
   /** Keeps what was used since it was called last. */
   flush(): void {
-    const used = new Map<string, Usage>()
-    for (const [plugin, usage] of this.#sinceStart) {
-      const more = difference(usage, this.#kept.get(plugin))
-      if (NAMES.some((name) => more[name] > 0)) used.set(plugin, more)
-    }
+    const used = this.#unkept()
     if (used.size === 0) return
     this.#hours.add(used, this.#nowMs())
     for (const plugin of used.keys()) this.#kept.set(plugin, { ...this.of(plugin) })
   }
 
-  /** What all plugins used in the last 24 hours and 30 days; a plugin that used nothing is not there. */
-  recent(): Map<string, RecentUsage> {
-    this.flush()
-    const day = this.#hours.last(DAY_HOURS, this.#nowMs())
-    const month = this.#hours.last(MONTH_HOURS, this.#nowMs())
-    return new Map(
-      [...month].map(([plugin, usage]) => [plugin, { day: day.get(plugin) ?? noUsage(), month: usage }]),
-    )
+  /** What plugins used in the last 24 hours and 30 days; one that used nothing is not there. @param only one of them */
+  recent(only?: string): Map<string, RecentUsage> {
+    const unkept = this.#unkept()
+    const nowMs = this.#nowMs()
+    const day = this.#hours.last(DAY_HOURS, nowMs, only)
+    const month = this.#hours.last(MONTH_HOURS, nowMs, only)
+    const ids = only === undefined ? new Set([...month.keys(), ...unkept.keys()]) : [only]
+    const recent = (plugin: string): RecentUsage => {
+      const lately = unkept.get(plugin) ?? noUsage()
+      return { day: sum(lately, day.get(plugin)), month: sum(lately, month.get(plugin)) }
+    }
+    return new Map([...ids].map((plugin) => [plugin, recent(plugin)]))
+  }
+
+  /** What was used since it was kept last. */
+  #unkept(): Map<string, Usage> {
+    const used = new Map<string, Usage>()
+    for (const [plugin, usage] of this.#sinceStart) {
+      const more = difference(usage, this.#kept.get(plugin))
+      if (NAMES.some((name) => more[name] > 0)) used.set(plugin, more)
+    }
+    return used
   }
 
   forget(plugin: string): void {
@@ -70,4 +80,10 @@ function difference(now: Usage, before: Usage | undefined): Usage {
   const more = { ...now }
   for (const name of NAMES) more[name] -= before?.[name] ?? 0
   return more
+}
+
+function sum(one: Usage, other: Usage | undefined): Usage {
+  const both = { ...one }
+  for (const name of NAMES) both[name] += other?.[name] ?? 0
+  return both
 }

@@ -38,11 +38,18 @@ export class UsageHours {
     }
   }
 
-  /** What each plugin used in the last hours, the one that runs included; without those that used nothing. */
-  last(hours: number, nowMs: number): Map<string, Usage> {
-    const rows = this.#db
-      .prepare(`SELECT plugin, ${SUMS} WHERE hour > ? GROUP BY plugin`)
-      .all(Math.floor(nowMs / HOUR_MS) - hours)
+  /**
+   * What each plugin used in the last hours, the one that runs included; without those that used nothing.
+   * @param only one of them
+   */
+  last(hours: number, nowMs: number, only?: string): Map<string, Usage> {
+    const since = Math.floor(nowMs / HOUR_MS) - hours
+    const rows =
+      only === undefined
+        ? this.#db.prepare(`SELECT plugin, ${SUMS} WHERE hour > ? GROUP BY plugin`).all(since)
+        : this.#db
+            .prepare(`SELECT plugin, ${SUMS} WHERE plugin = ? AND hour > ? GROUP BY plugin`)
+            .all(only, since)
     return new Map(rows.map((row) => [String(row.plugin), usageOf(row)]))
   }
 

@@ -154,7 +154,7 @@ export function addPluginPages(app: App, host: Host): void {
       stoppedFor: host.conduct.of(id).quarantined ?? row.pausedFor,
       pending: pendingOf(catalogue, id),
       granted: row.granted,
-      recent: host.usage.recent().get(id) ?? { day: noUsage(), month: noUsage() },
+      recent: host.usage.recent(id).get(id) ?? { day: noUsage(), month: noUsage() },
       quotas: { quota: row.quota, use: await quotaUse(host, id), ceilings: host.config.quotas.ceilings },
       handlers: host.lane.status(id).map((status) => ({ ...status, lag: head - status.cursor })),
       deadLetters,
