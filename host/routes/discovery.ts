@@ -59,6 +59,7 @@ export function addDiscovery(app: App, host: Host): void {
 interface Shown {
   readonly name: string
   readonly names?: readonly string[]
+  readonly cacheSeconds?: number | undefined
   readonly href: string
 }
 
@@ -70,8 +71,10 @@ function schemaFor(host: Host, caller: Caller) {
     const { name, title, description, dimensions, options } = endpoint
     const shown = { name, title, description, dimensions, params: Object.fromEntries(options.params) }
     if (endpoint.kind === 'view') entry.views.push({ ...shown, href: `/views/${plugin}/${name}` })
-    else
-      entry.queries.push({ ...shown, names: endpoint.options.names, href: `/v1/queries/${plugin}/${name}` })
+    else {
+      const { names, cacheSeconds } = endpoint.options
+      entry.queries.push({ ...shown, names, cacheSeconds, href: `/v1/queries/${plugin}/${name}` })
+    }
   }
   const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
     const query = plugins.get(plugin)?.queries.find((known) => known.names?.includes(name))

@@ -103,6 +103,9 @@ describe('the answer of a query that says cacheSeconds', () => {
     expect(position(kept)).toBe(position(fresh))
     expect(lyceum.host.logPosition('grades')).toBeGreaterThan(position(kept))
     expect((await get('grades/loose', ben)).headers.get('age')).toBeNull()
+    const { plugins } = (await lyceum.call('GET', '/v1/schema')).json
+    const { queries } = plugins.find(({ id }: { id: string }) => id === 'grades')
+    expect(queries).toContainEqual(expect.objectContaining({ name: 'plain', cacheSeconds: 60 }))
     aheadMs += 30_001
     const next = await get('grades/plain', ben)
     expect([next.json.n, next.headers.get('age')]).toEqual([1, '0'])
