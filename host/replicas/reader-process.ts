@@ -110,7 +110,7 @@ function end(scope: bigint): void {
 async function answer(kind: number, scope: bigint, control: string, bytes: Buffer): Promise<string> {
   switch (kind) {
     case ReaderKind.open: {
-      source = sourceOf(JSON.parse(control) as OpenControl)
+      source = opened(JSON.parse(control) as OpenControl)
       await source.check()
       return ''
     }
@@ -126,6 +126,18 @@ async function answer(kind: number, scope: bigint, control: string, bytes: Buffe
       return ''
     default:
       throw new Error(`a frame of kind ${kind}`)
+  }
+}
+
+/** What a driver says of an address that it cannot read may hold a part of it. */
+function opened(config: OpenControl): Source {
+  try {
+    return sourceOf(config)
+  } catch {
+    throw new LyceumError(
+      'replica_unavailable',
+      'The address of the replica cannot be read by its driver. Check it in LYCEUM_REPLICAS.',
+    )
   }
 }
 

@@ -85,7 +85,8 @@ export class Replicas {
   async begin(plugin: string, name: string): Promise<ReplicaQuery> {
     const replica = this.#replicas.get(name)
     if (replica === undefined) throw unknown(name, this.names)
-    await replica.checking
+    // Only the first look is worth waiting for: later ones are of a replica that could not be read.
+    if (replica.status.state === 'checking') await replica.checking
     if (replica.status.state !== 'available') throw unavailable(replica.status)
     const reader = this.#readerOf(plugin, replica)
     return new ReplicaQuery(reader, (error) => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { course } from '../../sdk/testing/index.ts'
 import { edxRows, edxStatements } from '../support/edx-tables.ts'
 import { startHost, type TestHost } from '../support/host.ts'
-import { type Lms, startLms } from './support.ts'
+import { type Lms, startLms, until } from './support.ts'
 
 const sample = course({ learners: 30, weeks: 2 })
 const rows = edxRows(sample)
@@ -203,5 +203,16 @@ describe('a plugin that reads a replica', () => {
     const answer = await lyceum.call('GET', '/v1/queries/down/a')
     expect([answer.status, answer.json.code]).toEqual([503, 'replica_unavailable'])
     expect(answer.text).not.toContain('secret')
+    // An event is no worse for that: its handler waits.
+    await lyceum.publish(
+      'waiting',
+      "import { onEvent } from '@lyceum/sdk'; export const a = onEvent('waited_for', async ({ replica: { gone } }) => { await gone.sql`SELECT 1` })",
+    )
+    await lyceum.call('POST', '/v1/events', { body: [{ event_type: 'waited_for' }] })
+    await until(async () =>
+      (await lyceum.call('GET', '/v1/plugins/waiting')).text.includes('replica_unavailable'),
+    )
+    expect((await lyceum.call('GET', '/v1/plugins/waiting/dead-letters')).json).toMatchObject({ total: 0 })
+    expect((await lyceum.call('POST', '/v1/plugins/waiting/pause')).status).toBe(200)
   })
 })

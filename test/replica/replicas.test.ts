@@ -202,6 +202,20 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     await until(async () => (await underWay(lms)) === 0)
   })
 
+  test('ends a query in the database too when the process that reads is killed', async () => {
+    if (kind === 'sqlite') return
+    const before = bench.replicas.pids
+    const query = await bench.replicas.begin('killed', 'lms')
+    const ended = query.ask(endless, 3_000).then(
+      () => 'answered',
+      (error: { code: string }) => error.code,
+    )
+    await until(async () => (await underWay(lms)) === 1)
+    killNew(before)
+    expect(await ended).toBe('replica_lost')
+    await until(async () => (await underWay(lms)) === 0)
+  })
+
   test('says what the database says against a query, and goes on', async () => {
     expect(await bench.refusal(asked`SELECT nothing FROM auth_user`)).toMatch(/^query_invalid: .*nothing/)
     expect(await bench.refusal(asked`SELECT pg_sleep(1)`)).toMatch(/^statement_refused: /)
@@ -235,6 +249,23 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     query.end()
     expect(await bench.rows(asked`SELECT 1 AS one`, { plugin: 'a' })).toEqual([{ one: 1 }])
   })
+
+  test.runIf(process.env.LYCEUM_SOAK)(
+    'is read for so many plugins at a time, and for others when those are done',
+    async () => {
+      const plugins = Array.from({ length: LIMITS.replicaReaders + 3 }, (_, index) => `plugin${index}`)
+      for (const plugin of plugins)
+        expect(await bench.rows(asked`SELECT 1 AS one`, { plugin })).toEqual([{ one: 1 }])
+      expect(bench.replicas.pids.length).toBeLessThanOrEqual(LIMITS.replicaReaders)
+      const held = []
+      for (const plugin of plugins.slice(0, LIMITS.replicaReaders))
+        held.push(await bench.replicas.begin(plugin, 'lms'))
+      expect(await bench.refusal(asked`SELECT 1 AS one`, { plugin: 'late' })).toMatch(/^over_concurrency: /)
+      held[0]?.end()
+      expect(await bench.rows(asked`SELECT 1 AS one`, { plugin: 'late' })).toEqual([{ one: 1 }])
+      for (const query of held) query.end()
+    },
+  )
 
   test('has its rows, whatever plugins asked', async () => {
     const [counted] = await lms.admin('SELECT count(*) AS n FROM auth_user')
