@@ -33,7 +33,9 @@ function openPlugin(bridge: Bridge, name: string): unknown {
   const clear = async (query: string) => {
     await bridge.call('queryClear', encode([name, query]))
   }
-  return new Proxy(() => {}, {
+  // A function, since a common name is called itself; what functions inherit is not among a plugin's queries.
+  const callable: () => void = Object.setPrototypeOf(() => {}, null)
+  return new Proxy(callable, {
     apply: (_, __, [args, options]) => ask('', args, options),
     get: (_, endpoint) => {
       // A promise that resolves with this object would otherwise ask for `then`.
