@@ -44,7 +44,7 @@ contract('cursors', (check) => {
     expect(seen).toHaveLength(335)
   })
 
-  check.room('of a handler go on while it writes', async (room) => {
+  check.room('of a handler go on while it writes', { needs: 'a thousand updates' }, async (room) => {
     await fill(room)
     await room.batch(async (db) => {
       for (const _id of await read(db))

@@ -9,7 +9,7 @@ import { type WireServer, wireServers } from '../support/mongo.ts'
 export interface Engine {
   /** As tests are named after it. */
   readonly name: string
-  /** As `lacks.ts` knows it. */
+  /** As `lacks/` knows it. */
   readonly server: string
   start(): Promise<void>
   stop(): Promise<void>

@@ -107,8 +107,8 @@ async function read(db: Db, { run }: Case, name: string): Promise<unknown> {
   if ('find' in run) return things.find(run.find, run.options).toArray()
   if ('aggregate' in run) return things.aggregate(run.aggregate).toArray()
   if (!('expression' in run)) return undefined
-  const [found] = await things.aggregate([{ $replaceWith: { value: run.expression } }]).toArray()
-  return Reflect.get(Object(found), 'value')
+  const [found] = await things.aggregate([{ $addFields: { computed: run.expression } }]).toArray()
+  return Reflect.get(Object(found), 'computed')
 }
 
 /** What vitest compares by value: the types of BSON hide theirs. */

@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path'
 
 /** A server that speaks MongoDB's wire protocol, for tests. */
 export interface WireServer {
-  /** As `lacks.ts` of the contracts knows it. */
+  /** As `lacks/` of the contracts knows it. */
   readonly server: 'mongodb' | 'ferretdb' | 'mongo-java-server'
   /** The address; starts the server where that is ours to do. */
   start(): Promise<string>

@@ -20,6 +20,7 @@ import {
   type PageControl,
   type PeekControl,
   type ReadControl,
+  type StorageUsage,
   StoreKind,
   type WriteControl,
 } from '../store-protocol.ts'
@@ -116,6 +117,19 @@ async function perform(frame: Frame): Promise<string> {
           : await database.deadLetters(endpoint, limit, retry),
       )
     }
+    case StoreKind.usage: {
+      const { database } = await server.get((JSON.parse(text) as DbControl).db)
+      const usage: StorageUsage = { databaseBytes: await database.room.measure(), fileBytes: 0, files: 0 }
+      return JSON.stringify(usage)
+    }
+    case StoreKind.fileRead:
+    case StoreKind.fileWrite:
+    case StoreKind.fileWriteTransient:
+    case StoreKind.sweepFiles:
+      throw new LyceumError(
+        'op_denied',
+        'This host keeps documents in MongoDB, where files are not kept yet. Keep what is small in documents.',
+      )
     case StoreKind.drop:
       await server.drop((JSON.parse(text) as DropControl).path)
       return ''

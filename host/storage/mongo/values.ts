@@ -21,6 +21,12 @@ export function toBson(value: unknown, use: Use): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((item) => toBson(item, use))
   if (isDoc(value)) {
+    if (use === 'query' && value.$regex instanceof RegExp) {
+      // In the form that every server knows.
+      const { $regex, ...rest } = value
+      const { pattern: source, options } = pattern(value.$regex, use)
+      return { ...Object(toBson(rest, use)), $regex: source, ...(options && { $options: options }) }
+    }
     const entries = Object.keys(value).map((key): [string, unknown] => [key, toBson(value[key], use)])
     return Object.hasOwn(value, '_bsontype') ? new Map(entries) : Object.fromEntries(entries)
   }

@@ -27,7 +27,7 @@ export interface Case {
   readonly expect: unknown
   /** True for what is no everyday use: missing values, other types, bounds. */
   readonly isEdge: boolean
-  /** What a server has to have beside the operator itself: a word of `lacks.ts`. */
+  /** What a server has to have beside the operator itself: a word of `lacks/`. */
   readonly needs?: string
 }
 
