@@ -195,6 +195,7 @@ export class Collection {
     return this.#docs((after) => ({
       sql: `SELECT id, doc FROM ${this.#table} ${whereAll(where, after && 'id>?')} ORDER BY id`,
       values: after ? [...values, after.id ?? null] : values,
+      hasPlace: false,
     }))
   }
 
@@ -214,6 +215,7 @@ export class Collection {
           `SELECT id, doc, ${expression} AS place FROM ${this.#table} ${whereAll(where, rest?.where)}` +
           ` ORDER BY ${expression} ${direction}, id`,
         values: rest ? [...values, ...rest.values] : values,
+        hasPlace: true,
       }
     })
   }

@@ -26,7 +26,9 @@ const $range = onList('$range', 2, 3, (values) => {
   if (by === 0) throw mismatch('$range', 'a step that is not 0', 34449)
   const length = Math.max(0, Math.ceil((to - from) / by))
   meter.charge(length * 8)
-  return Array.from({ length }, (_, i) => from + i * by)
+  const made = new Array<number>(length)
+  for (let i = 0; i < length; i++) made[i] = from + i * by
+  return made
 })
 
 const $concatArrays = onAny('$concatArrays', (values) => {

@@ -7,6 +7,8 @@ export type ScanRow = Record<string, SQLOutputValue>
 export type ScanQuery = (after: ScanRow | undefined) => {
   readonly sql: string
   readonly values: readonly SQLInputValue[]
+  /** True where rows have a place, which may be a whole number that JavaScript's own cannot hold. */
+  readonly hasPlace: boolean
 }
 
 /**
@@ -27,11 +29,10 @@ export class Scans {
     let after: ScanRow | undefined
     for (;;) {
       before()
-      const { sql, values } = query(after)
+      const { sql, values, hasPlace } = query(after)
       // Not kept: a pipeline may scan one collection inside of a scan of it.
       const statement = this.#sqlite.prepare(sql)
-      // A place may be a whole number that JavaScript's own cannot hold.
-      statement.setReadBigInts(true)
+      statement.setReadBigInts(hasPlace)
       const rows = statement.iterate(...values)
       this.#open.add(rows)
       try {

@@ -164,7 +164,7 @@ describe('hostile expressions are refused while they grow', () => {
       ],
     ],
   ])('%s', (_, pipeline) => {
-    const c = collectionOf(openDatabase({ opMs: 3_000 }))
+    const c = collectionOf(openDatabase({ opMs: 1_500 }))
     c.insert({ _id: 1, a: 'x' }, { _id: 2, a: 'y' })
     expect(refusalOf(() => c.aggregate(pipeline)).code).toMatch(
       /^(query_invalid|result_too_large|time_limit)$/,
