@@ -41,10 +41,16 @@ export function fsOps({ nowMs, addressOf }: FsServices): FsOps {
     fsRead: reads('read'),
     fsStat: reads('stat'),
     fsList: reads('list'),
-    fsWrite: (request, { plugin, transaction, deadlineMs }) =>
-      transaction === undefined
-        ? plugin.store.writeTransient(request, nowMs(), deadlineMs)
-        : transaction.changeFile('write', request, nowMs()),
+    fsWrite: (request, { plugin, transaction, caller, deadlineMs }) => {
+      if (transaction !== undefined) return transaction.changeFile('write', request, nowMs())
+      // It would wait for the end of a transaction that waits for this.
+      if (caller === undefined)
+        throw new LyceumError(
+          'write_denied',
+          'A query that a handler or job asks writes no files. Return the data, and write them in the handler.',
+        )
+      return plugin.store.writeTransient(request, nowMs(), deadlineMs)
+    },
     fsAppend: changes('append'),
     fsDelete: changes('delete'),
     fsExpire: changes('expire'),

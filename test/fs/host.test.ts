@@ -45,6 +45,21 @@ describe('files of a plugin', () => {
     expect(await ask('draw', { path: 'a/b.txt', text: 'over it' })).toMatchObject({ code: 'write_denied' })
   })
 
+  test('cannot be written by a query that a handler asks: it would wait for what waits for it', async () => {
+    const source = `import { onEvent, query } from '@lyceum/sdk'
+      export const draw = query(({ fs }) => fs.write('drawn', 'x', { expire: 60 }).then(() => 1))
+      export const ask = onEvent('ask', async ({ db, plugins: { self } }) => {
+        await db.collection('a').insertOne({ _id: 1 }, { ack: true })
+        const code = await self.draw().catch((error) => error.code)
+        await db.collection('a').insertOne({ _id: 2, code })
+      })
+      export const told = query(async ({ db }) => (await db.collection('a').findOne({ _id: 2 }))?.code)`
+    await lyceum.publish('circle', source)
+    await lyceum.send([{ event_type: 'ask' }])
+    expect(await ask('told', {}, 'circle')).toBe('write_denied')
+    expect(await ask('draw', {}, 'circle')).toBe(1)
+  })
+
   test('over the quota pause their handler, which says so, and goes on once there is room', async () => {
     const full = `import { onEvent, query } from '@lyceum/sdk'
       export const keep = onEvent('keep', async ({ events, db, fs }) => {
