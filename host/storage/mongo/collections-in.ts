@@ -1,7 +1,7 @@
 import { isDoc } from '../documents/values.ts'
 
 /** The stages that name collections or hold pipelines. */
-const OUTWARD: ReadonlyMap<string, (spec: unknown) => unknown[]> = new Map([
+export const OUTWARD: ReadonlyMap<string, (spec: unknown) => unknown[]> = new Map([
   ['$lookup', (spec) => (isDoc(spec) ? [spec.from, ...collectionsIn(spec.pipeline)] : [])],
   ['$facet', (spec) => (isDoc(spec) ? Object.values(spec).flatMap(collectionsIn) : [])],
   ['$graphLookup', (spec) => (isDoc(spec) ? [spec.from] : [])],
