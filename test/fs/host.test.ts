@@ -207,3 +207,13 @@ test('the example of the documentation does what it says', async () => {
   const [link = ''] = /\/files\/answers\/[\w.-]+/.exec(await (await open(frame)).text()) ?? []
   expect((await open(link)).headers.get('content-disposition')).toContain('attachment')
 })
+
+test('files go with their plugin, and only with it', async () => {
+  const folders = async () =>
+    (await readdir(join(lyceum.dataDir, 'plugins'))).filter((name) => name.endsWith('.files'))
+  expect(await folders()).toContain('full.1.files')
+  expect((await lyceum.call('DELETE', '/v1/plugins/full?data=delete')).status).toBe(200)
+  const left = await folders()
+  expect(left).not.toContain('full.1.files')
+  expect(left).toContain('files.1.files')
+})
