@@ -41,7 +41,11 @@ describe('options of what derives properties, and of what asks for them', () => 
     ['property', { namespace: '__proto__' }, 'namespace: `__proto__` is reserved'],
     ['property', { namespace: 'a.b' }, 'namespace: `a.b` is not a camelCase name'],
     ['property', { when: { 'props.tincan.actor': 1 } }, 'when.props.tincan.actor: `props` has id'],
-    ['property', { where: {} }, 'where: there is no such option (there is title, description, namespace, when)'],
+    [
+      'property',
+      { where: {} },
+      'where: there is no such option (there is title, description, namespace, when)',
+    ],
     ['property', 'play_video', 'write an object'],
   ])('%s(%j) is refused: %s', (kind, raw, message) => {
     expect(() => parseOptions(kind, 'mine', raw)).toThrow(

@@ -55,6 +55,9 @@ const sakai = (id: string, name: string) => ({
   verb: { id: 'http://adlnet.gov/expapi/verbs/attempted' },
 })
 
+/** Starting a host and publishing three plugins, where many others are at work. */
+const SLOW_MACHINE_MS = 120_000
+
 let lyceum: TestHost
 beforeAll(async () => {
   lyceum = await startHost()
@@ -65,7 +68,7 @@ beforeAll(async () => {
     approval: 'granted',
     needs: ['props.tincan.actor', 'props.weekday'],
   })
-})
+}, SLOW_MACHINE_MS)
 afterAll(() => lyceum.dispose())
 
 type Row = { id: string; tincan?: string; weekday?: unknown }
