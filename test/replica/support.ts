@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pino } from 'pino'
+import { LyceumError } from '../../host/errors.ts'
 import { parseReplicas, type ReplicaConfig } from '../../host/replicas/config.ts'
 import { Replicas } from '../../host/replicas/replicas.ts'
 import type { SqlKind } from '../../host/replicas/sql/dialects.ts'
@@ -77,6 +78,12 @@ async function startSqlite(statements: readonly string[]): Promise<Lms> {
   }
 }
 
+interface Asking {
+  readonly plugin?: string
+  readonly name?: string
+  readonly timeMs?: number
+}
+
 /** Replicas as a host has them, with a log that is kept. */
 export class ReplicaBench {
   readonly replicas: Replicas
@@ -94,12 +101,18 @@ export class ReplicaBench {
     this.replicas.start()
   }
 
-  /** Reads all rows of a query of one plugin. */
-  async rows(
-    request: Buffer,
-    options: { plugin?: string; name?: string; timeMs?: number } = {},
-  ): Promise<unknown[]> {
-    const { plugin = 'p', name = 'lms', timeMs = 20_000 } = options
+  /** Reads all rows of a query of one plugin. As a host does, it asks again where a process was killed from outside. */
+  async rows(request: Buffer, options: Asking = {}): Promise<unknown[]> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await this.#rows(request, options)
+      } catch (error) {
+        const isLost = error instanceof LyceumError && error.code === 'replica_lost'
+        if (!isLost || tries === 3) throw error
+      }
+  }
+
+  async #rows(request: Buffer, { plugin = 'p', name = 'lms', timeMs = 20_000 }: Asking): Promise<unknown[]> {
     const query = await this.replicas.begin(plugin, name)
     const page = await query.ask(request, timeMs)
     const rows = decode(page.bytes.toString()) as unknown[]
@@ -112,10 +125,7 @@ export class ReplicaBench {
   }
 
   /** The code with which a query is refused. */
-  refusal(
-    request: Buffer,
-    options: { plugin?: string; name?: string; timeMs?: number } = {},
-  ): Promise<string> {
+  refusal(request: Buffer, options: Asking = {}): Promise<string> {
     return this.rows(request, options).then(
       (rows) => `${rows.length} rows`,
       (error: { code?: string; message: string }) => `${error.code}: ${error.message}`,
