@@ -41,19 +41,19 @@ const ATTACKER = `
   export const attack = onEvent('attack', async ({ event, db, fs, cache, plugins: { self } }) => {
     const seen = []
     const attempt = async (name, read) => {
+      tries += 1
       try { if (JSON.stringify(await read()).includes('${CANARY}')) seen.push(name) } catch {}
     }
-    for (const name of event.names) {
-      await attempt('db ' + name, () => db.collection(name).find().toArray())
-      await attempt('lookup ' + name, () => db.collection('own').aggregate([{ $lookup: { from: name, pipeline: [], as: 'all' } }]).toArray())
-      await attempt('fs ' + name, () => fs.readText(name))
-      await attempt('list ' + name, () => fs.list(name))
-      await attempt('cache ' + name, () => cache.get(name))
-      await attempt('memoize ' + name, () => cache.memoize(name, 1, () => 1))
-      await attempt('self ' + name, () => self[name]())
-      await attempt('collection ' + name, () => self.collection(name).findOne())
-      tries += 8
-    }
+    for (const name of event.names) await Promise.all([
+      attempt('db ' + name, () => db.collection(name).find().toArray()),
+      attempt('lookup ' + name, () => db.collection('own').aggregate([{ $lookup: { from: name, pipeline: [], as: 'all' } }]).toArray()),
+      attempt('fs ' + name, () => fs.readText(name)),
+      attempt('list ' + name, () => fs.list(name)),
+      attempt('cache ' + name, () => cache.get(name)),
+      attempt('memoize ' + name, () => cache.memoize(name, 1, () => 1)),
+      attempt('self ' + name, () => self[name]()),
+      attempt('collection ' + name, () => self.collection(name).findOne()),
+    ])
     await db.collection('seen').insertOne({ _id: event.id, seen, tries })
     tries = 0
   })
@@ -128,11 +128,14 @@ function inventedNames(): fc.Arbitrary<string> {
   const made = fc
     .tuple(or('', start), known, or('', end), change)
     .map(([before, name, after, changeOf]) => changeOf(before + name + after))
+  const anyText = fc
+    .array(fc.integer({ min: 0, max: 0x10ffff }), { maxLength: 40 })
+    .map((points) => String.fromCodePoint(...points))
   return fc.oneof(
     { weight: 3, arbitrary: known },
     { weight: 6, arbitrary: made },
-    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
-    { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 20 }) },
+    { weight: 1, arbitrary: anyText },
+    { weight: 1, arbitrary: fc.string({ maxLength: 20 }) },
   )
 }
 
