@@ -70,7 +70,7 @@ async function inventions(): Promise<fc.Arbitrary<string>> {
   const segment = fc.oneof(
     fc.constantFrom(...known, ...tricks),
     fc.constantFrom(...names),
-    fc.string({ unit: 'grapheme', maxLength: 12 }),
+    fc.string({ unit: 'binary-ascii', maxLength: 12 }),
     fc.string({ unit: 'binary', maxLength: 4 }),
   )
   return fc
