@@ -36,6 +36,22 @@ export function wireServers(): WireServer[] {
   return found
 }
 
+/** A FerretDB that asks for passwords, whose first account is in the address; undefined where there is none here. */
+export function serverWithAccounts(account: string): WireServer | undefined {
+  const ferretdb = onPath('ferretdb')
+  if (ferretdb === undefined) return undefined
+  const [user = '', password = ''] = account.split(':')
+  const server = ours('ferretdb', (port, folder) => {
+    const { program, args } = ferretOf(ferretdb, port, folder)
+    const accounts = [`--setup-username=${user}`, `--setup-password=${password}`, '--setup-database=admin']
+    return { program, args: [...args, '--test-enable-new-auth', ...accounts] }
+  })
+  return {
+    ...server,
+    start: async () => (await server.start()).replace('mongodb://', `mongodb://${account}@`),
+  }
+}
+
 interface Command {
   readonly program: string
   readonly args: readonly string[]
