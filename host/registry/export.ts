@@ -54,11 +54,13 @@ export async function* exportLines(
     }
   }
   let files = 0
-  for await (const file of filesOf(store, nowMs)) {
-    files += 1
-    yield line({ file })
-    yield* contentsOf(store, file, nowMs)
-  }
+  // Not every store keeps files.
+  if ((await store.usage()).files > 0)
+    for await (const file of filesOf(store, nowMs)) {
+      files += 1
+      yield line({ file })
+      yield* contentsOf(store, file, nowMs)
+    }
   yield line({ end: { pages, files } })
 }
 

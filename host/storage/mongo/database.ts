@@ -7,13 +7,15 @@ import type {
   ClaimControl,
   Claimed,
   CollectionDeclaration,
+  CollectionSurvey,
   DeadLetter,
   DeadLetterList,
   NewDeadLetter,
   Peeked,
+  Survey,
 } from '../store-protocol.ts'
 import { type ClientSession, type Db, type Document, MongoServerError } from './driver.ts'
-import { declareIndexes } from './indexes.ts'
+import { declaredIndexes, declareIndexes } from './indexes.ts'
 import { Room } from './room.ts'
 
 /** Collections of ours: a plugin's own have no colon in their names, so it reaches none of these. */
@@ -79,6 +81,16 @@ export class PluginDatabase {
         )
       this.#collections.add(name)
     }
+  }
+
+  /** What there is to export beside documents: the collections with their indexes, and the cursors. */
+  async survey(): Promise<Survey> {
+    const listed = await this.db.listCollections({}, { nameOnly: true }).toArray()
+    const own = listed.map(({ name }) => name).filter((name) => !name.includes(':'))
+    const collections: CollectionSurvey[] = []
+    for (const name of own.sort()) collections.push({ name, indexes: await declaredIndexes(this.db, name) })
+    const rows = await this.db.collection<CursorRow>(CURSORS).find().sort({ _id: 1 }).toArray()
+    return { collections, cursors: rows.map(({ _id, ...row }) => ({ id: _id, ...row })) }
   }
 
   /** Takes a cursor over: whoever held it before can commit no more. */

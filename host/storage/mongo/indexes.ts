@@ -3,7 +3,7 @@ import { checkIndexKeys } from '../documents/indexes.ts'
 import { DEFAULT_DOCUMENT_LIMITS as DOCUMENT } from '../documents/limits.ts'
 import { checkCollectionName } from '../documents/operations.ts'
 import { MONGO, refusal } from '../documents/refusal.ts'
-import type { CollectionDeclaration } from '../store-protocol.ts'
+import type { CollectionDeclaration, CollectionSurvey } from '../store-protocol.ts'
 import type { Db, Document } from './driver.ts'
 
 /** Indexes with other names are an admin's own, and stay. */
@@ -75,6 +75,17 @@ function wantedOf(collection: string, indexes: CollectionDeclaration['indexes'])
 async function indexesOf(db: Db, collection: string): Promise<Set<string>> {
   const indexes: Document[] = await db.collection(collection).listIndexes().toArray()
   return new Set(indexes.map(({ name }) => String(name)).filter((name) => name.startsWith(OURS)))
+}
+
+/** The indexes of a collection that a version declared. */
+export async function declaredIndexes(db: Db, collection: string): Promise<CollectionSurvey['indexes']> {
+  const indexes: Document[] = await db.collection(collection).listIndexes().toArray()
+  return indexes
+    .filter(({ name }) => String(name).startsWith(OURS))
+    .map(({ key, unique }) => ({
+      keys: Object.entries(key).map(([field, direction]) => [field, direction === -1 ? -1 : 1] as const),
+      unique: unique === true,
+    }))
 }
 
 const NAMESPACE_EXISTS = 48

@@ -122,6 +122,10 @@ async function perform(frame: Frame): Promise<string> {
       const usage: StorageUsage = { databaseBytes: await database.room.measure(), fileBytes: 0, files: 0 }
       return JSON.stringify(usage)
     }
+    case StoreKind.survey: {
+      const { database } = await server.get((JSON.parse(text) as DbControl).db)
+      return JSON.stringify(await database.survey())
+    }
     case StoreKind.fileRead:
     case StoreKind.fileWrite:
     case StoreKind.fileWriteTransient:
