@@ -30,6 +30,16 @@ describe('the configuration', () => {
     })
   })
 
+  test('takes the address of a MongoDB server from a variable, and shows none that is wrong', () => {
+    const uri = 'mongodb://user:secret@a.example,b.example:27017/lyceum?replicaSet=rs0'
+    expect(loadConfig({ LYCEUM_MONGODB_URI: uri }, {}).mongoUri).toBe(uri)
+    expect(loadConfig({ LYCEUM_MONGODB_URI: '' }, {}).mongoUri).toBeUndefined()
+    for (const wrong of ['postgres://u:hidden@a', 'mongodb://', 'u:hidden@a.example', 'mongodb://a hidden'])
+      expect(() => loadConfig({ LYCEUM_MONGODB_URI: wrong }, {})).toThrow(
+        expect.objectContaining({ code: 'config_invalid', message: expect.not.stringContaining('hidden') }),
+      )
+  })
+
   test('takes an empty variable as unset, but an empty flag as a mistake', () => {
     expect(loadConfig({ LYCEUM_PORT: '', LYCEUM_DATA: '' }, {})).toEqual(loadConfig({}, {}))
     expect(() => loadConfig({}, { data: '' })).toThrow(expect.objectContaining({ code: 'config_invalid' }))
