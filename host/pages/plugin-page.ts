@@ -25,6 +25,8 @@ export interface PluginPage {
   readonly quotas: QuotaForm
   readonly handlers: readonly (FeedStatus & { readonly lag: number })[]
   readonly deadLetters: number
+  /** How often the effects of an event happen. */
+  readonly guarantee: 'exactly-once' | 'at-least-once'
   readonly log: readonly LogLine[]
   /** What was just done, or could not be. */
   readonly done: string | undefined
@@ -130,7 +132,7 @@ function costSection({ day, month }: RecentUsage): Markup {
 </section>`
 }
 
-function handlerSection({ id, handlers, deadLetters }: PluginPage): Markup {
+function handlerSection({ id, handlers, deadLetters, guarantee }: PluginPage): Markup {
   if (handlers.length === 0) return html``
   return html`<section aria-labelledby="handlers">
 <h2 id="handlers">Handlers</h2>
@@ -140,6 +142,7 @@ function handlerSection({ id, handlers, deadLetters }: PluginPage): Markup {
     }, ${lag === 0 ? 'has seen every event' : `${count(lag)} events behind`}
 ${lastError === undefined ? '' : html`<p class="muted">${lastError.code}: ${lastError.message}</p>`}</div></li>`,
   )}</ul>
+${guarantee === 'at-least-once' ? html`<p>The database server has no transactions: after a crash, effects of some events happen again.</p>` : ''}
 ${deadLetters > 0 ? html`<p><a href="/v1/plugins/${id}/dead-letters">${count(deadLetters)} events that a handler failed on</a></p>` : ''}
 </section>`
 }

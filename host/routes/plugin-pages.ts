@@ -158,6 +158,7 @@ export function addPluginPages(app: App, host: Host): void {
       quotas: { quota: row.quota, use: await quotaUse(host, id), ceilings: host.config.quotas.ceilings },
       handlers: host.lane.status(id).map((status) => ({ ...status, lag: head - status.cursor })),
       deadLetters,
+      guarantee: host.stores.guarantee,
       log: host.pluginLogs.tail(id, LOG_LINES),
       done,
       problem: problem?.message,

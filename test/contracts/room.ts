@@ -33,6 +33,7 @@ let rooms = 0
 export class Room {
   readonly store: PluginStore
   readonly isEmbedded: boolean
+  readonly #stores: Stores
   /** The host's clock, which says what files have expired. */
   nowMs = Date.now()
   #claimed: Promise<number> | undefined
@@ -41,6 +42,7 @@ export class Room {
   constructor(stores: Stores) {
     rooms += 1
     this.isEmbedded = stores.isSerial
+    this.#stores = stores
     this.store = stores.plugin(`contract${process.pid}x${rooms}`, 1)
   }
 
@@ -89,8 +91,10 @@ export class Room {
     return { ...about, generation: this.store.generation, epoch: await this.#claimed }
   }
 
+  /** On a server that is somebody's own, nothing is left behind. */
   close(): Promise<void> {
-    return this.store.close()
+    const isOthers = !this.isEmbedded && process.env.LYCEUM_TEST_MONGODB_URI !== undefined
+    return isOthers ? this.#stores.drop(this.store.plugin, 1) : this.store.close()
   }
 }
 

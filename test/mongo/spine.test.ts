@@ -95,5 +95,8 @@ describe.skipIf(server === undefined)('a host over MongoDB', () => {
   test('says how often effects happen on this server', async () => {
     const { guarantee } = (await lyceum.call('GET', '/v1/plugins/plays')).json
     expect(guarantee).toBe(lyceum.host.stores.server?.transactions ? 'exactly-once' : 'at-least-once')
+    const session = await lyceum.call('GET', '/plugins/plays', { headers: { accept: 'text/html' } })
+    expect(session.status).toBe(200)
+    expect(session.text.includes('effects of some events happen again')).toBe(guarantee === 'at-least-once')
   })
 })
