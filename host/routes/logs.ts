@@ -5,15 +5,13 @@ import { callerOf } from '../auth/gate.ts'
 import type { LogLine } from '../capabilities/log.ts'
 import type { Host } from '../host.ts'
 
-const request = {
-  params: z.object({ id: z.string().max(100) }),
-  query: z.object({ limit: z.coerce.number().int().min(0).max(1_000).default(100) }),
-}
+const params = z.object({ id: z.string().max(100) })
+const limit = z.coerce.number().int().max(1_000).default(100)
 const newest = createRoute({
   method: 'get',
   path: '/v1/plugins/{id}/logs',
   summary: 'The newest lines that a plugin logged',
-  request,
+  request: { params, query: z.object({ limit: limit.pipe(z.int().min(1)) }) },
   responses: {
     200: { description: 'Lines, oldest first', content: { 'application/json': { schema: z.unknown() } } },
   },
@@ -23,7 +21,8 @@ const follow = createRoute({
   path: '/v1/plugins/{id}/logs/follow',
   summary: 'The newest lines that a plugin logged, and those to come, for as long as the connection is open',
   description: 'NDJSON: a line for each line of the log, and an empty one now and then.',
-  request,
+  // Of those that are there already perhaps none.
+  request: { params, query: z.object({ limit: limit.pipe(z.int().min(0)) }) },
   responses: { 200: { description: 'Lines as NDJSON, oldest first' } },
 })
 

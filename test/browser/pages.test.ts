@@ -228,7 +228,7 @@ describe('the page of a view', () => {
       await alert.getByText('<b>no luck</b>').first().waitFor()
       return alert.innerText()
     }
-    expect(await frameText(ADMIN)).toMatch(/plugin\.ts:5:/)
+    expect(await frameText(ADMIN)).toMatch(/plugin\.ts:11:/)
     expect(await frameText(STUDENT)).not.toContain('plugin.ts')
   })
 

@@ -11,8 +11,8 @@ beforeEach(async () => {
 })
 afterEach(() => lyceum.dispose())
 
-/** The soak kills a hundred; with LYCEUM_SOAK=1 these are twice as many. */
-const KILLS = process.env.LYCEUM_SOAK !== undefined ? 20 : 10
+/** The soak kills a hundred; with LYCEUM_SOAK=1 these are more. */
+const KILLS = process.env.LYCEUM_SOAK !== undefined ? 20 : 5
 
 async function killUnderLoad(name: string, pids: () => readonly number[]): Promise<void> {
   const random = moments(name)

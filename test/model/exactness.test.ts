@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => lyceum.dispose())
 
 /** Time for new runs. */
-const RUNS_MS = 12_000
+const RUNS_MS = process.env.LYCEUM_SOAK === undefined ? 6_000 : 30_000
 /** Time to make one that fails smaller: what is tried after it counts as good. */
 const SHRINK_MS = 60_000
 const {
