@@ -1,31 +1,21 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { LyceumError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { type Blobs, sha256 } from './blobs.ts'
 import { checkPath } from './requests.ts'
-import { chunksOf, type FileRow, fileAt, isLive, saveTotals, type Totals, totalsOf } from './rows.ts'
-import { typeOf } from './types.ts'
-
-/**
- * The last chunk of a file grows until it has this size, so that a file has few of them however it was appended to,
- * and one append copies no more than this of what was there before.
- */
-const CHUNK_BYTES = 64 * 1024
-
-/** What a change is made under. */
-export interface Terms {
-  readonly nowMs: number
-  /** The quota. */
-  readonly maxFileBytes: number
-}
-
-/** A file to write, or to append to. */
-export interface Written {
-  readonly path: string
-  readonly type?: string | undefined
-  /** Seconds from now after which it is gone. */
-  readonly expire?: number | undefined
-}
+import { chunksOf, fileAt, saveTotals, type Totals, totalsOf } from './rows.ts'
+import {
+  CHUNK_BYTES,
+  countFile,
+  countInPlaceOf,
+  expiryOf,
+  type FileRow,
+  isLive,
+  longerFile,
+  onDisk,
+  type Terms,
+  type Written,
+  writtenFile,
+} from './rules.ts'
 
 /** What one transaction does to files: rows and references, and what they come to. */
 export class FileChanges {
@@ -43,30 +33,17 @@ export class FileChanges {
    * @param transient by a view or query
    * @throws {LyceumError} file_path_invalid, write_denied, files_full
    */
-  write({ path, type, expire }: Written, content: Buffer, terms: Terms, transient: boolean): void {
+  write(asked: Written, content: Buffer, terms: Terms, transient: boolean): void {
+    const { path } = asked
     checkPath(path)
     const { nowMs } = terms
     const old = fileAt(this.#sqlite, path)
-    if (transient && isLive(old, nowMs) && !old.transient)
-      throw new LyceumError(
-        'write_denied',
-        `"${path}" was written by a handler or job: a view or query writes beside it, not over it.`,
-      )
-    const hash = sha256(content)
-    const file = {
-      path,
-      hash,
-      bytes: content.length,
-      type: type ?? typeOf(path),
-      modifiedMs: nowMs,
-      expiresMs: expire === undefined ? null : nowMs + Math.ceil(expire * 1_000),
-      transient,
-    }
+    const file = writtenFile(old, asked, content, nowMs, transient)
     this.#replace(old, file, terms.maxFileBytes)
     // The new content first, so that one that stays the same is never without a file.
-    if (content.length > 0) this.#refer(hash, content)
+    if (content.length > 0) this.#refer(file.hash, content)
     this.#releaseAll(path, nowMs)
-    if (content.length > 0) this.#addChunk(path, 0, hash, content.length)
+    if (content.length > 0) this.#addChunk(path, 0, file.hash, content.length)
   }
 
   /** @throws {LyceumError} file_path_invalid, file_too_large, files_full */
@@ -77,15 +54,7 @@ export class FileChanges {
       this.write({ path, type }, content, terms, false)
       return
     }
-    const bytes = old.bytes + content.length
-    if (bytes > LIMITS.fileBytes)
-      throw new LyceumError(
-        'file_too_large',
-        `A file has at most ${LIMITS.fileBytes} bytes. Begin another one.`,
-      )
-    // A chain, since the hash of all of it would have to read all of it.
-    const hash = old.bytes === 0 ? sha256(content) : sha256(Buffer.from(`${old.hash} ${sha256(content)}`))
-    const file = { ...old, hash, bytes, type: type ?? old.type, modifiedMs: terms.nowMs, transient: false }
+    const file = longerFile(old, type, content, terms.nowMs)
     this.#replace(old, file, terms.maxFileBytes)
     if (content.length > 0) this.#extend(old, content, terms.nowMs)
   }
@@ -104,7 +73,7 @@ export class FileChanges {
     checkPath(path)
     const old = fileAt(this.#sqlite, path)
     if (!isLive(old, nowMs)) return false
-    const expiresMs = seconds === null ? null : nowMs + Math.ceil(seconds * 1_000)
+    const expiresMs = expiryOf(seconds, nowMs)
     this.#replace(old, { ...old, expiresMs, transient: false }, Number.POSITIVE_INFINITY)
     return true
   }
@@ -112,7 +81,7 @@ export class FileChanges {
   remove(file: FileRow, nowMs: number): void {
     this.#releaseAll(file.path, nowMs)
     this.#sqlite.prepare('DELETE FROM lyceum_files WHERE path = ?').run(file.path)
-    this.#count(file, -1)
+    countFile(this.totals, file, -1)
   }
 
   /** Forgets a content that nothing refers to. */
@@ -128,19 +97,7 @@ export class FileChanges {
 
   /** Puts a row in the place of another, where the quota has room for that. */
   #replace(old: FileRow | undefined, file: FileRow, maxFileBytes: number): void {
-    const { bytes, transientBytes } = this.totals
-    if (old !== undefined) this.#count(old, -1)
-    this.#count(file, 1)
-    const isOver = this.totals.bytes > Math.max(maxFileBytes, bytes)
-    const isOverHalf =
-      file.transient && this.totals.transientBytes > Math.max(maxFileBytes / 2, transientBytes)
-    if (isOver || isOverHalf)
-      throw new LyceumError(
-        'files_full',
-        isOver
-          ? 'The files of the plugin take as much as its quota allows. Delete files, let them expire, or ask an admin to raise fileMb.'
-          : 'The files that views and queries have written take half of the quota of the plugin, which is all that they may. They expire; until then there is no room for more.',
-      )
+    countInPlaceOf(this.totals, old, file, maxFileBytes)
     this.#sqlite
       .prepare('INSERT OR REPLACE INTO lyceum_files VALUES (?, ?, ?, ?, ?, ?, ?)')
       .run(
@@ -152,13 +109,6 @@ export class FileChanges {
         file.expiresMs,
         file.transient ? 1 : 0,
       )
-  }
-
-  #count(file: FileRow, sign: 1 | -1): void {
-    const bytes = sign * onDisk(file.bytes)
-    this.totals.files += sign
-    this.totals.bytes += bytes
-    if (file.transient) this.totals.transientBytes += bytes
   }
 
   #extend(old: FileRow, content: Buffer, nowMs: number): void {
@@ -209,9 +159,4 @@ export class FileChanges {
     this.#blobs.drop(hash)
     this.forget(hash, Number(left.bytes))
   }
-}
-
-/** A file of the disk takes whole blocks of it, and an empty one a row of the database. */
-export function onDisk(bytes: number): number {
-  return Math.max(bytes, LIMITS.fileLeastBytes)
 }

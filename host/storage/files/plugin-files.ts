@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { LyceumError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { FileWriteControl, Swept } from '../store-protocol.ts'
 import { Blobs } from './blobs.ts'
-import { FileChanges, onDisk, type Terms } from './changes.ts'
-import { AppendRequest, contentOf, ExpireRequest, PathRequest, requestOf, WriteRequest } from './requests.ts'
+import { FileChanges } from './changes.ts'
+import { changeOf, transientWriteOf } from './requests.ts'
 import { rowOf } from './rows.ts'
+import { onDisk, type Terms } from './rules.ts'
 
 /** Contents that one commit deletes before their day, to make room. */
 const MOST_EVICTED = 10_000
@@ -32,35 +32,25 @@ export class PluginFiles {
   /** Changes a file as a guest asks. Returns what the guest gets. */
   change(op: FileWriteControl['op'], request: string, bytes: Buffer, terms: Terms): string {
     const changes = this.#open(terms)
-    switch (op) {
-      case 'write': {
-        const asked = requestOf(WriteRequest, request)
-        changes.write(asked, contentOf(asked.as, bytes), terms, false)
+    const change = changeOf(op, request, bytes)
+    switch (change.op) {
+      case 'write':
+        changes.write(change.asked, change.content, terms, false)
         return ''
-      }
-      case 'append': {
-        const asked = requestOf(AppendRequest, request)
-        changes.append(asked, contentOf(asked.as, bytes), terms)
+      case 'append':
+        changes.append(change.asked, change.content, terms)
         return ''
-      }
       case 'delete':
-        return String(changes.delete(requestOf(PathRequest, request).path, terms.nowMs))
-      case 'expire': {
-        const { path, seconds } = requestOf(ExpireRequest, request)
-        return String(changes.expire(path, seconds, terms.nowMs))
-      }
+        return String(changes.delete(change.asked.path, terms.nowMs))
+      case 'expire':
+        return String(changes.expire(change.asked.path, change.asked.seconds, terms.nowMs))
     }
   }
 
   /** Writes a file for a view or query. */
   writeTransient(request: string, bytes: Buffer, terms: Terms): void {
-    const asked = requestOf(WriteRequest, request)
-    if (asked.expire === undefined || asked.expire > LIMITS.transientFileSeconds)
-      throw new LyceumError(
-        'write_denied',
-        `A view or query writes files that expire: fs.write(path, data, { expire: 3600 }), with at most ${LIMITS.transientFileSeconds} seconds. Files that stay are written by handlers and jobs.`,
-      )
-    this.#open(terms).write(asked, contentOf(asked.as, bytes), terms, true)
+    const { asked, content } = transientWriteOf(request, bytes)
+    this.#open(terms).write(asked, content, terms, true)
   }
 
   /** Stores what the open transaction has written, so that it may commit. */

@@ -73,6 +73,42 @@ export interface Page extends FileInfo {
   readonly next: number | null
 }
 
+/** A request to change a file, read and checked but for its path. */
+export type Change =
+  | { readonly op: 'write'; readonly asked: z.output<typeof WriteRequest>; readonly content: Buffer }
+  | { readonly op: 'append'; readonly asked: z.output<typeof AppendRequest>; readonly content: Buffer }
+  | { readonly op: 'delete'; readonly asked: z.output<typeof PathRequest> }
+  | { readonly op: 'expire'; readonly asked: z.output<typeof ExpireRequest> }
+
+/** Reads what a handler or job asks to be changed. @throws {LyceumError} op_malformed, file_too_large */
+export function changeOf(op: Change['op'], request: string, bytes: Buffer): Change {
+  switch (op) {
+    case 'write': {
+      const asked = requestOf(WriteRequest, request)
+      return { op, asked, content: contentOf(asked.as, bytes) }
+    }
+    case 'append': {
+      const asked = requestOf(AppendRequest, request)
+      return { op, asked, content: contentOf(asked.as, bytes) }
+    }
+    case 'delete':
+      return { op, asked: requestOf(PathRequest, request) }
+    case 'expire':
+      return { op, asked: requestOf(ExpireRequest, request) }
+  }
+}
+
+/** Reads what a view or query asks to be written. @throws {LyceumError} op_malformed, file_too_large, write_denied */
+export function transientWriteOf(request: string, bytes: Buffer) {
+  const asked = requestOf(WriteRequest, request)
+  if (asked.expire === undefined || asked.expire > LIMITS.transientFileSeconds)
+    throw new LyceumError(
+      'write_denied',
+      `A view or query writes files that expire: fs.write(path, data, { expire: 3600 }), with at most ${LIMITS.transientFileSeconds} seconds. Files that stay are written by handlers and jobs.`,
+    )
+  return { asked, content: contentOf(asked.as, bytes) }
+}
+
 /**
  * A path is a key: segments between slashes, none of them empty, `.` or `..`; no backslash and nothing invisible,
  * so that it means the same wherever it is shown, or taken to as a file of a disk.

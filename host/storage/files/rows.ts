@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { FileInfo } from './requests.ts'
+import type { Chunk, FileRow, FileTotals } from './rules.ts'
 
 /**
  * The rows of a plugin's files, beside its documents. A file is a list of chunks, each a content by its hash: one
@@ -24,23 +25,8 @@ export const FILE_TABLES = `
   ) STRICT;
 `
 
-/** A file, with what only the host knows. */
-export interface FileRow extends FileInfo {
-  /** Written by a view or query. */
-  readonly transient: boolean
-}
-
-export interface Chunk {
-  readonly at: number
-  readonly hash: string
-  readonly bytes: number
-}
-
-/** What all files of a plugin come to. Each counts for `LIMITS.fileLeastBytes` at least. */
-export interface Totals {
-  files: number
-  bytes: number
-  transientBytes: number
+/** What all files come to, and their contents. */
+export interface Totals extends FileTotals {
   /** Contents on the disk, be they referred to or not. */
   blobBytes: number
 }
@@ -49,10 +35,6 @@ export interface Totals {
 export function fileAt(sqlite: DatabaseSync, path: string): FileRow | undefined {
   const row = sqlite.prepare('SELECT * FROM lyceum_files WHERE path = ?').get(path)
   return row && rowOf(row)
-}
-
-export function isLive(file: FileRow | undefined, nowMs: number): file is FileRow {
-  return file !== undefined && (file.expiresMs === null || file.expiresMs > nowMs)
 }
 
 /** The chunks that hold a part of a file. */
