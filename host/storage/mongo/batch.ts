@@ -1,10 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Payload } from '../../../process/frame.ts'
 import { LyceumError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { WriteOutcome } from '../documents/operations.ts'
-import type { Claim, DeadLetter, NewDeadLetter } from '../store-protocol.ts'
+import { changeOf } from '../files/requests.ts'
+import type {
+  Claim,
+  DeadLetter,
+  FileReadControl,
+  FileWriteControl,
+  NewDeadLetter,
+} from '../store-protocol.ts'
 import type { PluginDatabase, Within } from './database.ts'
 import type { ClientSession, MongoClient } from './driver.ts'
+import type { FileChanges } from './file-changes.ts'
 import { sendCounted, sendWrites } from './send-writes.ts'
 import { isTransient, isUnknown, refusalFrom } from './server-error.ts'
 import { checkWrites, type ServerWrite } from './writes.ts'
@@ -47,6 +56,7 @@ export class Batch {
   #written = 0
   /** The guest was told what it may act upon: only the guest can run this again. */
   #isTold = false
+  #files: FileChanges | undefined
   #failed: { readonly error: LyceumError } | undefined
 
   constructor(server: BatchServer, claim: Claim) {
@@ -88,8 +98,28 @@ export class Batch {
   ): Promise<void> {
     return this.#guarded(async () => {
       await this.#take(ops(), maxBytes)
+      const files = this.#files
+      if (files !== undefined) {
+        await this.#server.database.room.require(files.rowBytes, maxBytes)
+        await files.store()
+      }
       await this.#attempt(() => this.#finish(deadLetter))
+      if (files !== undefined) await this.#server.database.files.settle(files)
     })
+  }
+
+  /** Changes a file. Returns what the guest gets. */
+  changeFile({ op, ...terms }: FileWriteControl, request: string, content: Buffer): Promise<string> {
+    return this.#guarded(async () => {
+      this.#files ??= await this.#server.database.files.begin()
+      return this.#files.change(changeOf(op, request, content), terms)
+    })
+  }
+
+  /** Reads files as the batch sees them. Nobody else changes any until it ends. */
+  async readFiles(control: FileReadControl, request: string): Promise<Payload> {
+    if (this.#failed !== undefined) throw this.#failed.error
+    return this.#server.database.files.read(control, request, this.#files)
   }
 
   /** Undoes what can be undone; what is called later fails. */
@@ -126,7 +156,10 @@ export class Batch {
     const { database } = this.#server
     const writes = checkWrites(ops, first)
     database.allow(new Set(writes.map(({ collection }) => collection)))
-    await database.room.require(writes, maxBytes)
+    await database.room.require(
+      writes.reduce((sum, { bytes }) => sum + bytes, 0),
+      maxBytes,
+    )
     this.#written += writes.length
     for (const write of writes) {
       this.#waiting.push(write)
@@ -187,10 +220,15 @@ export class Batch {
 
   async #finish(deadLetter: NewDeadLetter | DeadLetter | undefined): Promise<void> {
     const { database, hasTransactions } = this.#server
-    const isAlone = this.#session === undefined && this.#waiting.length === 0 && deadLetter === undefined
+    const isAlone =
+      this.#session === undefined &&
+      this.#waiting.length === 0 &&
+      this.#files === undefined &&
+      deadLetter === undefined
     // One statement is a transaction by itself.
     if (isAlone) return database.take(this.#claim, undefined)
     await this.#send(NONE)
+    await this.#files?.save(this.#session)
     if (deadLetter !== undefined) await database.addDeadLetter(deadLetter, this.#session)
     if (hasTransactions) await this.#commitSession()
     // Tried in vain: it was put in its own place again.

@@ -15,6 +15,7 @@ import type {
   Survey,
 } from '../store-protocol.ts'
 import { type ClientSession, type Db, type Document, MongoServerError } from './driver.ts'
+import { PluginFiles } from './files.ts'
 import { declaredIndexes, declareIndexes } from './indexes.ts'
 import { Room } from './room.ts'
 
@@ -50,17 +51,20 @@ const within = (session: Within) => (session === undefined ? LASTS : { session }
 export class PluginDatabase {
   readonly db: Db
   readonly room: Room
+  readonly files: PluginFiles
   #collections = new Set<string>()
 
-  constructor(db: Db) {
+  constructor(db: Db, hasTransactions: boolean) {
     this.db = db
-    this.room = new Room(db)
+    this.room = new Room(db, () => this.files.contents.storedBytes())
+    this.files = new PluginFiles(db, hasTransactions, this.room)
   }
 
   /** Makes the collections that every plugin has, and the indexes that its version declares. */
   async open(declared: readonly CollectionDeclaration[]): Promise<void> {
     const listed = await this.db.listCollections({}, { nameOnly: true }).toArray()
     const names = new Set(listed.map(({ name }) => name))
+    this.files.open(names)
     // A transaction of an older server makes no collections.
     if (!names.has(DEAD_LETTERS)) await this.db.collection(DEAD_LETTERS).createIndex({ endpoint: 1, seq: 1 })
     for (const name of [CURSORS, NUMBERS]) if (!names.has(name)) await this.db.createCollection(name)

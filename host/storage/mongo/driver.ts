@@ -3,6 +3,7 @@ import {
   BSON,
   BSONRegExp,
   Decimal128,
+  GridFSBucket,
   Long,
   MongoClient,
   type MongoClientOptions,
@@ -13,7 +14,18 @@ import {
 
 export type { AbstractCursor, ClientSession, Db, Document } from 'mongodb'
 /** The one place that knows MongoDB's driver: what the other files of this folder take of it comes from here. */
-export { Binary, BSON, BSONRegExp, Decimal128, Long, MongoClient, MongoError, MongoServerError, ObjectId }
+export {
+  Binary,
+  BSON,
+  BSONRegExp,
+  Decimal128,
+  GridFSBucket,
+  Long,
+  MongoClient,
+  MongoError,
+  MongoServerError,
+  ObjectId,
+}
 
 export const { BSONError } = BSON
 

@@ -3,7 +3,7 @@
  * has the server do it; what it holds itself is gone with it, and what is not committed then has not happened.
  */
 
-import { type Frame, splitPayload } from '../../../process/frame.ts'
+import { type Frame, type Payload, splitPayload } from '../../../process/frame.ts'
 import { serveAtOnce } from '../../../process/serve.ts'
 import { decode, encode } from '../../../sdk/ejson.ts'
 import { failureFrom, LyceumError } from '../../errors.ts'
@@ -16,12 +16,16 @@ import {
   type DbControl,
   type DeadLettersControl,
   type DropControl,
+  type FileReadControl,
+  type FileWriteControl,
   type OpenControl,
   type PageControl,
   type PeekControl,
   type ReadControl,
   type StorageUsage,
   StoreKind,
+  type SweepControl,
+  type TransientFileControl,
   type WriteControl,
 } from '../store-protocol.ts'
 import { Cursors } from './cursors.ts'
@@ -37,12 +41,12 @@ const scopes = new Scopes((scope) => cursors.closeOf(scope))
 serveAtOnce(LIMITS.frameBytes, answer, failureOf)
 
 /** Carries one request out. Control comes from the host and is trusted; the bytes come from guests and are not. */
-function answer(frame: Frame): Promise<string> {
+function answer(frame: Frame): Promise<Payload> {
   if (frame.scope === 0n) return perform(frame)
   return scopes.inTurn(frame.scope, () => perform(frame))
 }
 
-async function perform(frame: Frame): Promise<string> {
+async function perform(frame: Frame): Promise<Payload> {
   const { control: text, bytes } = splitPayload(frame.payload)
   const { scope } = frame
   if (frame.kind === StoreKind.connect) {
@@ -119,21 +123,46 @@ async function perform(frame: Frame): Promise<string> {
     }
     case StoreKind.usage: {
       const { database } = await server.get((JSON.parse(text) as DbControl).db)
-      const usage: StorageUsage = { databaseBytes: await database.room.measure(), fileBytes: 0, files: 0 }
+      const usage: StorageUsage = {
+        databaseBytes: await database.room.measure(),
+        ...(await database.files.usage()),
+      }
       return JSON.stringify(usage)
     }
     case StoreKind.survey: {
       const { database } = await server.get((JSON.parse(text) as DbControl).db)
       return JSON.stringify(await database.survey())
     }
-    case StoreKind.fileRead:
-    case StoreKind.fileWrite:
-    case StoreKind.fileWriteTransient:
-    case StoreKind.sweepFiles:
-      throw new LyceumError(
-        'op_denied',
-        'This host keeps documents in MongoDB, where files are not kept yet. Keep what is small in documents.',
+    case StoreKind.fileRead: {
+      const control = JSON.parse(text) as FileReadControl
+      const batch = scopes.batchOf(scope)
+      if (batch !== undefined) return batch.readFiles(control, bytes.toString())
+      const { database } = await server.get(control.db)
+      return database.files.read(control, bytes.toString(), undefined)
+    }
+    case StoreKind.fileWrite: {
+      const control = JSON.parse(text) as FileWriteControl
+      const request = splitPayload(bytes)
+      const batch = scopes.enter(
+        scope,
+        await server.get(control.db),
+        control.claim,
+        server.facts.transactions,
       )
+      return batch.changeFile(control, request.control, request.bytes)
+    }
+    case StoreKind.fileWriteTransient: {
+      const control = JSON.parse(text) as TransientFileControl
+      const request = splitPayload(bytes)
+      const { client, database } = await server.get(control.db)
+      await database.files.writeTransient(client, request.control, request.bytes, control)
+      return ''
+    }
+    case StoreKind.sweepFiles: {
+      const { db, nowMs } = JSON.parse(text) as SweepControl
+      const { client, database } = await server.get(db)
+      return JSON.stringify(await database.files.sweep(client, nowMs))
+    }
     case StoreKind.drop:
       await server.drop((JSON.parse(text) as DropControl).path)
       return ''

@@ -1,6 +1,5 @@
 import { LyceumError } from '../../errors.ts'
 import type { Db } from './driver.ts'
-import type { ServerWrite } from './writes.ts'
 
 /** A measure is taken anew when what was added since is more than this part of the room that was left. */
 const PART = 1 / 8
@@ -11,26 +10,28 @@ const FULL_MS = 1_000
 /** Keeps a database within its quota, without asking the server for its size each time. */
 export class Room {
   readonly #db: Db
+  readonly #apart: () => Promise<number>
   #bytes = 0
   #added = 0
   #measuredMs = Number.NEGATIVE_INFINITY
 
-  constructor(db: Db) {
+  /** @param apart what is there and has a quota of its own, in bytes */
+  constructor(db: Db, apart: () => Promise<number>) {
     this.#db = db
+    this.#apart = apart
   }
 
   /** Size of the documents and indexes as the server tells it, in bytes. */
   async measure(): Promise<number> {
     const { dataSize = 0, indexSize = 0 } = await this.#db.command({ dbStats: 1 })
-    this.#bytes = Number(dataSize) + Number(indexSize)
+    this.#bytes = Math.max(0, Number(dataSize) + Number(indexSize) - (await this.#apart()))
     this.#added = 0
     this.#measuredMs = performance.now()
     return this.#bytes
   }
 
-  /** @throws {LyceumError} database_full where writes would take the database over its quota */
-  async require(writes: readonly ServerWrite[], maxBytes: number): Promise<void> {
-    const bytes = writes.reduce((sum, write) => sum + write.bytes, 0)
+  /** @throws {LyceumError} database_full where so many bytes would take the database over its quota */
+  async require(bytes: number, maxBytes: number): Promise<void> {
     if (bytes === 0) return
     const ageMs = performance.now() - this.#measuredMs
     const isOver = this.#bytes + this.#added + bytes > maxBytes

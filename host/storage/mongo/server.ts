@@ -103,7 +103,7 @@ export class MongoServer {
   async #connect({ path, collections }: Known): Promise<OpenDatabase> {
     const client = await this.#clientOf(path)
     try {
-      const database = new PluginDatabase(client.db(path))
+      const database = new PluginDatabase(client.db(path), this.facts.transactions)
       await database.open(collections)
       return { client, database, uses: 0 }
     } catch (error) {

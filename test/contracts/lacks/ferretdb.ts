@@ -1,9 +1,8 @@
-import { type Lacks, NO_FILES, TOO_SLOW } from './reasons.ts'
+import { type Lacks, TOO_SLOW } from './reasons.ts'
 
 /** FerretDB 1.24 with its SQLite backend. It knows a small part of aggregation, and few operators in it. */
 export const FERRETDB: Lacks = {
   [TOO_SLOW]: ['a thousand updates'],
-  [NO_FILES]: ['files'],
   // biome-ignore format: a list to read
   'it has no transactions, so what a batch did before it failed stays': [
     'transactions',

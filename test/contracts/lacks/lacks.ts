@@ -1,13 +1,12 @@
 import { FERRETDB } from './ferretdb.ts'
 import { MONGO_JAVA_SERVER } from './mongo-java-server.ts'
-import { type Lacks, NO_FILES } from './reasons.ts'
+import type { Lacks } from './reasons.ts'
 
 /**
  * What servers that speak MongoDB's language lack or do in another way. Of MongoDB itself nothing is known to
  * be missing: what differs there by design is told in `docs/mongodb.md`. A case names what it needs; the run prints what was not held.
  */
 const LACKS: ReadonlyMap<string, Lacks> = new Map([
-  ['mongodb', { [NO_FILES]: ['files'] }],
   ['ferretdb', FERRETDB],
   ['mongo-java-server', MONGO_JAVA_SERVER],
 ])

@@ -1,8 +1,7 @@
-import { type Lacks, NO_FILES } from './reasons.ts'
+import type { Lacks } from './reasons.ts'
 
 /** mongo-java-server 1.47. */
 export const MONGO_JAVA_SERVER: Lacks = {
-  [NO_FILES]: ['files'],
   // biome-ignore format: a list to read
   'it has no transactions, so what a batch did before it failed stays': [
     'transactions',
