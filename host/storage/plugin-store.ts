@@ -17,6 +17,7 @@ import {
   type FileReadControl,
   type FileWriteControl,
   type NewDeadLetter,
+  type Opened,
   type Peeked,
   type StorageUsage,
   StoreKind,
@@ -71,7 +72,7 @@ export class PluginStore {
     await this.exclusively(async () => {
       const control = { db: this.#db, path: this.#path, collections }
       const store = this.#stores.process(this.#aside)
-      await store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control))
+      this.#wasOpened(await store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control)))
       this.#opened = store
       this.#collections = collections
     })
@@ -320,12 +321,21 @@ export class PluginStore {
     if (this.#opened !== store) {
       this.#opened = store
       const control = { db: this.#db, path: this.#path, collections: this.#collections }
-      store.request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control)).catch((error) => {
-        if (this.#opened === store) this.#opened = undefined
-        if (store.alive) this.#stores.couldNotOpen(this.plugin, error)
-      })
+      store
+        .request(this.plugin, { kind: StoreKind.open }, JSON.stringify(control))
+        .then((reply) => this.#wasOpened(reply))
+        .catch((error) => {
+          if (this.#opened === store) this.#opened = undefined
+          if (store.alive) this.#stores.couldNotOpen(this.plugin, error)
+        })
     }
     return store
+  }
+
+  #wasOpened(reply: Buffer): void {
+    if (reply.length === 0) return
+    const { keepsFiles }: Opened = JSON.parse(reply.toString())
+    if (keepsFiles) this.filesChanged()
   }
 
   /** The control line of an operation on this database. */

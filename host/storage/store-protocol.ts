@@ -5,7 +5,7 @@ import type { SeqRange } from '../events/log-protocol.ts'
  * `scope` is the transaction, or 0 outside one; the payload is `control \n forwarded bytes`.
  */
 export const StoreKind = {
-  /** Opens a plugin's database and brings its indexes up to what the version declares. Control: {@link OpenControl}. */
+  /** Opens a plugin's database and brings its indexes up to what the version declares. Control: {@link OpenControl}; of a server the reply is {@link Opened}. */
   open: 8,
   /** Takes a cursor over: raises its epoch and answers where it stands. Control: {@link ClaimControl}. */
   claim: 9,
@@ -104,6 +104,12 @@ export interface OpenControl extends DbControl {
   /** A file, or the name of a database on the server. */
   readonly path: string
   readonly collections: readonly CollectionDeclaration[]
+}
+
+/** What a store tells of a database on its server; of files in a folder the host sees it. */
+export interface Opened {
+  /** Whether files may be there that have to be swept. */
+  readonly keepsFiles: boolean
 }
 
 export interface CollectionDeclaration {

@@ -33,11 +33,9 @@ export interface Check {
  *
  * A case that needs what a server is known to lack (`lacks/`) is skipped there, and the run prints it; in CI it runs
  * all the same and has to fail, so that the list says nothing that is not so any more.
- *
- * @param all what every case of it needs
  */
-export function contract(subject: string, add: (check: Check) => void, all: Needs = {}): void {
-  for (const engine of ENGINES) describe(`${engine.name}: ${subject}`, () => addCases(engine, add, all))
+export function contract(subject: string, add: (check: Check) => void): void {
+  for (const engine of ENGINES) describe(`${engine.name}: ${subject}`, () => addCases(engine, add))
 }
 
 /** The engines that contracts run over here, for suites that start hosts or processes of their own. */
@@ -45,7 +43,7 @@ export function engines(): readonly Engine[] {
   return ENGINES
 }
 
-function addCases(engine: Engine, add: (check: Check) => void, all: Needs): void {
+function addCases(engine: Engine, add: (check: Check) => void): void {
   const lacking = new Map<string, string[]>()
   beforeAll(() => engine.start(), 60_000)
   afterAll(async () => {
@@ -64,7 +62,7 @@ function addCases(engine: Engine, add: (check: Check) => void, all: Needs): void
       }
     }
     const reasonOf = (need: string) => lackOf(engine.server, need)
-    const lack = [all.needs ?? [], needs].flat(2).find((need) => reasonOf(need) !== undefined)
+    const lack = [needs].flat().find((need) => reasonOf(need) !== undefined)
     if (lack === undefined) return test(title, run)
     const reason = reasonOf(lack) ?? ''
     lacking.set(reason, [...(lacking.get(reason) ?? []), lack])

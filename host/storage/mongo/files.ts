@@ -25,6 +25,8 @@ const FILES = 'lyceum:files'
 const NUMBERS = 'lyceum:numbers'
 /** Contents that one commit deletes before their day, to make room. */
 const MOST_EVICTED = 10_000
+/** How long changes that no batch is around are tried, while all others of the plugin wait. */
+const COMMIT_MS = 20_000
 const HOUR_MS = 3_600_000
 /** What a row takes beside its path and its chunks, and what a chunk takes in it, in bytes. */
 const ROW_BYTES = 300
@@ -230,6 +232,7 @@ export class PluginFiles {
       session.withTransaction(() => changes.save(session), {
         readConcern: { level: 'snapshot' },
         writeConcern: { w: 'majority' },
+        timeoutMS: COMMIT_MS,
       }),
     )
   }
@@ -286,7 +289,8 @@ export class PluginFiles {
   }
 
   get #rows() {
-    return this.#db.collection<FileDocument>(FILES)
+    const level = this.#hasTransactions ? { readConcern: { level: 'majority' } as const } : {}
+    return this.#db.collection<FileDocument>(FILES, level)
   }
 
   get #numbers() {

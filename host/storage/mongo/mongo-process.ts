@@ -58,8 +58,7 @@ async function perform(frame: Frame): Promise<Payload> {
   const level = server.facts.transactions ? ('majority' as const) : undefined
   switch (frame.kind) {
     case StoreKind.open:
-      await server.open(JSON.parse(text) as OpenControl)
-      return ''
+      return JSON.stringify(await server.open(JSON.parse(text) as OpenControl))
     case StoreKind.peek: {
       const { path, cursor } = JSON.parse(text) as PeekControl
       return JSON.stringify((await peekCursor(server.glance(path), cursor)) ?? null)

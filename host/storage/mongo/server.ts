@@ -1,6 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { LyceumError } from '../../errors.ts'
-import type { CollectionDeclaration, ConnectControl, OpenControl, ServerFacts } from '../store-protocol.ts'
+import type {
+  CollectionDeclaration,
+  ConnectControl,
+  OpenControl,
+  Opened,
+  ServerFacts,
+} from '../store-protocol.ts'
 import { PluginDatabase } from './database.ts'
 import { clientFor, type Db, type Document, type MongoClient, MongoServerError, namesUser } from './driver.ts'
 import { refusalFrom } from './server-error.ts'
@@ -58,16 +64,16 @@ export class MongoServer {
   }
 
   /** Opens a database, and brings its indexes up to what is declared. */
-  async open({ db, path, collections }: OpenControl): Promise<void> {
+  async open({ db, path, collections }: OpenControl): Promise<Opened> {
     const before = this.#open.get(db)
     if (before === undefined) {
       this.#known.set(db, { path, collections })
-      await this.get(db)
-      return
+      return openedAs((await this.get(db)).database)
     }
     const { database } = await before
     await database.open(collections).catch(explain)
     this.#known.set(db, { path, collections })
+    return openedAs(database)
   }
 
   /** @throws {LyceumError} store_lost where the database was not opened here, or why it could not be */
@@ -147,6 +153,10 @@ export class MongoServer {
       return
     }
   }
+}
+
+function openedAs({ files }: PluginDatabase): Opened {
+  return { keepsFiles: files.isUsed }
 }
 
 async function factsOf(admin: MongoClient, uri: string): Promise<ServerFacts> {

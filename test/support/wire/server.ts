@@ -149,9 +149,10 @@ function run(name: string, command: Doc, db: Documents, transaction: string | un
     case 'listIndexes':
       return cursor([])
     case 'find': {
-      const limit = Number(command.limit ?? 0)
-      const found = rows(command.filter)
-      return cursor(limit > 0 ? found.slice(0, limit) : found)
+      const query = new Query(Object(command.filter ?? {})).find<Doc>(db.all(collection, transaction))
+      if (isDoc(command.sort)) query.sort(command.sort as Record<string, 1 | -1>)
+      const found = query.all()
+      return cursor(Number(command.limit ?? 0) > 0 ? found.slice(0, Number(command.limit)) : found)
     }
     case 'aggregate':
       return cursor(aggregate(rows({}), command.pipeline as Doc[], {}) as Doc[])
@@ -181,7 +182,7 @@ function run(name: string, command: Doc, db: Documents, transaction: string | un
       if (found === undefined && command.upsert !== true) return { value: null }
       const made = changed(found ?? seedOf(command.query), command.update, found === undefined)
       db.put(collection, made._id, made, transaction)
-      return { value: made }
+      return { value: command.new === true ? made : (found ?? null) }
     }
     default:
       return {}
