@@ -17,7 +17,7 @@ afterEach(() => lyceum.dispose())
 
 const SOAK = process.env.LYCEUM_SOAK !== undefined
 const KILLS = SOAK ? 50 : 3
-const SEND_EVERY_MS = 150
+const SEND_EVERY_MS = 500
 
 /** Each event makes a document and a file; each batch says its number in both, and a line of a log. */
 const KEEPER = `
