@@ -90,12 +90,17 @@ export class PluginLogs {
 
   /** Ends all that follow a log. */
   close(): void {
-    for (const followers of this.#followers.values()) for (const follower of followers) follower.close()
+    for (const plugin of this.#followers.keys()) this.#endFollowing(plugin)
   }
 
-  /** Lets go of all lines of a plugin. */
+  /** Lets go of all lines of a plugin, and of whoever follows them: its name may be somebody else's tomorrow. */
   forget(plugin: string): void {
     this.#logs.delete(plugin)
+    this.#endFollowing(plugin)
+  }
+
+  #endFollowing(plugin: string): void {
+    for (const follower of this.#followers.get(plugin) ?? []) follower.close()
   }
 
   /** `log` as an op. */

@@ -262,16 +262,28 @@ export class Catalogue {
     })
   }
 
-  /** Forgets a plugin for good, once its data are gone. */
-  forget(plugin: string): void {
+  /**
+   * Forgets a plugin for good, once its data are gone. Approvals to ask it go too: they were given for what it was,
+   * and its name is free for anybody.
+   * @returns the plugins that were approved to ask it
+   */
+  forget(plugin: string): string[] {
+    const need = `plugins.${plugin}`
+    const askers = this.plugins().filter(({ granted }) => granted.includes(need))
     this.#known.delete(plugin)
     this.#transaction(() => {
+      for (const { id, granted } of askers)
+        this.setGranted(
+          id,
+          granted.filter((other) => other !== need),
+        )
       this.#db.prepare('DELETE FROM beginnings WHERE plugin = ?').run(plugin)
       this.#db.prepare('DELETE FROM plugins WHERE id = ?').run(plugin)
     })
     this.usage.forget(plugin)
     this.names.abandon(plugin)
     this.halts.forget(plugin)
+    return askers.map(({ id }) => id)
   }
 
   close(): void {

@@ -77,7 +77,8 @@ export class Removal {
   }
 
   async #delete(id: string): Promise<void> {
-    await this.#services.deleteData(id)
-    this.#services.catalogue.forget(id)
+    const { catalogue, plugins, deleteData } = this.#services
+    await deleteData(id)
+    for (const asker of catalogue.forget(id)) plugins.regrant(asker)
   }
 }

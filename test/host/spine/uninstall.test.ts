@@ -143,6 +143,29 @@ describe('uninstalling', () => {
     expect([owner, quota.wallMs]).toEqual(['bob', 10_000])
   })
 
+  test('with its data takes back who may ask it: its name may be somebody else’s', async () => {
+    expect(await ask('asker/n')).toBe('op_denied')
+    expect((await lyceum.call('GET', '/v1/plugins/asker')).json.granted).toEqual([])
+    await lyceum.call('POST', '/v1/plugins/asker/approve')
+    expect(await ask('asker/n')).toBe(4)
+  })
+
+  test('ends what follows its log, which nobody else’s lines come to', async () => {
+    await lyceum.publish('chatty', COUNTER, { token: ann })
+    const following = await fetch(`${lyceum.url}/v1/plugins/chatty/logs/follow`, {
+      headers: { authorization: `Bearer ${ann}` },
+    })
+    await lyceum.call('DELETE', '/v1/plugins/chatty?data=delete', { token: ann })
+    await lyceum.publish(
+      'chatty',
+      "import { query } from '@lyceum/sdk'\nexport const say = query(({ log }) => log.info('for bob'))",
+      { token: bob },
+    )
+    await ask('chatty/say')
+    expect((await lyceum.call('GET', '/v1/plugins/chatty/logs')).text).toContain('for bob')
+    expect(await following.text()).toBe('\n')
+  })
+
   test('while a handler works undoes its batch, and a later one finds nothing of it', async () => {
     await lyceum.publish(
       'busy',
