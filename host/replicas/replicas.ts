@@ -90,8 +90,9 @@ export class Replicas {
     if (replica.status.state !== 'available') throw unavailable(replica.status)
     const reader = this.#readerOf(plugin, replica)
     return new ReplicaQuery(reader, (error) => {
-      if (!this.#closed) this.#noteFailure(replica, reader, error)
-      return unavailable(replica.status)
+      const found = stateOf(error)
+      if (!this.#closed) this.#noteFailure(replica, reader, found)
+      return unavailable({ ...replica.status, ...found })
     })
   }
 
@@ -163,10 +164,14 @@ export class Replicas {
     replica.waitMs = Math.min(replica.waitMs * 2, LIMITS.replicaRetryMs)
   }
 
-  /** A replica that could not be opened or went away is out of use until it was looked at again. */
-  #noteFailure(replica: Replica, reader: Reader, error: LyceumError): void {
-    this.#set(replica, stateOf(error))
-    reader.kill('the replica cannot be read')
+  /**
+   * What a database says may have been brought about by the query, and then is nobody else's to bear: it is out of use
+   * once a process that asks it nothing else cannot read it either. What an account may do is nobody's doing.
+   */
+  #noteFailure(replica: Replica, reader: Reader, found: Pick<ReplicaStatus, 'state' | 'reason'>): void {
+    reader.kill('the replica could not be read')
+    if (found.state !== 'refused') return void this.#check(replica)
+    this.#set(replica, found)
     this.#checkLater(replica)
   }
 

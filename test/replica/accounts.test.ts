@@ -215,6 +215,27 @@ describe.each([
     bench.close()
   })
 
+  test.runIf(kind === 'postgres')(
+    'is not out of use for others because a server says no to one plugin in a way that may be about itself',
+    async () => {
+      await lms.admin(
+        `ALTER ROLE ${READER} SET temp_file_limit = '64kB'`,
+        `ALTER ROLE ${READER} SET work_mem = '64kB'`,
+      )
+      const bench = new ReplicaBench({ lms: lms.config })
+      await bench.replicas.settled()
+      const large = asked`WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 20000)
+        SELECT n FROM g ORDER BY n % 7, n`
+      expect(await bench.refusal(large, { plugin: 'hostile' })).toMatch(/^replica_unavailable: /)
+      expect(await bench.refusal(one, { plugin: 'other' })).toBe('1 rows')
+      await bench.replicas.settled()
+      expect(bench.replicas.status()).toMatchObject([{ state: 'available' }])
+      expect(bench.log.join('')).not.toContain('cannot be read')
+      bench.close()
+      await lms.admin(`ALTER ROLE ${READER} RESET ALL`)
+    },
+  )
+
   test('of a server that is down keeps nobody from starting; it is tried again, and read when it is there', async () => {
     await lms.crash?.()
     const bench = new ReplicaBench({ lms: lms.config })
@@ -228,6 +249,7 @@ describe.each([
     // A server that goes away while it is read is found gone, and back.
     await lms.crash?.()
     expect(await bench.refusal(one)).toMatch(/^replica_unavailable: /)
+    await bench.replicas.settled()
     expect(bench.replicas.status()).toMatchObject([{ state: 'unreachable' }])
     await lms.restart?.()
     await until(async () => (await bench.refusal(one)) === '1 rows')
