@@ -5,6 +5,11 @@ import type { ReplicaQuery } from '../replicas/query.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import type { OpContext, OpImplementation } from './capability.ts'
 
+interface OpenQuery {
+  readonly replica: string
+  readonly query: ReplicaQuery
+}
+
 /**
  * `replica`: the LMS's databases, to read. A request is the name of a replica on a line, then what is asked, which
  * goes to the replica's reader as it came. What comes back is the number of the query, where there is more of it,
@@ -13,7 +18,7 @@ import type { OpContext, OpImplementation } from './capability.ts'
 export class ReplicaOps {
   readonly #replicas: Replicas
   /** The queries of each call, by their numbers: a number means nothing in another call. */
-  readonly #open = new WeakMap<OpContext, Map<number, ReplicaQuery>>()
+  readonly #open = new WeakMap<OpContext, Map<number, OpenQuery>>()
   #lastNumber = 0
 
   constructor(replicas: Replicas) {
@@ -33,16 +38,18 @@ export class ReplicaOps {
     const page = await query.ask(bytes, timeLeft(context))
     if (page.last) return ['', page.bytes]
     const number = ++this.#lastNumber
-    this.#queriesOf(context).set(number, query)
+    this.#queriesOf(context).set(number, { replica: name, query })
     return [String(number), page.bytes]
   }
 
   readonly next: OpImplementation = async (payload, context) => {
     const number = numberOf(payload)
-    const query = this.#queriesOf(context).get(number)
-    if (query === undefined)
+    const open = this.#queriesOf(context).get(number)
+    if (open === undefined)
       throw new LyceumError('cursor_unknown', 'There is no such query of a replica under way in this call.')
-    const page = await query.next(timeLeft(context))
+    // It may have been taken back since the query began.
+    checkGranted(open.replica, context)
+    const page = await open.query.next(timeLeft(context))
     if (!page.last) return [String(number), page.bytes]
     this.#queriesOf(context).delete(number)
     return ['', page.bytes]
@@ -51,12 +58,12 @@ export class ReplicaOps {
   readonly end: OpImplementation = (payload, context) => {
     const queries = this.#queriesOf(context)
     const number = numberOf(payload)
-    queries.get(number)?.end()
+    queries.get(number)?.query.end()
     queries.delete(number)
     return ''
   }
 
-  #queriesOf(context: OpContext): Map<number, ReplicaQuery> {
+  #queriesOf(context: OpContext): Map<number, OpenQuery> {
     let queries = this.#open.get(context)
     if (queries === undefined) {
       queries = new Map()

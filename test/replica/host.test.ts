@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encode } from '../../sdk/ejson.ts'
 import { course } from '../../sdk/testing/index.ts'
 import { edxRows, edxStatements } from '../support/edx-tables.ts'
+import { forge } from '../support/forge.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type Lms, startLms, until } from './support.ts'
 
@@ -186,6 +188,18 @@ describe('a plugin that reads a replica', () => {
     expect((await ask('enrolled', inCourse)).status).toBeGreaterThanOrEqual(400)
     await lyceum.call('POST', '/v1/plugins/enrolments/approve', { body: {} })
     expect((await ask('enrolled', inCourse)).status).toBe(200)
+  })
+
+  test('reads no further once the approval is taken back', async () => {
+    await forge(lyceum, 'enrolments/counted', async (send) => {
+      const request = `lms\n${encode({ sql: ['SELECT n FROM many'], values: [] })}`
+      const [number = ''] = (await send('replicaQuery', request)).split('\n', 1)
+      expect(number).toMatch(/^\d+$/)
+      await lyceum.call('POST', '/v1/plugins/enrolments/revoke', { body: { needs: ['replica.lms'] } })
+      expect(await send('replicaNext', number)).toContain('op_denied')
+    })
+    await lyceum.call('POST', '/v1/plugins/enrolments/approve')
+    expect((await ask('first')).status).toBe(200)
   })
 
   test('is told of a replica that is down, while the host runs; why, is told at /v1/replicas', async () => {
