@@ -210,7 +210,11 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   }
   const ops: OpTable = {
     ...dbOps,
-    ...fsOps({ nowMs, addressOf: (ticket, seconds) => fileAddress(keys, ticket, seconds) }),
+    ...fsOps({
+      nowMs,
+      addressOf: (file, seconds) =>
+        fileAddress(keys, { ...file, installation: plugins.installationOf(file.plugin) }, seconds),
+    }),
     ...cacheOps(caches, flights),
     log: pluginLogs.op,
     progress: progress.op,

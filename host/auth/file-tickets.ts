@@ -8,6 +8,7 @@ const PURPOSE = 'lyceum file ticket'
 const sealedSchema = z.strictObject({
   expiresMs: z.number(),
   plugin: z.string(),
+  installation: z.string(),
   generation: z.int(),
   path: z.string(),
 })
@@ -15,6 +16,8 @@ const sealedSchema = z.strictObject({
 /** What an address opens: one file of one plugin. */
 export interface FileTicket {
   readonly plugin: string
+  /** As the catalogue has it. */
+  readonly installation: string
   readonly generation: number
   readonly path: string
 }

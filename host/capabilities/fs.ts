@@ -16,7 +16,7 @@ export interface FsServices {
   /** What files expire by, in ms since the epoch. */
   readonly nowMs: () => number
   /** Makes the address of a file. */
-  readonly addressOf: (ticket: FileTicket, seconds: number) => string
+  readonly addressOf: (file: Omit<FileTicket, 'installation'>, seconds: number) => string
 }
 
 type FsOps = Pick<

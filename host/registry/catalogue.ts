@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
@@ -28,6 +29,8 @@ export type StoredEndpoint = z.infer<typeof StoredEndpoint>
 export interface PluginRow {
   readonly id: string
   readonly owner: string
+  /** Another one where the id was free in between: what was handed out for the one before is not good for this. */
+  readonly installation: string
   readonly activeVersion: string | undefined
   readonly activation: number
   /** What holds: what an admin set, or the default, and never more than the ceiling. */
@@ -143,8 +146,10 @@ export class Catalogue {
     this.#known.delete(version.plugin)
     this.#transaction(() => {
       this.#db
-        .prepare('INSERT INTO plugins (id, owner) VALUES (?, ?) ON CONFLICT DO UPDATE SET removed = NULL')
-        .run(version.plugin, owner)
+        .prepare(
+          'INSERT INTO plugins (id, owner, installation) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET removed = NULL',
+        )
+        .run(version.plugin, owner, randomUUID())
       this.#db
         .prepare(
           `INSERT INTO versions (plugin, version, hash, title, description, endpoints, bundle, source_map,
@@ -310,6 +315,7 @@ function pluginOf(row: Readonly<Record<string, unknown>>, rules: QuotaRules): Pl
   return {
     id: String(row.id),
     owner: String(row.owner),
+    installation: String(row.installation),
     activeVersion: textOf(row.active_version),
     activation: Number(row.activation),
     quota: effectiveQuota(quotaSet, rules),

@@ -201,6 +201,13 @@ export class Plugins {
     return this.#services.stores.plugin(id, FIRST_GENERATION)
   }
 
+  /** @throws {LyceumError} plugin_unknown */
+  installationOf(id: string): string {
+    const row = this.#services.catalogue.plugin(id)
+    if (row === undefined) throw this.unknown(id)
+    return row.installation
+  }
+
   unknown(id: string): LyceumError {
     return new LyceumError(
       'plugin_unknown',

@@ -36,6 +36,7 @@ const MIGRATIONS = [
     plugin TEXT NOT NULL, endpoint TEXT NOT NULL, activation INTEGER NOT NULL, message TEXT NOT NULL,
     at_ms INTEGER NOT NULL, PRIMARY KEY (plugin, endpoint)
   ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE plugins ADD COLUMN installation TEXT NOT NULL DEFAULT '';`,
 ]
 
 /**

@@ -42,7 +42,10 @@ export function addFiles(app: App, host: Host): void {
     const ticket = readFileTicket(host.keys, c.req.param('plugin'), c.req.param('ticket'))
     const store = host.plugins.active().get(ticket.plugin)?.store
     const first =
-      store?.generation === ticket.generation ? await readPage(host, store, ticket.path, 0) : undefined
+      store?.generation === ticket.generation &&
+      host.plugins.installationOf(ticket.plugin) === ticket.installation
+        ? await readPage(host, store, ticket.path, 0)
+        : undefined
     if (store === undefined || first === undefined)
       throw new LyceumError('file_unknown', 'The file is gone: it was deleted, or has expired.')
     const { type, inline } = shownAs(first.page.type, first.content)
@@ -61,7 +64,7 @@ export function addFiles(app: App, host: Host): void {
 
   app.openapi(list, async (c) => {
     const { id } = c.req.valid('param')
-    host.plugins.owned(id, callerOf(c))
+    const { installation } = host.plugins.owned(id, callerOf(c))
     const store = host.plugins.storeOf(id)
     const reply = await store.readFiles(
       { op: 'list', nowMs: host.nowMs() },
@@ -74,7 +77,11 @@ export function addFiles(app: App, host: Host): void {
       {
         files: found.map((file) => ({
           ...file,
-          url: fileAddress(host.keys, { plugin: id, generation, path: file.path }, LISTED_SECONDS),
+          url: fileAddress(
+            host.keys,
+            { plugin: id, installation, generation, path: file.path },
+            LISTED_SECONDS,
+          ),
         })),
       },
       200,

@@ -166,6 +166,20 @@ describe('uninstalling', () => {
     expect(await following.text()).toBe('\n')
   })
 
+  test('makes addresses of its files good for nothing, though another file is there by the same name', async () => {
+    const source = `import { query } from '@lyceum/sdk'
+      export const address = query(({ fs }) => fs.url('grades.csv', { seconds: 86_400 }))
+      export const write = query(({ fs }) => fs.write('grades.csv', 'for bob', { expire: 3_600 }))`
+    const read = async (address: string) => (await fetch(lyceum.url + address)).text()
+    await lyceum.publish('filed', source, { token: ann })
+    const old = await ask('filed/address')
+    await lyceum.call('DELETE', '/v1/plugins/filed?data=delete', { token: ann })
+    await lyceum.publish('filed', source, { token: bob })
+    await ask('filed/write')
+    expect(await read(await ask('filed/address'))).toBe('for bob')
+    expect(await read(old)).toContain('file_unknown')
+  })
+
   test('while a handler works undoes its batch, and a later one finds nothing of it', async () => {
     await lyceum.publish(
       'busy',
