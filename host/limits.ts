@@ -183,6 +183,10 @@ export const LIMITS = Object.freeze({
   pluginsMeasured: 500,
   /** Exports under way: each reads a store page by page for as long as its reader takes. */
   exportsAtOnce: 4,
+  /** Of those, exports of one person: somebody who keeps the others from theirs. */
+  exportsOfOne: 2,
+  /** Time for whoever reads an export to take a page: a reader that stands still, and a database's snapshot with it. */
+  exportStallMs: 60_000,
   /** Characters of the reason for which an admin denies something. */
   reasonChars: 1_000,
   /** Log lines kept for one plugin, the newest win: a disk filled by `log`. */

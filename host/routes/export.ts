@@ -7,6 +7,7 @@ import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { LIMITS } from '../limits.ts'
 import { exportLines } from '../registry/export.ts'
+import { ownerOf } from '../registry/publish.ts'
 import { Id } from './shapes.ts'
 
 const route = createRoute({
@@ -21,27 +22,40 @@ const route = createRoute({
 /** The data of plugins for those who own them. */
 export function addExport(app: App, host: Host): void {
   const { plugins, catalogue, logger } = host
-  let underWay = 0
+  /** Who reads them. */
+  const underWay: string[] = []
   /** Counts from the first line that somebody takes: a request that takes none ends nothing either. */
-  async function* counted(lines: AsyncIterable<string | Buffer>) {
-    underWay += 1
+  async function* counted(lines: AsyncIterable<string | Buffer>, reader: string, onStall: () => void) {
+    underWay.push(reader)
+    let stalled: NodeJS.Timeout | undefined
     try {
-      yield* lines
+      for await (const line of lines) {
+        stalled = setTimeout(onStall, LIMITS.exportStallMs)
+        yield line
+        clearTimeout(stalled)
+      }
     } finally {
-      underWay -= 1
+      clearTimeout(stalled)
+      underWay.splice(underWay.indexOf(reader), 1)
     }
   }
 
   app.openAPIRegistry.registerPath(route)
   app.get('/v1/plugins/:id/export', (c) => {
     const id = c.req.param('id')
-    plugins.owned(id, callerOf(c))
-    if (underWay >= LIMITS.exportsAtOnce)
+    const caller = callerOf(c)
+    plugins.owned(id, caller)
+    const reader = ownerOf(caller)
+    const own = underWay.filter((other) => other === reader).length
+    if (underWay.length >= LIMITS.exportsAtOnce || own >= LIMITS.exportsOfOne)
       throw new LyceumError(
         'over_concurrency',
-        `${underWay} exports are under way. Wait until one of them ends.`,
+        `${underWay.length} exports are under way, ${own} of them yours. Wait until one of them ends.`,
       )
-    const lines = Readable.from(counted(exportLines(catalogue, plugins.storeOf(id), id, Date.now())))
+    const onStall = () => lines.destroy(new Error('nobody takes the lines of an export'))
+    const lines = Readable.from(
+      counted(exportLines(catalogue, plugins.storeOf(id), id, Date.now()), reader, onStall),
+    )
     lines.on('error', (error) => logger.warn({ err: error, plugin: id }, 'an export ended early'))
     c.header('Content-Type', 'application/x-ndjson')
     c.header('Content-Disposition', `attachment; filename="${id}.ndjson"`)

@@ -86,6 +86,25 @@ describe('an export', () => {
     ])
   })
 
+  test('that nobody reads keeps nobody else from theirs', async () => {
+    await lyceum.publish(
+      'large',
+      `import { onEvent } from '@lyceum/sdk'
+       export const fill = onEvent('fill', async ({ fs }) => {
+         for (let i = 0; i < 8; i++) await fs.write(i + '.txt', String(i).repeat(2_000_000))
+       })`,
+      { token: bob },
+    )
+    await lyceum.send([{ event_type: 'fill' }])
+    const begin = (id: string, token: string) =>
+      fetch(`${lyceum.url}/v1/plugins/${id}/export`, { headers: { authorization: `Bearer ${token}` } })
+    const stalled = [await begin('large', bob), await begin('large', bob)]
+    expect((await begin('large', bob)).status).toBe(429)
+    expect((await exported()).at(-1)).toHaveProperty('end')
+    await Promise.all(stalled.map(({ body }) => body?.cancel()))
+    await expect.poll(async () => (await begin('large', bob)).status).toBe(200)
+  })
+
   test('is for its owner and admins', async () => {
     const codes = await Promise.all(
       [bob, await lyceum.token({ role: 'researcher', user: 'eve' })].map(
