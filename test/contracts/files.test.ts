@@ -253,6 +253,14 @@ contract('files', (check) => {
     expect(await room.store.usage()).toMatchObject({ fileBytes: 0, files: 0 })
   })
 
+  check.room('take nothing of what documents may take', async (room) => {
+    const { databaseBytes } = await room.store.usage()
+    await room.batch((_, fs) => fs.write('large', randomBytes(2_000 * KB)))
+    expect((await room.store.usage()).databaseBytes).toBeLessThan(databaseBytes + 500 * KB)
+    room.store.maxBytes = databaseBytes + 1_000 * KB
+    await room.batch((db) => db.collection('c').insertOne({ text: 'x'.repeat(100 * KB) }))
+  })
+
   check.room('count, however small, so that their number has an end', async (room) => {
     room.store.maxFileBytes = 10 * LIMITS.fileLeastBytes
     await room.batch(async (_, fs) => {

@@ -20,10 +20,10 @@ let folder: string
 let uri: string
 let nowMs = Date.now()
 
-const startStores = async () => {
+const startStores = async (address = uri) => {
   const started = new Stores({
     folder,
-    mongo: { uri, secret },
+    mongo: { uri: address, secret },
     onOutput: (text) => process.stderr.write(text),
     onLoss: () => {},
     nowMs: () => nowMs,
@@ -46,20 +46,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function openRoom() {
-  const room = new Room(stores)
+async function openRoom(on = server, within = stores) {
+  const room = new Room(within)
   await room.cursor()
   const name = databaseName(uri, room.store.plugin, 1)
-  const database = server.database(name)
+  const database = on.database(name)
   const all = (collection: string) => database.all(collection, undefined)
   const read = (path: string) => room.view((_, fs) => fs.readText(path))
   return { room, name, database, all, read }
 }
 
 /** The first so many commands to a collection meet a fate. */
-function first(times: number, named: string, collection: unknown, fate: ReturnType<typeof server.fateOf>) {
+function first(
+  times: number,
+  named: string,
+  collection: unknown,
+  fate: ReturnType<typeof server.fateOf>,
+  on = server,
+) {
   let left = times
-  server.fateOf = (command, name) =>
+  on.fateOf = (command, name) =>
     name === named && command[name] === collection && left-- > 0 ? fate : undefined
 }
 
@@ -198,5 +204,40 @@ describe('files on a server with transactions', () => {
     nowMs += LIMITS.unreferencedHours * 3_600_000
     await stores.sweeper.sweep()
     expect([all('lyceum:contents.chunks').length, all('lyceum:touched').length]).toEqual([0, 0])
+  })
+})
+
+describe('files on a server without transactions', () => {
+  const single = new TransactionServer(false)
+  let others: Stores
+  beforeAll(async () => {
+    others = await startStores(await single.start())
+  })
+  afterAll(async () => {
+    await others.close()
+    await single.stop()
+  })
+
+  test('come after the documents of their batch and before its cursor, and are counted anew where that was cut short', async () => {
+    expect(others.guarantee).toBe('at-least-once')
+    const { room, all, read } = await openRoom(single, others)
+    await room.batch((_, fs) => fs.write('a', 'x'))
+    const batch = () =>
+      room.batch(async (db, fs) => {
+        db.collection('plays').updateOne({ _id: 'a' }, { $inc: { n: 1 } }, { upsert: true })
+        await fs.write('b', 'y'.repeat(10 * KB))
+      })
+    // The row is written; the totals after it are not.
+    let writesOfTotals = 0
+    single.fateOf = (command, name) =>
+      name === 'update' && command[name] === 'lyceum:numbers' && ++writesOfTotals > 1 ? 'lost' : undefined
+    await refused(batch(), 'store_lost')
+    single.fateOf = () => undefined
+    expect(all('plays')).toMatchObject([{ n: 1 }])
+    expect(await room.store.usage()).toMatchObject({ files: 2, fileBytes: LIMITS.fileLeastBytes + 10 * KB })
+    await batch()
+    expect(all('plays')).toMatchObject([{ n: 2 }])
+    expect(await room.store.usage()).toMatchObject({ files: 2, fileBytes: LIMITS.fileLeastBytes + 10 * KB })
+    expect((await read('b'))?.length).toBe(10 * KB)
   })
 })

@@ -25,8 +25,11 @@ export class TransactionServer {
   readonly #databases = new Map<string, Documents>()
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
+  readonly #hello: Doc
 
-  constructor() {
+  /** @param hasTransactions else it is no replica set */
+  constructor(hasTransactions = true) {
+    this.#hello = hasTransactions ? HELLO : { ...HELLO, setName: undefined }
     this.#server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.on('error', () => {})
@@ -43,7 +46,8 @@ export class TransactionServer {
             if (transaction !== undefined) database.rollBack(transaction)
           return answer(fate.reply)
         }
-        const reply = this.#carryOut(name, command)
+        const isHello = name.toLowerCase() === 'ismaster' || name === 'hello'
+        const reply = isHello ? { ok: 1, ...this.#hello } : this.#carryOut(name, command)
         if (fate === undefined) answer(reply)
         else socket.destroy()
       })
@@ -133,10 +137,6 @@ function run(name: string, command: Doc, db: Documents, transaction: string | un
     return db.all(collection, transaction).filter((doc) => query.test(doc))
   }
   switch (name) {
-    case 'hello':
-    case 'ismaster':
-    case 'isMaster':
-      return HELLO
     case 'buildInfo':
       return { version: '7.0.0' }
     case 'dbStats':
