@@ -39,6 +39,7 @@ beforeAll(async () => {
 })
 afterEach(() => {
   server.fateOf = () => undefined
+  server.delay = () => undefined
 })
 afterAll(async () => {
   await stores.close()
@@ -179,6 +180,16 @@ describe('files on a server with transactions', () => {
     for (let n = 0; n < 10; n++)
       await room.view((_, fs) => fs.write('drawn', randomBytes(30 * KB), { expire: 60 }))
     expect(all('lyceum:contents.chunks').length).toBeLessThanOrEqual(3)
+    // Those of batches that fail are no exception.
+    for (let n = 0; n < 5; n++) {
+      const failing = room.batch(async (db, fs) => {
+        await fs.write('plot', randomBytes(30 * KB))
+        db.collection('plays').insertOne({ _id: 'a' })
+        db.collection('plays').insertOne({ _id: 'a' })
+      })
+      await refused(failing, 'duplicate_key')
+    }
+    expect(all('lyceum:contents.chunks').length).toBeLessThanOrEqual(3)
     expect((await room.view((_, fs) => fs.read('plot')))?.length).toBe(30 * KB)
   })
 
@@ -189,6 +200,21 @@ describe('files on a server with transactions', () => {
     })
     expect(all('lyceum:contents.chunks')).toHaveLength(1)
     expect((await read('log'))?.split(',')).toHaveLength(51)
+  })
+
+  test('that are replaced while they are read are read as they are then', async () => {
+    const { room, read } = await openRoom()
+    room.store.maxFileBytes = 40 * KB
+    await room.batch((_, fs) => fs.write('plot', 'a'.repeat(30 * KB)))
+    let replacing: Promise<void> | undefined
+    const { promise: isReplaced, resolve } = Promise.withResolvers<void>()
+    server.delay = (command, name) => {
+      if (name !== 'find' || command.find !== 'lyceum:contents.files' || replacing !== undefined) return
+      replacing = room.batch((_, fs) => fs.write('plot', 'b'.repeat(30 * KB)))
+      void replacing.then(resolve)
+      return isReplaced
+    }
+    expect(await read('plot')).toBe('b'.repeat(30 * KB))
   })
 
   test('that have expired are swept after a restart, when their plugin is used again', async () => {

@@ -57,6 +57,8 @@ export class Batch {
   /** The guest was told what it may act upon: only the guest can run this again. */
   #isTold = false
   #files: FileChanges | undefined
+  /** Whether rows of files may have been written, whatever the server has said. */
+  #hasSavedFiles = false
   #failed: { readonly error: LyceumError } | undefined
 
   constructor(server: BatchServer, claim: Claim) {
@@ -104,7 +106,7 @@ export class Batch {
         await files.store()
       }
       await this.#attempt(() => this.#finish(deadLetter))
-      if (files !== undefined) await this.#server.database.files.settle(files)
+      if (files !== undefined) await this.#server.database.files.settle(files.maxFileBytes)
     })
   }
 
@@ -126,6 +128,9 @@ export class Batch {
   async abort(): Promise<void> {
     this.#failed ??= { error: new LyceumError('store_lost', 'The transaction was given up.') }
     await this.#rollBack()
+    // Contents of batches that fail again and again must not fill the disk.
+    if (this.#files !== undefined && !this.#hasSavedFiles)
+      await this.#server.database.files.settle(this.#files.maxFileBytes)
   }
 
   /** An error inside the transaction ends all of it, at once and for good. */
@@ -228,7 +233,10 @@ export class Batch {
     // One statement is a transaction by itself.
     if (isAlone) return database.take(this.#claim, undefined)
     await this.#send(NONE)
-    await this.#files?.save(this.#session)
+    if (this.#files !== undefined) {
+      this.#hasSavedFiles = true
+      await this.#files.save(this.#session)
+    }
     if (deadLetter !== undefined) await database.addDeadLetter(deadLetter, this.#session)
     if (hasTransactions) await this.#commitSession()
     // Tried in vain: it was put in its own place again.

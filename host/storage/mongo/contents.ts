@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises'
 import { damagedDatabase } from '../documents/refusal.ts'
 import { onDisk } from '../files/rules.ts'
-import { type Db, type Document, GridFSBucket, ObjectId } from './driver.ts'
+import { type Db, type Document, GridFSBucket, MongoRuntimeError, ObjectId } from './driver.ts'
 
 /** The bucket of GridFS: its `filename` is the hash of the content. */
 const BUCKET = 'lyceum:contents'
@@ -75,8 +75,13 @@ export class Contents {
     const [file] = await this.#bucket.find({ filename: hash }).limit(1).toArray()
     if (file === undefined || file.length < to) throw damagedDatabase()
     const parts: Buffer[] = []
-    for await (const part of this.#bucket.openDownloadStream(file._id, { start: from, end: to }))
-      parts.push(part)
+    try {
+      for await (const part of this.#bucket.openDownloadStream(file._id, { start: from, end: to }))
+        parts.push(part)
+    } catch (error) {
+      // Deleted since, be it only some of it.
+      throw error instanceof MongoRuntimeError ? damagedDatabase() : error
+    }
     return Buffer.concat(parts)
   }
 

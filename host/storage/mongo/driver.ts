@@ -8,6 +8,7 @@ import {
   MongoClient,
   type MongoClientOptions,
   MongoError,
+  MongoRuntimeError,
   MongoServerError,
   ObjectId,
 } from 'mongodb'
@@ -23,6 +24,7 @@ export {
   Long,
   MongoClient,
   MongoError,
+  MongoRuntimeError,
   MongoServerError,
   ObjectId,
 }

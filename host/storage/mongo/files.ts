@@ -1,6 +1,6 @@
 import type { Payload } from '../../../process/frame.ts'
 import { LIMITS } from '../../limits.ts'
-import { infoOf, pageOf, partOf, spanOf } from '../files/page.ts'
+import { infoOf, pageOf, partOf, type Span, spanOf } from '../files/page.ts'
 import {
   checkPath,
   type FileInfo,
@@ -105,15 +105,27 @@ export class PluginFiles {
       return JSON.stringify(file && infoOf(file))
     }
     const asked = requestOf(ReadRequest, request)
-    const file = await find(asked.path)
-    if (file === null) return 'null'
-    const span = spanOf(file, asked)
-    const parts: Buffer[] = []
-    for (const chunk of file.chunks) {
-      const [from, to] = partOf(chunk, span)
-      if (from < to) parts.push(await (changes ?? this.contents).read(chunk.hash, from, to))
+    for (let file = await find(asked.path); ; ) {
+      if (file === null) return 'null'
+      const span = spanOf(file, asked)
+      try {
+        return pageOf(file, asked, span, await this.#partsOf(file, span, changes), raw === true)
+      } catch (error) {
+        // One that is replaced may lose its contents at once, where the quota has no room for them.
+        const newer = await find(asked.path)
+        if (newer?.hash === file.hash) throw error
+        file = newer
+      }
     }
-    return pageOf(file, asked, span, parts, raw === true)
+  }
+
+  #partsOf({ chunks }: File, span: Span, changes: FileChanges | undefined): Promise<Buffer[]> {
+    const parts: Promise<Buffer>[] = []
+    for (const chunk of chunks) {
+      const [from, to] = partOf(chunk, span)
+      if (from < to) parts.push((changes ?? this.contents).read(chunk.hash, from, to))
+    }
+    return Promise.all(parts)
   }
 
   /** Finds a file, be it that it has expired. */
@@ -134,7 +146,7 @@ export class PluginFiles {
     await changes.write(asked, content, terms, true)
     await this.#room.require(changes.rowBytes, terms.maxBytes)
     await this.#commit(client, changes)
-    await this.settle(changes)
+    await this.settle(terms.maxFileBytes)
   }
 
   /** @throws {LyceumError} store_busy where somebody else has changed files since they were looked at */
@@ -159,11 +171,11 @@ export class PluginFiles {
   }
 
   /** Contents that nobody refers to stay for a day where there is room for them. Never fails what has committed. */
-  async settle({ totals, maxFileBytes }: FileChanges): Promise<void> {
+  async settle(maxFileBytes: number): Promise<void> {
     try {
       if (this.contents.isEmpty) return
-      const excess =
-        totals.bytes + (await this.contents.touchedBytes()) - Math.max(maxFileBytes, totals.bytes)
+      const [{ bytes }, touchedBytes] = await Promise.all([this.#totals(), this.contents.touchedBytes()])
+      const excess = bytes + touchedBytes - Math.max(maxFileBytes, bytes)
       if (excess > 0) await this.#collect(Number.MAX_SAFE_INTEGER, MOST_EVICTED, excess)
     } catch (error) {
       const reason = error instanceof Error ? error.name : 'unknown'

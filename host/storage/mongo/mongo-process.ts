@@ -32,7 +32,7 @@ import { Cursors } from './cursors.ts'
 import { peekCursor } from './database.ts'
 import { checkRead, runRead } from './reads.ts'
 import { Scopes } from './scopes.ts'
-import { MongoServer } from './server.ts'
+import { MongoServer, type OpenDatabase } from './server.ts'
 import { refusalFrom } from './server-error.ts'
 
 let connecting: Promise<MongoServer> | undefined
@@ -153,14 +153,15 @@ async function perform(frame: Frame): Promise<Payload> {
     case StoreKind.fileWriteTransient: {
       const control = JSON.parse(text) as TransientFileControl
       const request = splitPayload(bytes)
-      const { client, database } = await server.get(control.db)
-      await database.files.writeTransient(client, request.control, request.bytes, control)
+      await keepingOpen(await server.get(control.db), ({ client, database }) =>
+        database.files.writeTransient(client, request.control, request.bytes, control),
+      )
       return ''
     }
     case StoreKind.sweepFiles: {
       const { db, nowMs } = JSON.parse(text) as SweepControl
-      const { client, database } = await server.get(db)
-      return JSON.stringify(await database.files.sweep(client, nowMs))
+      const sweep = ({ client, database }: OpenDatabase) => database.files.sweep(client, nowMs)
+      return JSON.stringify(await keepingOpen(await server.get(db), sweep))
     }
     case StoreKind.drop:
       await server.drop((JSON.parse(text) as DropControl).path)
@@ -170,6 +171,19 @@ async function perform(frame: Frame): Promise<Payload> {
       return ''
     default:
       throw new Error(`a frame of kind ${frame.kind}`)
+  }
+}
+
+/** Keeps a database connected while something is done that takes several statements. */
+async function keepingOpen<Result>(
+  open: OpenDatabase,
+  work: (open: OpenDatabase) => Promise<Result>,
+): Promise<Result> {
+  open.uses += 1
+  try {
+    return await work(open)
+  } finally {
+    open.uses -= 1
   }
 }
 

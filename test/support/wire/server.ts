@@ -22,6 +22,8 @@ export class TransactionServer {
   readonly commands: Doc[] = []
   /** What becomes of a command; undefined for its answer. */
   fateOf: (command: Doc, name: string) => Fate | undefined = () => undefined
+  /** What a command waits for before it is carried out. */
+  delay: (command: Doc, name: string) => Promise<void> | undefined = () => undefined
   readonly #databases = new Map<string, Documents>()
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
@@ -35,23 +37,31 @@ export class TransactionServer {
       socket.on('error', () => {})
       socket.on('close', () => this.#sockets.delete(socket))
       onRequests(socket, ({ command, answer }) => {
-        const name = Object.keys(command)[0] ?? ''
         this.commands.push(command)
-        const fate = this.fateOf(command, name)
-        if (fate === 'lost') return socket.destroy()
-        if (fate instanceof Refusal) {
-          // A server that refuses a part of a transaction has given up all of it.
-          const transaction = transactionOf(command)
-          for (const database of this.#databases.values())
-            if (transaction !== undefined) database.rollBack(transaction)
-          return answer(fate.reply)
-        }
-        const isHello = name.toLowerCase() === 'ismaster' || name === 'hello'
-        const reply = isHello ? { ok: 1, ...this.#hello } : this.#carryOut(name, command)
-        if (fate === undefined) answer(reply)
-        else socket.destroy()
+        const delay = this.delay(command, Object.keys(command)[0] ?? '')
+        if (delay === undefined) this.#meet(command, socket, answer)
+        else void delay.then(() => this.#meet(command, socket, answer))
       })
     })
+  }
+
+  #meet(command: Doc, socket: Socket, answer: (reply: Doc) => void): void {
+    const name = Object.keys(command)[0] ?? ''
+    const fate = this.fateOf(command, name)
+    if (fate === 'lost') {
+      socket.destroy()
+    } else if (fate instanceof Refusal) {
+      // A server that refuses a part of a transaction has given up all of it.
+      const transaction = transactionOf(command)
+      for (const database of this.#databases.values())
+        if (transaction !== undefined) database.rollBack(transaction)
+      answer(fate.reply)
+    } else {
+      const isHello = name.toLowerCase() === 'ismaster' || name === 'hello'
+      const reply = isHello ? { ok: 1, ...this.#hello } : this.#carryOut(name, command)
+      if (fate === undefined) answer(reply)
+      else socket.destroy()
+    }
   }
 
   async start(): Promise<string> {
