@@ -184,9 +184,10 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
-    return version === undefined
-      ? Promise.resolve(stack)
-      : checker.mapStack(plugin, () => catalogue.code(plugin, version).sourceMap, stack)
+    const row = version === undefined ? undefined : catalogue.version(plugin, version)
+    if (row === undefined) return Promise.resolve(stack)
+    const read = () => catalogue.code(plugin, row.version).sourceMap
+    return checker.mapStack(plugin, { name: `${plugin} ${row.hash}`, read }, stack)
   }
   const onFailure = (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) =>
     void reportFailure(plugin, endpoint, failure)

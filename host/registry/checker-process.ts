@@ -6,22 +6,26 @@ import { type Frame, splitPayload } from '../../process/frame.ts'
 import { serve } from '../../process/serve.ts'
 import { failureFrom } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { type Checked, CheckerKind } from './checker-protocol.ts'
+import { type Checked, CheckerKind, MAPS_KEPT } from './checker-protocol.ts'
 import { describeEndpoints } from './descriptions.ts'
 import { readManifest } from './manifest.ts'
 import { decodeSourceMap, mapStack, type SourceMap } from './source-map.ts'
 
-/** The map that was used last: an author who errs once errs again. */
-let last: { readonly text: string; readonly map: SourceMap } | undefined
+/** The maps that were sent last: an author who errs once errs again. */
+const maps = new Map<string, SourceMap>()
 
-function sourceMapOf(text: string): SourceMap | undefined {
-  if (text === '') return undefined
-  if (last?.text !== text) last = { text, map: decodeSourceMap(text) }
-  return last.map
+/** Keeps a map that is sent, as the host expects it. One that cannot be read maps nothing, however often. */
+function sourceMapOf(name: string, text: string): SourceMap | undefined {
+  if (text === '') return maps.get(name)
+  maps.delete(name)
+  for (const oldest of maps.keys()) if (maps.size >= MAPS_KEPT) maps.delete(oldest)
+  const map = decodeSourceMap(text)
+  maps.set(name, map)
+  return map
 }
 
 function check(bundle: string, sourceMapText: string): Checked {
-  const sourceMap = sourceMapOf(sourceMapText)
+  const sourceMap = sourceMapText === '' ? undefined : decodeSourceMap(sourceMapText)
   const { endpoints } = readManifest(bundle, {
     ...(sourceMap && { sourceMap }),
     bundleBytes: LIMITS.bundleBytes,
@@ -43,7 +47,7 @@ function answer(frame: Frame): string {
     case CheckerKind.check:
       return JSON.stringify(check(bytes.toString(), first))
     case CheckerKind.mapStack:
-      return mapStack(sourceMapOf(first), second)
+      return mapStack(sourceMapOf(first, bytes.toString()), second)
     default:
       throw new Error(`a frame of kind ${frame.kind}`)
   }

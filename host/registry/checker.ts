@@ -1,11 +1,12 @@
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { ownUser } from '../../process/confine.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { Places } from '../../process/places.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { type Checked, CheckerKind } from './checker-protocol.ts'
+import { type Checked, CheckerKind, MAPS_KEPT } from './checker-protocol.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const EMPTY = Buffer.alloc(0)
@@ -13,6 +14,7 @@ const EMPTY = Buffer.alloc(0)
 const IDLE_MS = 30_000
 /** Requests about one plugin that wait for each other: one that fails all the time has a stack for each. */
 const MOST_WAITING = 200
+const MAPPED_CHARS = 4 * 1024 * 1024
 
 /**
  * The host's side of the process that reads authors' code. It is started when needed.
@@ -25,6 +27,13 @@ export class Checker {
   readonly #turn = new Places(1, Number.POSITIVE_INFINITY)
   readonly #turnsOf = new Map<string, Places>()
   #process: SerialProcess | undefined
+  #mapsSentTo: SerialProcess | undefined
+  readonly #mapsSent = new Set<string>()
+  /** Stacks that were mapped: what fails once fails again, and a log is read more than once. */
+  readonly #mapped = new LRUCache<string, string>({
+    maxSize: MAPPED_CHARS,
+    sizeCalculation: (mapped, key) => mapped.length + key.length,
+  })
   #idle: NodeJS.Timeout | undefined
 
   constructor(onOutput: (text: string) => void) {
@@ -42,17 +51,39 @@ export class Checker {
 
   /**
    * The stack with the author's files and lines; as it was where that is not to be had.
-   * @param sourceMap read only when it is needed: it may be large
+   * @param map.name says which map it is, whatever it holds
+   * @param map.read reads it, only when it is needed: it may be large
    */
-  async mapStack(plugin: string, sourceMap: () => string, stack: string): Promise<string> {
+  async mapStack(
+    plugin: string,
+    map: { readonly name: string; readonly read: () => string },
+    stack: string,
+  ): Promise<string> {
+    const key = `${map.name} ${stack}`
+    const known = this.#mapped.get(key)
+    if (known !== undefined) return known
     try {
-      const mapped = await this.#inTurn(plugin, () =>
-        this.#request(plugin, CheckerKind.mapStack, [sourceMap(), stack], EMPTY),
-      )
-      return mapped?.toString() ?? stack
+      const mapped = await this.#inTurn(plugin, () => {
+        const process = this.#running()
+        const isSent = process === this.#mapsSentTo && this.#mapsSent.has(map.name)
+        if (!isSent) this.#noteSent(process, map.name)
+        const bytes = isSent ? EMPTY : Buffer.from(map.read())
+        return this.#request(plugin, CheckerKind.mapStack, [map.name, stack], bytes)
+      })
+      if (mapped === undefined) return stack
+      this.#mapped.set(key, mapped.toString())
+      return mapped.toString()
     } catch {
       return stack
     }
+  }
+
+  /** Remembers which maps a process holds, by the rule by which it keeps them. */
+  #noteSent(process: SerialProcess, name: string): void {
+    if (process !== this.#mapsSentTo) this.#mapsSent.clear()
+    this.#mapsSentTo = process
+    for (const oldest of this.#mapsSent) if (this.#mapsSent.size >= MAPS_KEPT) this.#mapsSent.delete(oldest)
+    this.#mapsSent.add(name)
   }
 
   close(): void {

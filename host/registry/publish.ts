@@ -202,7 +202,11 @@ async function scratchLoad(
     const stack =
       failure.stack === undefined
         ? undefined
-        : await checker.mapStack(code.plugin, () => sourceMap, failure.stack)
+        : await checker.mapStack(
+            code.plugin,
+            { name: `${code.plugin} ${code.hash}`, read: () => sourceMap },
+            failure.stack,
+          )
     const refused =
       isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
     throw new LyceumError(

@@ -129,7 +129,7 @@ export class Provider {
       traceWrites: false,
     })
     if (failure !== undefined) return failure
-    const read = readValues(result, rows.length)
+    const read = await readValues(result, rows.length)
     if (read === undefined)
       return {
         ...lost('The property gave back no answer for each event.'),

@@ -14,7 +14,8 @@ import {
   writtenFile,
 } from '../files/rules.ts'
 import type { Within } from './database.ts'
-import { type File, type PluginFiles, rowBytes, type StoredTotals } from './files.ts'
+import { type File, rowBytes, type StoredTotals } from './file-rows.ts'
+import type { PluginFiles } from './files.ts'
 
 /** Contents that a transaction holds in memory; beyond, they are stored while it goes on. */
 const HELD_BYTES = 8 * 1024 * 1024
@@ -64,7 +65,7 @@ export class FileChanges {
     checkPath(asked.path)
     this.#nowMs = terms.nowMs
     this.maxFileBytes = terms.maxFileBytes
-    const old = await this.fileAt(asked.path)
+    const old = await this.at(asked.path)
     const file = writtenFile(old, asked, content, terms.nowMs, transient)
     const chunks = content.length === 0 ? [] : [{ at: 0, hash: file.hash, bytes: content.length }]
     this.#replace(old, { ...file, chunks }, terms.maxFileBytes)
@@ -72,9 +73,9 @@ export class FileChanges {
   }
 
   /** A file as the transaction sees it, be it that it has expired. */
-  async fileAt(path: string): Promise<File | undefined> {
+  async at(path: string): Promise<File | undefined> {
     if (this.#after.has(path)) return this.#after.get(path)
-    if (!this.#before.has(path)) this.#before.set(path, await this.#files.fileAt(path))
+    if (!this.#before.has(path)) this.#before.set(path, await this.#files.rows.at(path))
     return this.#before.get(path)
   }
 
@@ -116,11 +117,11 @@ export class FileChanges {
 
   /** Writes the rows; may be done again where the transaction is. @throws {LyceumError} store_busy */
   save(session: Within): Promise<void> {
-    return this.#files.save(this.#after, this.totals, session)
+    return this.#files.rows.save(this.#after, this.totals, session)
   }
 
   async #append(asked: Written, content: Buffer, terms: Terms): Promise<void> {
-    const old = await this.fileAt(asked.path)
+    const old = await this.at(asked.path)
     if (!isLive(old, terms.nowMs))
       return this.write({ path: asked.path, type: asked.type }, content, terms, false)
     const file = longerFile(old, asked.type, content, terms.nowMs)
@@ -135,7 +136,7 @@ export class FileChanges {
   }
 
   async #delete(path: string, nowMs: number): Promise<boolean> {
-    const old = await this.fileAt(path)
+    const old = await this.at(path)
     if (old === undefined) return false
     this.#after.set(path, undefined)
     countFile(this.totals, old, -1)
@@ -143,7 +144,7 @@ export class FileChanges {
   }
 
   async #expire(path: string, seconds: number | null, nowMs: number): Promise<boolean> {
-    const old = await this.fileAt(path)
+    const old = await this.at(path)
     if (!isLive(old, nowMs)) return false
     const file = { ...old, expiresMs: expiryOf(seconds, nowMs), transient: false }
     this.#replace(old, file, Number.POSITIVE_INFINITY)

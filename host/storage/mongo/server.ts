@@ -156,7 +156,7 @@ export class MongoServer {
 }
 
 function openedAs({ files }: PluginDatabase): Opened {
-  return { keepsFiles: files.isUsed }
+  return { keepsFiles: files.rows.isMade }
 }
 
 async function factsOf(admin: MongoClient, uri: string): Promise<ServerFacts> {

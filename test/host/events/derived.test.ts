@@ -56,8 +56,8 @@ describe('derived properties are put into an event', () => {
 describe('what a property gave back', () => {
   const read = (...lines: string[]) => readValues(Buffer.from(lines.join('\n')), lines.length)
 
-  test('is a value for each event, nothing, or an error', () => {
-    expect(read('{"a":[1]}', '', '!{"code":"plugin_failed","message":"no"}', '!', 'null')).toEqual({
+  test('is a value for each event, nothing, or an error', async () => {
+    expect(await read('{"a":[1]}', '', '!{"code":"plugin_failed","message":"no"}', '!', 'null')).toEqual({
       values: ['{"a":[1]}', null, null, null, 'null'],
       failed: 2,
       error: { message: 'no' },
@@ -72,24 +72,24 @@ describe('what a property gave back', () => {
     ['a value that is nested too deeply', '['.repeat(9) + ']'.repeat(9)],
     ['a key that changes what an object is', '{"a":[{"__proto__":{"isAdmin":true}}]}'],
     ['an error that is none', '!{"message":1}'],
-  ])('%s counts as an error of its event alone', (_, line) => {
-    expect(read('1', line)).toMatchObject({ values: ['1', null], failed: 1 })
+  ])('%s counts as an error of its event alone', async (_, line) => {
+    expect(await read('1', line)).toMatchObject({ values: ['1', null], failed: 1 })
   })
 
-  test('the largest and the deepest that are allowed pass', () => {
+  test('the largest and the deepest that are allowed pass', async () => {
     const lines = [JSON.stringify('x'.repeat(LIMITS.propertyChars - 2)), '['.repeat(8) + ']'.repeat(8)]
-    expect(read(...lines)?.values).toEqual(lines)
+    expect((await read(...lines))?.values).toEqual(lines)
   })
 
-  test('is no answer where it has fewer or more lines than there are events', () => {
-    expect(readValues(Buffer.from('1\n2'), 3)).toBeUndefined()
-    expect(readValues(Buffer.from('1\n2\n3\n4'), 3)).toBeUndefined()
+  test('is no answer where it has fewer or more lines than there are events', async () => {
+    expect(await readValues(Buffer.from('1\n2'), 3)).toBeUndefined()
+    expect(await readValues(Buffer.from('1\n2\n3\n4'), 3)).toBeUndefined()
   })
 
-  test('never makes anything of the host, whatever it is', () => {
-    fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'binary' })), (lines) => {
-        const found = readValues(Buffer.from(lines.join('\n')), lines.length)
+  test('never makes anything of the host, whatever it is', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.string({ unit: 'binary' })), async (lines) => {
+        const found = await readValues(Buffer.from(lines.join('\n')), lines.length)
         for (const value of found?.values ?? []) if (value !== null) JSON.parse(value)
       }),
     )
