@@ -151,9 +151,12 @@ function logSection(log: readonly LogLine[]): Markup {
   if (log.length === 0) return html``
   return html`<section aria-labelledby="log">
 <h2 id="log">Its log</h2>
-<pre class="log" tabindex="0" role="group" aria-labelledby="log">${log.map(
-    ({ atMs, level, endpoint, line }) => `${new Date(atMs).toISOString()} ${level} ${endpoint}: ${line}\n`,
-  )}</pre>
+<p class="muted">The newest lines first.</p>
+<pre class="log" tabindex="0" role="group" aria-labelledby="log">${log
+    .toReversed()
+    .map(
+      ({ atMs, level, endpoint, line }) => `${new Date(atMs).toISOString()} ${level} ${endpoint}: ${line}\n`,
+    )}</pre>
 </section>`
 }
 
