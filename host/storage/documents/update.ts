@@ -21,6 +21,8 @@ interface Edit {
 /** An update that has been checked, ready for any number of documents. */
 export interface Update {
   readonly edits: readonly Edit[]
+  /** Whether any path has the positional `$`. */
+  readonly isPositional: boolean
   readonly arrayFilters: ArrayFilters
   readonly limits: Readonly<DocumentLimits>
 }
@@ -49,7 +51,13 @@ export function compileUpdate(update: Doc, arrayFilters: unknown, limits: Readon
   }
   if (edits.length > limits.nodes)
     throw invalid(MONGO.BadValue, `An update names at most ${limits.nodes} fields.`)
-  return { edits, arrayFilters: compileArrayFilters(arrayFilters, placeholders, limits), limits }
+  const isPositional = edits.some(({ parts }) => parts.includes('$'))
+  return {
+    edits,
+    isPositional,
+    arrayFilters: compileArrayFilters(arrayFilters, placeholders, limits),
+    limits,
+  }
 }
 
 function notOffered(operator: string): Error {
@@ -138,7 +146,7 @@ export function applyUpdate(
 ): boolean {
   let isChanged = false
   // Before anything is changed: the filter has matched the document as it was.
-  const edits = update.edits.map((edit) => (edit.parts.includes('$') ? placed(edit, matchedAt) : edit))
+  const edits = update.isPositional ? update.edits.map((edit) => placed(edit, matchedAt)) : update.edits
   for (const edit of edits) {
     if (edit.operator === '$setOnInsert' && !isInsert) continue
     if (edit.path.includes('$[')) {
@@ -151,6 +159,7 @@ export function applyUpdate(
 
 function placed(edit: Edit, matchedAt: (array: string) => number): Edit {
   const at = edit.parts.indexOf('$')
+  if (at < 0) return edit
   const index = matchedAt(edit.parts.slice(0, at).join('.'))
   if (index < 0)
     throw invalid(
