@@ -52,7 +52,7 @@ export class Removal {
       if (dependants.length > 0 && !force)
         throw new LyceumError(
           'plugin_needed',
-          `${dependants.join(', ')} may ask ${id}, and would fail without it. Uninstall them first, take back what they are approved for, or add force=true.`,
+          `${dependants.join(', ')} may ask ${id}, and would fail without it. Uninstall them first, take back what they are approved for, or add force=true (lyceum uninstall --force).`,
           { plugins: dependants },
         )
       catalogue.remove(id, data)
