@@ -40,8 +40,9 @@ export class LogFollower implements AsyncIterable<LogLine> {
         continue
       }
       if (this.#missed > 0) {
-        yield { ...next, level: 'warn', line: `${this.#missed} lines came faster than they were read` }
+        const line = `${this.#missed} lines came faster than they were read`
         this.#missed = 0
+        yield { ...next, level: 'warn', line }
       }
       yield next
     }
