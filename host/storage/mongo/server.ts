@@ -196,10 +196,7 @@ async function runsTransactions(admin: MongoClient): Promise<boolean> {
   const session = admin.startSession()
   try {
     session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } })
-    await admin
-      .db('lyceum')
-      .collection('lyceum:probe')
-      .findOne({ _id: 0 as never }, { session })
+    await admin.db('lyceum').collection<{ _id: number }>('lyceum:probe').findOne({ _id: 0 }, { session })
     await session.commitTransaction()
     return true
   } catch (error) {
