@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** What a child may do beside what Node's flags say, held by the kernel: for the day on which V8 does not hold. */
@@ -82,11 +82,18 @@ function works(means: readonly string[]): boolean {
   return spawnSync(first, more, { env: {}, stdio: 'ignore' }).status === 0
 }
 
-/** User ids that own no file. */
-const FIRST_UID = 64_000
-const UIDS = 1_000
-/** Chosen at random, for there may be other hosts on this machine. */
-let lastUid = randomInt(UIDS)
+interface Users {
+  readonly first: number
+  readonly count: number
+}
+
+/**
+ * User ids that own no file and belong to nobody. They are chosen at random, for there may be other hosts on this
+ * machine, and whoever ends a user ends all processes of that user: among many, two never choose the same.
+ */
+const MANY_USERS: Users = { first: 1_900_000_000, count: 200_000_000 }
+/** What a container has, whose users are numbered up to 65,535. */
+const FEW_USERS: Users = { first: 64_000, count: 1_000 }
 const usersAtWork = new Set<number>()
 
 /**
@@ -95,11 +102,27 @@ const usersAtWork = new Set<number>()
  */
 export function ownUser(): number | undefined {
   mayGiveUsers ??= isRoot() && othersMayEnter(import.meta.dirname)
-  if (!mayGiveUsers || usersAtWork.size === UIDS) return undefined
-  do lastUid = (lastUid + 1) % UIDS
-  while (usersAtWork.has(FIRST_UID + lastUid))
-  usersAtWork.add(FIRST_UID + lastUid)
-  return FIRST_UID + lastUid
+  users ??= has(MANY_USERS) ? MANY_USERS : FEW_USERS
+  if (!mayGiveUsers || usersAtWork.size === users.count) return undefined
+  let uid: number
+  do uid = users.first + randomInt(users.count)
+  while (usersAtWork.has(uid))
+  usersAtWork.add(uid)
+  return uid
+}
+
+/** Whether these users exist in the user namespace in which this process runs. */
+function has({ first, count }: Users): boolean {
+  let map: string
+  try {
+    map = readFileSync('/proc/self/uid_map', 'utf8')
+  } catch {
+    return false // not Linux
+  }
+  return map.split('\n').some((line) => {
+    const [inside = Number.NaN, , mapped = 0] = line.trim().split(/\s+/).map(Number)
+    return inside <= first && first + count <= inside + mapped
+  })
 }
 
 /**
@@ -115,6 +138,7 @@ export function endUser(uid: number): void {
 }
 
 let mayGiveUsers: boolean | undefined
+let users: Users | undefined
 
 function isRoot(): boolean {
   return process.getuid?.() === 0
