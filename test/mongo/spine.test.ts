@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FILES } from '../fs/plugin.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type WireServer, wireServers } from '../support/mongo.ts'
 
@@ -90,6 +91,23 @@ describe.skipIf(server === undefined)('a host over MongoDB', () => {
     process.kill(pid, 'SIGKILL')
     await lyceum.send([play('f'), play('f')])
     expect(await top()).toContainEqual({ _id: 'f', n: 2 })
+  })
+
+  test('keeps files, opens them by their address, and deletes them with their plugin', async () => {
+    expect((await lyceum.publish('files', FILES)).status).toBe(201)
+    const step = (event: object) => ({ event_type: 'file', event })
+    const text = 'x'.repeat(100_000)
+    await lyceum.send([
+      step({ op: 'write', path: 'a.txt', text }),
+      step({ op: 'append', path: 'a.txt', text: ' and more' }),
+    ])
+    const url = (await lyceum.call('GET', '/v1/queries/files/url?path=a.txt')).json
+    expect(await (await fetch(lyceum.url + url)).text()).toBe(`${text} and more`)
+    expect((await lyceum.call('GET', '/v1/queries/files/draw?path=drawn&text=here')).json).toBe('here')
+    const removal = await lyceum.call('DELETE', '/v1/plugins/files?data=delete')
+    expect(removal.status, removal.text).toBe(200)
+    expect((await lyceum.publish('files', FILES, { version: '2.0.0' })).status).toBe(201)
+    expect((await lyceum.call('GET', '/v1/queries/files/list?prefix=drawn')).json).toEqual([])
   })
 
   test('says how often effects happen on this server', async () => {
