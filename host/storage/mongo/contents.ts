@@ -64,7 +64,7 @@ export class Contents {
     const [kept] = await this.#bucket.find({ filename: hash }).limit(1).toArray()
     if (kept !== undefined) return
     // What a lost store had begun.
-    if (before?.upload !== undefined) await this.#removeChunks(before.upload)
+    if (before?.upload !== undefined) await this.#removeChunks([before.upload])
     const stream = this.#bucket.openUploadStreamWithId(upload, hash)
     stream.end(content)
     await finished(stream)
@@ -127,18 +127,17 @@ export class Contents {
         .toArray()
       if (rows.length === 0) break
       seen += rows.length
-      const kept = await referred(rows.map(({ _id }) => _id))
+      const looked: TouchedRow[] = []
       for (const row of rows) {
         if (bytes >= bytesWanted) break
-        if (!kept.has(row._id)) {
-          await this.#remove(row)
-          deleted += 1
-        }
+        looked.push(row)
         bytes += onDisk(row.bytes)
-        // One that was touched meanwhile is looked at again.
-        const { deletedCount } = await this.#touched.deleteOne({ _id: row._id, sinceMs: row.sinceMs }, LASTS)
-        if (deletedCount === 1 && this.#touchedBytes !== undefined) this.#touchedBytes -= onDisk(row.bytes)
       }
+      const kept = await referred(looked.map(({ _id }) => _id))
+      const unwanted = looked.filter(({ _id }) => !kept.has(_id))
+      await this.#remove(unwanted)
+      deleted += unwanted.length
+      await this.#forget(looked)
     }
     return deleted
   }
@@ -166,14 +165,27 @@ export class Contents {
     this.#isMade = true
   }
 
-  async #remove({ _id, upload }: TouchedRow): Promise<void> {
-    for (const file of await this.#bucket.find({ filename: _id }).toArray())
-      await this.#bucket.delete(file._id)
-    if (upload !== undefined) await this.#removeChunks(upload)
+  async #remove(rows: readonly TouchedRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const files = await this.#bucket.find({ filename: { $in: rows.map(({ _id }) => _id) } }).toArray()
+    const uploads = rows.flatMap(({ upload }) => upload ?? [])
+    const ids = [...files.map(({ _id }) => _id), ...uploads]
+    await this.#db.collection(`${BUCKET}.files`).deleteMany({ _id: { $in: ids } }, LASTS)
+    await this.#removeChunks(ids)
   }
 
-  async #removeChunks(upload: ObjectId): Promise<void> {
-    await this.#db.collection(`${BUCKET}.chunks`).deleteMany({ files_id: upload }, LASTS)
+  async #removeChunks(ids: readonly ObjectId[]): Promise<void> {
+    await this.#db.collection(`${BUCKET}.chunks`).deleteMany({ files_id: { $in: [...ids] } }, LASTS)
+  }
+
+  /** One that was touched meanwhile is looked at again. */
+  async #forget(rows: readonly TouchedRow[]): Promise<void> {
+    await this.#touched.bulkWrite(
+      rows.map(({ _id, sinceMs }) => ({ deleteOne: { filter: { _id, sinceMs } } })),
+      LASTS,
+    )
+    if (this.#touchedBytes !== undefined)
+      this.#touchedBytes -= rows.reduce((sum, row) => sum + onDisk(row.bytes), 0)
   }
 
   get #touched() {
