@@ -40,6 +40,7 @@ export const ERRORS = {
   manifest_refused: { status: 422, title: 'An endpoint is not written in a way that can be read' },
   options_refused: { status: 422, title: 'The options of an endpoint are wrong' },
   version_exists: { status: 409, title: 'This version exists with other content' },
+  version_newer: { status: 409, title: 'There is a newer version' },
   version_unknown: { status: 404, title: 'There is no such version' },
 
   // plugins at work

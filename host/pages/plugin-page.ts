@@ -78,12 +78,13 @@ function approvalSection({ id, caller }: PluginPage, pending: PendingVersion): M
 ${denied === undefined ? '' : html`<p class="problem">Denied: ${denied}</p>`}
 <dl class="changes"><div><dt>Asks for</dt> <dd>${list(needs)}</dd></div>
 ${changes.map(([what, names]) => (names.length === 0 ? '' : html`<div><dt>${what}</dt> <dd>${list(names)}</dd></div>`))}</dl>
-${caller.role === 'admin' ? approvalForms(id, needs) : html`<p class="muted">An admin has to approve it.</p>`}
+${caller.role === 'admin' ? approvalForms(id, version, needs) : html`<p class="muted">An admin has to approve it.</p>`}
 </section>`
 }
 
-function approvalForms(id: string, needs: readonly string[]): Markup {
+function approvalForms(id: string, version: string, needs: readonly string[]): Markup {
   return html`<form class="bar" method="post" action="/plugins/${id}/approve">
+<input type="hidden" name="version" value="${version}">
 <fieldset><legend>Approve</legend>${needs.map(
     (
       need,

@@ -16,6 +16,13 @@ export interface PendingVersion {
   readonly denied?: string
 }
 
+/** What an admin approves. */
+export interface Approval {
+  /** All that is asked for where nothing is named. */
+  readonly needs?: readonly string[] | undefined
+  readonly version?: string | undefined
+}
+
 /** Endpoints by name. */
 export interface EndpointChanges {
   readonly added: readonly string[]
@@ -68,11 +75,18 @@ export class Approvals {
   /**
    * Approves what the newest version asks for, and the one that runs: all of it or the named. A version that
    * waited is activated once nothing is missing.
+   * @param asked.version the version that was looked at: refused where there is a newer one
    * @returns what the newest version still lacks
    */
-  approve(id: string, named: readonly string[] | undefined): Promise<readonly string[]> {
+  approve(id: string, asked: Approval): Promise<readonly string[]> {
     return this.#plugins.changing(id, async () => {
       const { plugin, newest, active } = this.#find(id)
+      const { needs: named, version } = asked
+      if (version !== undefined && version !== newest.version)
+        throw new LyceumError(
+          'version_newer',
+          `Version ${newest.version} of ${id} was published meanwhile. Look at what that asks for, and approve it.`,
+        )
       const needs = [...new Set([...needsOf(newest), ...(active === undefined ? [] : needsOf(active))])]
       for (const name of named ?? [])
         if (!needs.includes(name))

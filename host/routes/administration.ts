@@ -13,7 +13,12 @@ const approve = createRoute({
   method: 'post',
   path: '/v1/plugins/{id}/approve',
   summary: 'Approve what the newest version asks for, all of it or the named needs',
-  request: { params: Id, body: bodyOf(z.strictObject({ needs: Needs.optional() })) },
+  description:
+    'With `version` only where that is still the newest: nothing is approved that was not looked at.',
+  request: {
+    params: Id,
+    body: bodyOf(z.strictObject({ needs: Needs.optional(), version: z.string().optional() })),
+  },
   responses: {
     200: json('Active, or still pending for what `needs` says', Done.extend({ needs: Needs })),
   },
@@ -66,7 +71,7 @@ export function addAdministration(app: App, host: Host): void {
   app.openapi(approve, async (c) => {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
-    const needs = await approvals.approve(id, c.req.valid('json')?.needs)
+    const needs = await approvals.approve(id, c.req.valid('json') ?? {})
     return c.json({ ...stateOf(host, id), needs: [...needs] }, 200)
   })
   app.openapi(deny, async (c) => {

@@ -25,7 +25,8 @@ const ACTIONS: ReadonlyMap<string, { readonly done: string; readonly act: Act }>
     'approve',
     {
       done: 'What was ticked is approved.',
-      act: ({ approvals }, id, form) => approvals.approve(id, form.getAll('needs')),
+      act: ({ approvals }, id, form) =>
+        approvals.approve(id, { needs: form.getAll('needs'), version: form.get('version') ?? '' }),
     },
   ],
   [

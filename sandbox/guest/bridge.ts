@@ -16,6 +16,19 @@ export class OpError extends Error {
   }
 }
 
+/** Where an op was called. Kept when it is called, since whoever gets the refusal later is nowhere in the plugin. */
+interface Place {
+  stack?: string
+}
+
+/** What the host refused, as if it were thrown where the op was called. */
+function refusedAt(place: Place, failure: Failure): OpError {
+  const error = new OpError(failure)
+  const frames = place.stack?.slice(place.stack.indexOf('\n')) ?? ''
+  error.stack = `${error.name}: ${error.message}${frames}`
+  return error
+}
+
 /** What the facilities use to talk to the host, for one invocation. */
 export interface Bridge {
   /** Asks and waits; rejects with an {@link OpError}. */
@@ -28,6 +41,12 @@ export interface Bridge {
   flush: () => void
 }
 
+interface Waiter {
+  readonly place: Place
+  readonly resolve: (text: string) => void
+  readonly reject: (error: unknown) => void
+}
+
 /** One invocation as the guest runtime keeps it. */
 export interface Invocation extends Bridge {
   settle(call: number, failed: boolean, text: string): void
@@ -37,14 +56,14 @@ export interface Invocation extends Bridge {
 }
 
 const { parse } = JSON
+const { captureStackTrace } = Error
 
 /**
  * The guest's side of one invocation. It counts ops and bytes before anything leaves, because a loop
  * that posts faster than the process can count would fill the process's memory first.
  */
 export function openBridge(out: Out, invocation: number, budget: Budget): Invocation {
-  const waiting: Record<number, { resolve: (text: string) => void; reject: (error: unknown) => void }> =
-    Object.create(null)
+  const waiting: Record<number, Waiter> = Object.create(null)
   let lastCall = 0
   let ops = 0
   let bytes = 0
@@ -82,7 +101,9 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
       new Promise<string>((resolve, reject) => {
         const call = ++lastCall
         send(op, call, payload)
-        waiting[call] = { resolve, reject }
+        const place: Place = {}
+        captureStackTrace(place, self.call)
+        waiting[call] = { place, resolve, reject }
       }),
     post: (op, payload) => send(op, 0, payload),
     fail: (error) => {
@@ -93,7 +114,7 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
       const waiter = waiting[call]
       delete waiting[call]
       if (waiter === undefined) return
-      if (failed) waiter.reject(new OpError(parse(text)))
+      if (failed) waiter.reject(refusedAt(waiter.place, parse(text) as Failure))
       else waiter.resolve(text)
     },
     end: (failed, text) => {

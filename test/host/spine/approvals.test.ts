@@ -55,6 +55,13 @@ describe('a pending version', () => {
     expect(await ask('asker/own')).toBe('own')
   })
 
+  test('is approved by its name only while it is the newest: an author cannot ask for more meanwhile', async () => {
+    const early = await post('asker/approve', { version: '1.0.0' })
+    expect([early.status, early.json.code]).toEqual([409, 'version_newer'])
+    expect(early.json.detail).toContain('Version 2.0.0 of asker was published meanwhile')
+    expect(await shown('asker')).toMatchObject({ version: '1.0.0', pending: { needs: ['plugins.other'] } })
+  })
+
   test('is denied with a reason that its author reads, and waits on', async () => {
     expect((await post('asker/deny', { reason: 'Not this term.' }, ann)).json.code).toBe('role_denied')
     expect((await post('asker/deny', { reason: ' ' })).json.code).toBe('bad_parameter')

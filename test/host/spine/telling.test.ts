@@ -19,6 +19,10 @@ const SLOW = `
     try { signal.throwIfAborted() } catch (error) { return html\`<p>\${error.name}</p>\` }
   })
   export const wrong = query(({ progress }) => progress(50))
+  export const refused = query(async ({ db, plugins: { self } }) => {
+    await db.collection('gates').findOne({ _id: 'view' })
+    return self.nope()
+  })
   export const time = query(({ now }) => [now().toISOString(), new Date().toISOString()])
   export const speak = onEvent('speak', ({ event, log }) => log(event.line))
   export const shout = onEvent('shout', async ({ event, log }) => { for (let n = 0; n < 50; n++) log(n) })
@@ -112,6 +116,13 @@ describe('a signal', () => {
 test('the time that a plugin sees is the time of its host', async () => {
   const iso = new Date(NOW).toISOString()
   expect((await lyceum.call('GET', '/v1/queries/slow/time')).json).toEqual([iso, iso])
+})
+
+test('an op that the host refuses is told with the line that asked for it', async () => {
+  const { json } = await lyceum.call('GET', '/v1/queries/slow/refused')
+  expect(json.detail).toContain('slow has no query or view "nope"')
+  const line = SLOW.split('\n').findIndex((text) => text.includes('self.nope()')) + 1
+  expect(json.stack).toMatch(new RegExp(`at .*plugin\\.ts:${line}:`))
 })
 
 describe('a log that is followed', () => {
