@@ -196,7 +196,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       failure.stack === undefined ? '' : await authorStack(plugin.id, failure.stack, plugin.version)
     pluginLogs.add(
       plugin.id,
-      { version: plugin.version, endpoint },
+      { by: 'host', version: plugin.version, endpoint },
       'error',
       stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd(),
     )
@@ -234,7 +234,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     flights,
     positionOf,
     onTooLarge: ({ id, version }, endpoint, message) =>
-      pluginLogs.add(id, { version, endpoint }, 'warn', message),
+      pluginLogs.add(id, { by: 'host', version, endpoint }, 'warn', message),
   })
   const questions = new Questions({
     plugins,

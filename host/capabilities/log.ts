@@ -11,6 +11,8 @@ const Line = z.object({ level: z.enum(['debug', 'info', 'warn', 'error']), line:
 export interface LogLine {
   readonly atMs: number
   readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** The plugin, or the host about it: whatever a plugin writes, it cannot pass for the host's. */
+  readonly by: 'plugin' | 'host'
   /** The version of the plugin that logged it. */
   readonly version: string
   readonly endpoint: string
@@ -18,10 +20,15 @@ export interface LogLine {
 }
 
 /** Who logged a line. */
-type Source = Pick<LogLine, 'version' | 'endpoint'>
+type Source = Pick<LogLine, 'by' | 'version' | 'endpoint'>
 
 interface PluginLog {
   lines: LogLine[]
+  /** Of each, so that a plugin that floods its log does not hide what the host says about it. */
+  readonly rates: Readonly<Record<LogLine['by'], Rate>>
+}
+
+interface Rate {
   /** When the second began in which lines are counted; a clock that is set must not make it an hour. */
   secondMs: number
   inSecond: number
@@ -40,18 +47,19 @@ export class PluginLogs {
     const atMs = Date.now()
     const nowMs = performance.now()
     const log = this.#of(plugin)
-    if (nowMs - log.secondMs >= 1_000) {
-      if (log.dropped > 0)
+    const rate = log.rates[source.by]
+    if (nowMs - rate.secondMs >= 1_000) {
+      if (rate.dropped > 0)
         this.#push(plugin, log, {
           ...source,
           atMs,
           level: 'warn',
-          line: `${log.dropped} more lines in a second were dropped`,
+          line: `${rate.dropped} more lines in a second were dropped`,
         })
-      Object.assign(log, { secondMs: nowMs, inSecond: 0, dropped: 0 })
+      Object.assign(rate, { secondMs: nowMs, inSecond: 0, dropped: 0 })
     }
-    if (++log.inSecond > LIMITS.logLinesPerSecond) {
-      log.dropped += 1
+    if (++rate.inSecond > LIMITS.logLinesPerSecond) {
+      rate.dropped += 1
       return
     }
     this.#push(plugin, log, {
@@ -110,7 +118,7 @@ export class PluginLogs {
     const parsed = Line.safeParse(jsonOf(payload))
     if (!parsed.success) throw malformed()
     const { level, line } = parsed.data
-    this.add(plugin.id, { version: plugin.version, endpoint: endpoint.name }, level, line)
+    this.add(plugin.id, { by: 'plugin', version: plugin.version, endpoint: endpoint.name }, level, line)
     return ''
   }
 
@@ -125,11 +133,15 @@ export class PluginLogs {
   #of(plugin: string): PluginLog {
     let log = this.#logs.get(plugin)
     if (log === undefined) {
-      log = { lines: [], secondMs: Number.NEGATIVE_INFINITY, inSecond: 0, dropped: 0 }
+      log = { lines: [], rates: { plugin: fresh(), host: fresh() } }
       this.#logs.set(plugin, log)
     }
     return log
   }
+}
+
+function fresh(): Rate {
+  return { secondMs: Number.NEGATIVE_INFINITY, inSecond: 0, dropped: 0 }
 }
 
 function malformed(): LyceumError {

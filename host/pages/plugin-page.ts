@@ -1,6 +1,7 @@
 import { html } from 'hono/html'
 import type { Caller } from '../auth/tokens.ts'
 import type { LogLine } from '../capabilities/log.ts'
+import type { RunningCall } from '../capabilities/progress.ts'
 import type { FeedStatus } from '../dispatch/handler-feed.ts'
 import type { PendingVersion } from '../registry/approvals.ts'
 import type { PluginState } from '../registry/plugin.ts'
@@ -24,6 +25,9 @@ export interface PluginPage {
   readonly recent: RecentUsage
   readonly quotas: QuotaForm
   readonly handlers: readonly (FeedStatus & { readonly lag: number })[]
+  readonly jobs: readonly { readonly endpoint: string; readonly atMs: number }[]
+  /** Calls that say how far they are. */
+  readonly running: readonly RunningCall[]
   readonly deadLetters: number
   /** How often the effects of an event happen. */
   readonly guarantee: 'exactly-once' | 'at-least-once'
@@ -54,6 +58,7 @@ ${page.granted.length > 0 ? grantedSection(page) : ''}
 ${quotaSection(page.quotas, id, caller.role === 'admin')}
 ${costSection(page.recent)}
 ${handlerSection(page)}
+${jobSection(page)}
 ${logSection(page.log)}
 ${uninstallSection(page)}`,
   })
@@ -146,6 +151,24 @@ ${lastError === undefined ? '' : html`<p class="muted">${lastError.code}: ${last
 ${guarantee === 'at-least-once' ? html`<p>The database server has no transactions: after a crash, effects of some events happen again.</p>` : ''}
 ${deadLetters > 0 ? html`<p><a href="/v1/plugins/${id}/dead-letters">${count(deadLetters)} events that a handler failed on</a></p>` : ''}
 </section>`
+}
+
+function jobSection({ jobs, running }: PluginPage): Markup {
+  if (jobs.length === 0 && running.length === 0) return html``
+  return html`<section aria-labelledby="jobs">
+<h2 id="jobs">Jobs</h2>
+<ul class="rows">${jobs.map(
+    ({ endpoint, atMs }) => html`<li><div><code>${endpoint}</code> runs next ${minute(atMs)} UTC</div></li>`,
+  )}${running.map(
+    ({ endpoint, fraction, text }) =>
+      html`<li><div><code>${endpoint}</code> is at ${Math.floor(fraction * 100)} %${text && html`: ${text}`}</div></li>`,
+  )}</ul>
+</section>`
+}
+
+/** `2026-03-01 04:00` */
+function minute(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
 }
 
 function logSection(log: readonly LogLine[]): Markup {

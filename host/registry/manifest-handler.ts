@@ -176,6 +176,8 @@ function readKey(property: AssignmentProperty | Property | AnyNode, report: Repo
 function refusal(kind: Kind, name: string): string {
   const shown = `\`${printable(name)}\``
   if (LATER_FACILITIES.has(name)) return `asks for ${shown}, which is not available yet in this version`
+  if (name === 'fetch')
+    return `asks for ${shown}: a plugin has no network, so that nothing of what it sees can leave by it. Read an LMS’s databases by \`replica\`; have other data sent in as events, and results asked for at /v1/queries`
   const offered = [...FACILITIES[kind], ...(isReading(kind) ? DIMENSIONS : [])]
   const article = kind === 'onEvent' ? 'an' : 'a'
   const offer = `${article === 'an' ? 'An' : 'A'} ${kind} handler may ask for ${offered.join(', ')}`

@@ -158,6 +158,8 @@ export function addPluginPages(app: App, host: Host): void {
       recent: host.usage.recent(id).get(id) ?? { day: noUsage(), month: noUsage() },
       quotas: { quota: row.quota, use: await quotaUse(host, id), ceilings: host.config.quotas.ceilings },
       handlers: host.lane.status(id).map((status) => ({ ...status, lag: head - status.cursor })),
+      jobs: host.cron.next(id),
+      running: host.progress.of(id),
       deadLetters,
       guarantee: host.stores.guarantee,
       log: host.pluginLogs.tail(id, LOG_LINES),

@@ -13,8 +13,9 @@ const ASKER = `
   export const said = query(({ plugins: { source, other } }) => source.said())
   export const hear = onEvent('said', ({ events, log }) => { log.info('heard <b>' + events.length + '</b>') })`
 const OLD = `
-  import { onEvent, query } from '@lyceum/sdk'
+  import { cron, onEvent, query } from '@lyceum/sdk'
   export const quiet = query(() => 1)
+  export const tidy = cron('0 4 * * *', () => {})
   export const hear = onEvent('said', ({ events, log }) => { log.info('heard <b>' + events.length + '</b>') })`
 
 let lyceum: TestHost
@@ -54,6 +55,12 @@ describe('the pages of plugins', () => {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
       expect(wide).toBeLessThanOrEqual(0)
     }
+  })
+
+  test('say when a job runs next', async () => {
+    const page = await pageOf(ADMIN)
+    await page.goto('/plugins/asker')
+    await page.getByText(/^tidy runs next \d{4}-\d\d-\d\d 04:00 UTC$/).waitFor()
   })
 
   test('show a student nothing, and an author what is theirs, to read', async () => {

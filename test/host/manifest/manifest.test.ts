@@ -135,11 +135,17 @@ describe('what cannot be read is refused with its place and what to write', () =
       /`coarse`, which does not exist\. Did you mean `course`\? A view handler may ask for db, fs/,
     ],
     [
-      'a name that is nothing',
+      'the network',
       'export const a = cron("* * * * *", ({ fetch }) => 1)',
       [2, 39],
+      /`fetch`: a plugin has no network.*Read an LMS’s databases by `replica`/,
+    ],
+    [
+      'a name that is nothing',
+      'export const a = cron("* * * * *", ({ files }) => 1)',
+      [2, 39],
       new RegExp(
-        `\`fetch\`, which does not exist\\. A cron handler may ask for ${FACILITIES.cron.join(', ')}`,
+        `\`files\`, which does not exist\\. A cron handler may ask for ${FACILITIES.cron.join(', ')}`,
       ),
     ],
     [
