@@ -23,10 +23,6 @@ const SLOW = `
     await db.collection('gates').findOne({ _id: 'view' })
     return self.nope()
   })
-  export const floods = query(({ log }) => {
-    for (let n = 0; n < 500; n++) log.error('noise')
-    throw new Error('behind the noise')
-  })
   export const time = query(({ now }) => [now().toISOString(), new Date().toISOString()])
   export const speak = onEvent('speak', ({ event, log }) => log(event.line))
   export const shout = onEvent('shout', async ({ event, log }) => { for (let n = 0; n < 50; n++) log(n) })
@@ -130,11 +126,18 @@ test('an op that the host refuses is told with the line that asked for it', asyn
 })
 
 test('a plugin that floods its log hides nothing that the host says about it, and cannot pass for the host', async () => {
-  await lyceum.call('GET', '/v1/queries/slow/floods')
-  const { lines } = (await lyceum.call('GET', '/v1/plugins/slow/logs?limit=1000')).json
-  const floods = lines.filter((line: { endpoint: string }) => line.endpoint === 'floods')
-  expect(floods.filter((line: { by: string }) => line.by === 'plugin').length).toBeLessThanOrEqual(101)
-  expect(floods.filter((line: { by: string }) => line.by === 'host')).toMatchObject([
+  await lyceum.publish(
+    'loud',
+    `import { query } from '@lyceum/sdk'
+     export const floods = query(({ log }) => {
+       for (let n = 0; n < 500; n++) log.error('noise')
+       throw new Error('behind the noise')
+     })`,
+  )
+  await lyceum.call('GET', '/v1/queries/loud/floods')
+  const { lines } = (await lyceum.call('GET', '/v1/plugins/loud/logs?limit=1000')).json
+  expect(lines.filter((line: { by: string }) => line.by === 'plugin').length).toBeLessThanOrEqual(101)
+  expect(lines.filter((line: { by: string }) => line.by === 'host')).toMatchObject([
     { level: 'error', line: expect.stringContaining('behind the noise') },
   ])
 })
