@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { course } from '../../sdk/testing/index.ts'
+import { longTest } from '../support/long.ts'
 import { type SpawnedHost, spawnHost } from '../support/spawned-host.ts'
 import { run } from './run.ts'
 
@@ -75,7 +76,7 @@ describe('lyceum start', () => {
     expect(host.output()).toContain('Stopping: batches under way end first.')
   })
 
-  test('finishes a sample course that was interrupted, and counts none of it twice', async () => {
+  longTest('finishes a sample course that was interrupted, and counts none of it twice', async () => {
     const interrupted = join(folder, 'cut-off')
     const first = await spawnHost(interrupted, [])
     await until(

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { LyceumError } from '../../host/errors.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 /** Counts what it gets, with enough text to fill many pages. */
 const keeper = (from: 'start' | 'now') => `import { onEvent, query } from '@lyceum/sdk'
@@ -125,7 +126,7 @@ test('what was killed recovers alone, also without the shared memory of its file
   await host.close()
 })
 
-test('a log that lost its newest events takes no more, so that no number is given twice', async () => {
+longTest('a log that lost its newest events takes no more, so that no number is given twice', async () => {
   const folder = await copyOf(killed)
   await truncate(join(folder, 'events.db-wal'), 0)
   const host = await startHost(folder)
@@ -147,7 +148,7 @@ test('a log that lost its newest events takes no more, so that no number is give
   await mended.close()
 })
 
-test.runIf(process.env.LYCEUM_SOAK !== undefined)(
+longTest(
   'databases of plugins that are cut, emptied or lost hold up nobody else; those that are lost are counted anew',
   async () => {
     const folder = await copyOf(stopped)
@@ -209,22 +210,19 @@ test('a log that is damaged while the host runs stops whoever has to read there,
   await host.close()
 })
 
-test.runIf(process.env.LYCEUM_SOAK !== undefined)(
-  'a bundle that cannot be read fails its calls at once, and no process',
-  async () => {
-    const it = await startHost(await copyOf(stopped))
-    try {
-      const registry = new DatabaseSync(join(it.dataDir, 'registry.db'))
-      registry.exec("PRAGMA foreign_keys = OFF; UPDATE versions SET version = 'lost' WHERE plugin = 'one'")
-      registry.close()
-      for (let ask = 0; ask < 2; ask++) {
-        const { status, json } = await it.call('GET', '/v1/queries/one/notes')
-        expect([status, json.code]).toEqual([503, 'data_damaged'])
-      }
-      expect((await it.call('GET', '/v1/queries/two/notes')).json).toHaveLength(EVENTS + 10)
-      expect(it.host.conduct.of('one')).toMatchObject({ strikes: 0, onProbation: false })
-    } finally {
-      await it.close()
+longTest('a bundle that cannot be read fails its calls at once, and no process', async () => {
+  const it = await startHost(await copyOf(stopped))
+  try {
+    const registry = new DatabaseSync(join(it.dataDir, 'registry.db'))
+    registry.exec("PRAGMA foreign_keys = OFF; UPDATE versions SET version = 'lost' WHERE plugin = 'one'")
+    registry.close()
+    for (let ask = 0; ask < 2; ask++) {
+      const { status, json } = await it.call('GET', '/v1/queries/one/notes')
+      expect([status, json.code]).toEqual([503, 'data_damaged'])
     }
-  },
-)
+    expect((await it.call('GET', '/v1/queries/two/notes')).json).toHaveLength(EVENTS + 10)
+    expect(it.host.conduct.of('one')).toMatchObject({ strikes: 0, onProbation: false })
+  } finally {
+    await it.close()
+  }
+})

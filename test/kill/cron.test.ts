@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const HOUR_MS = 3_600_000
 const NINE = Date.parse('2026-03-01T09:30:00Z')
@@ -73,7 +74,7 @@ test('a job that fails leaves nothing behind and is due still', async () => {
   expect(await runs()).toEqual({ '1.0.1': 1 })
 })
 
-test('a job that asks a plugin which is paused waits for it, says so once, and runs then', async () => {
+longTest('a job that asks a plugin which is paused waits for it, says so once, and runs then', async () => {
   await lyceum.publish('asked', "import { query } from '@lyceum/sdk'\nexport const one = query(() => 1)")
   const asks = `import { cron, query } from '@lyceum/sdk'
     export const hourly = cron('0 * * * *', async ({ db, plugins: { asked } }) => {

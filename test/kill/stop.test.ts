@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { longTest } from '../support/long.ts'
 import { spawnHost } from '../support/spawned-host.ts'
 import { counted, countingPlugin } from './counting.ts'
 import { cpuMs, gone } from './gone.ts'
@@ -22,21 +23,25 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-test('SIGINT and SIGTERM under load end in order, and what was accepted is handled after the next start', async () => {
-  await machine.publish('counting', countingPlugin())
-  const load = startLoad((events) => machine.post(events))
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) {
-    await load.more(160)
-    const children = machine.host.children()
-    expect(children.length).toBeGreaterThan(1)
-    expect(await machine.host.stop(signal)).toBe(0)
-    await gone(children)
-    await machine.restart()
-  }
-  const events = await load.stop()
-  await machine.caughtUp('counting')
-  expect((await machine.call('GET', '/v1/queries/counting/counts')).json).toEqual(counted(events))
-}, 60_000)
+longTest(
+  'SIGINT and SIGTERM under load end in order, and what was accepted is handled after the next start',
+  async () => {
+    await machine.publish('counting', countingPlugin())
+    const load = startLoad((events) => machine.post(events))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) {
+      await load.more(160)
+      const children = machine.host.children()
+      expect(children.length).toBeGreaterThan(1)
+      expect(await machine.host.stop(signal)).toBe(0)
+      await gone(children)
+      await machine.restart()
+    }
+    const events = await load.stop()
+    await machine.caughtUp('counting')
+    expect((await machine.call('GET', '/v1/queries/counting/counts')).json).toEqual(counted(events))
+  },
+  60_000,
+)
 
 test('a second host on the same folder is refused, and the first goes on', async () => {
   await expect(spawnHost(dataDir, ['--no-samples', '--no-plugins'])).rejects.toThrow(/Another Lyceum runs/)

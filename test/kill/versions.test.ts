@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { counted, countingPlugin } from './counting.ts'
 import { startLoad } from './load.ts'
 
@@ -12,7 +13,7 @@ afterAll(() => lyceum.dispose())
 const counts = async () => (await lyceum.call('GET', '/v1/queries/counting/counts')).json
 
 // The soak publishes and rolls back too, so every run does something of this.
-test.runIf(process.env.LYCEUM_SOAK !== undefined)(
+longTest(
   'versions that replace each other under load lose no event and repeat none',
   async () => {
     const publish = (version: string) => lyceum.publish('counting', countingPlugin(version), { version })

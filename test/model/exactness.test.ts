@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { commands, version } from './arbitraries.ts'
 import { Publish, Resume } from './commands.ts'
 import { Model } from './model.ts'
@@ -13,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => lyceum.dispose())
 
 /** Time for new runs. */
-const RUNS_MS = process.env.LYCEUM_SOAK === undefined ? 6_000 : 30_000
+const RUNS_MS = 20_000
 /** Time to make one that fails smaller: what is tried after it counts as good. */
 const SHRINK_MS = 60_000
 const {
@@ -23,7 +24,7 @@ const {
   MODEL_MS = String(RUNS_MS),
 } = process.env
 
-test(
+longTest(
   'whatever is sent, published, killed or retried in whatever order, each handler has each event exactly once',
   async () => {
     console.log(`model: MODEL_SEED=${MODEL_SEED}`)

@@ -4,6 +4,7 @@ import { MysqlSource, mayWrite } from '../../host/replicas/mysql.ts'
 import { PostgresSource } from '../../host/replicas/postgres.ts'
 import type { Source } from '../../host/replicas/source.ts'
 import { hasMariadb, hasPostgres, tellMissing } from '../support/databases.ts'
+import { longTests } from '../support/long.ts'
 import { asked, type Lms, PASSWORD, READER, ReplicaBench, startLms, until } from './support.ts'
 
 tellMissing('PostgreSQL', hasPostgres)
@@ -162,12 +163,10 @@ const MYSQL_POWERS: readonly Power[] = [
   },
 ]
 
-describe.each([
+longTests.each([
   ...(hasPostgres ? ([['postgres', POSTGRES_POWERS]] as const) : []),
   ...(hasMariadb ? ([['mysql', MYSQL_POWERS]] as const) : []),
-])('an account of %s', (kind, all) => {
-  // Each power costs a new connection, and some a wait; the first few are enough where nobody has time.
-  const powers = process.env.LYCEUM_SOAK === undefined ? all.slice(0, 6) : all
+])('an account of %s', (kind, powers) => {
   let lms: Lms
   beforeAll(async () => {
     lms = await startLms(kind, TABLES)

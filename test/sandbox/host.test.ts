@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -56,7 +57,7 @@ test('a loop costs its caller an answer that says why, and its plugin the compan
   expect(nice).toContain(19)
 })
 
-test('who breaks limits again and again is stopped, and its author reads why', async () => {
+longTest('who breaks limits again and again is stopped, and its author reads why', async () => {
   await hostile('stubborn', 'for (;;);')
   for (let at = 0; at < 20; at++) await run('stubborn', `reader${at}`)
   const { state, conduct } = await about('stubborn')
@@ -77,7 +78,7 @@ test('one person who asks for too much again and again waits, and stops the plug
   expect((await about('generous')).conduct).toMatchObject({ strikes: 4, quarantined: null })
 })
 
-test('who takes its process down again and again is stopped sooner', async () => {
+longTest('who takes its process down again and again is stopped sooner', async () => {
   await hostile('murderous', 'new Array(2 ** 32 - 1).indexOf(1)')
   let asked = 0
   while ((await about('murderous')).state === 'active' && asked++ < 12)
@@ -92,7 +93,7 @@ test('a new version that behaves is let out', async () => {
   expect((await about('murderous')).conduct).toMatchObject({ strikes: 0, quarantined: null })
 })
 
-test('an author has only so many publishes under way, which keeps out nobody else', async () => {
+longTest('an author has only so many publishes under way, which keeps out nobody else', async () => {
   const token = await lyceum.token({ role: 'author', user: 'many' })
   const other = await lyceum.token({ role: 'author', user: 'one' })
   const slow = `import { query } from '@lyceum/sdk'\nfor (;;);\nexport const run = query(() => 1)`

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { GuestOp } from '../../sandbox/supervisor.ts'
+import { longTest } from '../support/long.ts'
 import { callOf, Lab } from './lab.ts'
 
 let lab: Lab
@@ -93,22 +94,19 @@ test('closing ends calls, waiting ones and scratch loads too, and leaves no proc
   expect(lab.supervisor.pids.filter((pid) => !pids.includes(pid))).toEqual([])
 })
 
-test.runIf(process.env.LYCEUM_SOAK !== undefined)(
-  'a scratch load that never ends holds up nobody, and the queue for them has an end',
-  async () => {
-    const endless = callOf('endless', 'for (;;);')
-    const quick = callOf('quick', 'export const run = {}', { kind: 'describe' })
-    const first = lab.supervisor.runAlone(endless)
-    const beside = await lab.supervisor.runAlone(quick)
-    expect(JSON.parse(beside.result.toString())).toEqual([{ name: 'run', options: {} }])
-    const many = await Promise.all(
-      Array.from({ length: 20 }, () => lab.supervisor.runAlone({ ...quick, request: { ...quick.request } })),
-    )
-    const codes = new Set(many.map(({ failure }) => failure?.code))
-    expect(codes).toEqual(new Set([undefined, 'over_concurrency']))
-    expect((await first).failure?.code).toMatch(/over_cpu|over_wall/)
-  },
-)
+longTest('a scratch load that never ends holds up nobody, and the queue for them has an end', async () => {
+  const endless = callOf('endless', 'for (;;);')
+  const quick = callOf('quick', 'export const run = {}', { kind: 'describe' })
+  const first = lab.supervisor.runAlone(endless)
+  const beside = await lab.supervisor.runAlone(quick)
+  expect(JSON.parse(beside.result.toString())).toEqual([{ name: 'run', options: {} }])
+  const many = await Promise.all(
+    Array.from({ length: 20 }, () => lab.supervisor.runAlone({ ...quick, request: { ...quick.request } })),
+  )
+  const codes = new Set(many.map(({ failure }) => failure?.code))
+  expect(codes).toEqual(new Set([undefined, 'over_concurrency']))
+  expect((await first).failure?.code).toMatch(/over_cpu|over_wall/)
+})
 
 test('what a scratch load does to its process is not laid to the plugin that runs', async () => {
   const { failure } = await lab.supervisor.runAlone(callOf('a', 'new Array(2 ** 32 - 1).indexOf(1)'))
@@ -117,7 +115,7 @@ test('what a scratch load does to its process is not laid to the plugin that run
   expect(lab.losses).toEqual([])
 })
 
-test('isolates that are idle go when memory gets short, and come back when asked', async () => {
+longTest('isolates that are idle go when memory gets short, and come back when asked', async () => {
   lab.close()
   lab = new Lab({ rssCapMb: 300 })
   await lab.supervisor.start()

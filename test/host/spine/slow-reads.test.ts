@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { startHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 const SLOW = `import { onEvent, query } from '@lyceum/sdk'
   export const fill = onEvent('fill', async ({ db }) => {
@@ -15,7 +16,7 @@ const QUIET = `import { onEvent, query } from '@lyceum/sdk'
   export const add = onEvent('add', ({ db }) => db.collection('n').insertOne({}))
   export const count = query(({ db }) => db.collection('n').countDocuments())`
 
-test.runIf(process.env.LYCEUM_SOAK !== undefined)(
+longTest(
   'a plugin that floods the store with reads, each of them slow, keeps no other plugin from its data',
   async () => {
     const lyceum = await startHost()
