@@ -95,7 +95,7 @@ export const floods: Family = {
       return 1`,
       ['ok', 'over_cpu', 'plugin_failed'],
     ),
-    query('asks itself for ever', 'return self.run()', ['over_depth']),
+    query('asks itself for ever', 'return self.run()', ['call_circle']),
     query('asks itself often', 'return Promise.all(Array.from({ length: 100 }, () => self.other()))', [
       'over_depth',
       'plugin_failed',
