@@ -7,9 +7,6 @@ import { compileStatement, type Template } from '../../host/replicas/sql/compile
 import type { SqlKind } from '../../host/replicas/sql/dialects.ts'
 import { type Database, hasPostgres, startPostgres, tellMissing } from '../support/databases.ts'
 
-/** The same statements each time: one in many thousands multiplies its tables so often that it runs for minutes. */
-const SEED = 11
-
 const KINDS: readonly SqlKind[] = ['postgres', 'mysql', 'sqlite']
 const asked = (sql: TemplateStringsArray, ...values: unknown[]): Template => ({ sql: [...sql], values })
 const plain = (text: string): Template => ({ sql: [text], values: [] })
@@ -87,7 +84,12 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['TRUNCATE t', /no SELECT but truncate table/],
   ['SET ROLE admin', /cannot be read|no SELECT/],
   ['SHOW work_mem', /no SELECT|cannot be read/],
-  ['COPY t TO PROGRAM $$x$$', /cannot be read/],
+  ['COPY t TO PROGRAM $$x$$', /not offered/],
+  // Each of these would keep the parser for longer than anybody lives.
+  [`SELECT n FROM t WHERE name = $$${' x'.repeat(200)}`, /not offered/],
+  [`SELECT n FROM t WHERE name = E'${' '.repeat(400)}`, /not offered/],
+  [`SELECT n FROM t WHERE name = 'x'e'${' '.repeat(400)}`, /not offered/],
+  [`SELECT n FROM t -- '\rWHERE name = E'${' '.repeat(400)}`, /not offered/],
   ['CALL p()', /cannot be read/],
   ['WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x', /it has delete/],
   ['WITH x AS (INSERT INTO t VALUES (1) RETURNING *) SELECT * FROM x', /it has insert/],
@@ -190,7 +192,7 @@ describe('what only some databases have', () => {
     ['SELECT count(*) FILTER (WHERE a > 1) FROM t', 'mysql', /FILTER/],
     ['SELECT a FROM t FULL JOIN u ON TRUE', 'mysql', /FULL JOIN/],
     ['SELECT DISTINCT ON (a) a FROM t', 'sqlite', /DISTINCT ON/],
-    ['SELECT a ILIKE $$x$$ FROM t', 'sqlite', /ILIKE|cannot be read/],
+    ['SELECT a ILIKE $$x$$ FROM t', 'sqlite', /not offered/],
     ['SELECT extract(year FROM a) FROM t', 'sqlite', /EXTRACT/],
     ['SELECT ARRAY[1]', 'sqlite', /array/],
     ["SELECT a ->> 'b' FROM t", 'mysql', /-> and ->>/],
@@ -344,7 +346,7 @@ describe('over a real SQLite that could be written', () => {
         expect(seen.filter((what) => !/^reads (?:t|a|b|c|u|lyceum|)$/.test(what))).toEqual([])
         expect(JSON.stringify(rows)).not.toContain(CANARY)
       }),
-      { numRuns: 1_500, seed: SEED },
+      { numRuns: process.env.LYCEUM_SOAK ? 10_000 : 1_500 },
     )
     expect(contents()).toBe(before)
     // A test that nothing passes shows nothing.
@@ -391,7 +393,7 @@ describe.skipIf(!hasPostgres)('over a real PostgreSQL, as its superuser', () => 
         )
         expect(text).not.toContain(CANARY)
       }),
-      { numRuns: 500, seed: SEED },
+      { numRuns: process.env.LYCEUM_SOAK ? 5_000 : 500 },
     )
     expect(await state()).toEqual(before)
     expect(accepted).toBeGreaterThan(30)

@@ -81,6 +81,7 @@ function asSelect(statement: Statement) {
 
 function readOne(text: string): Statement {
   checkSize(text)
+  refuseOpenings(text)
   let statements: readonly Statement[]
   try {
     statements = parse(text, { locationTracking: true })
@@ -92,6 +93,20 @@ function readOne(text: string): Statement {
   if (statements.length > 1)
     throw refused('There is more than one statement. Send one SELECT at a time, without a semicolon inside.')
   return statement
+}
+
+/** What the parser reads as one piece, and two openings that it must not see. */
+const PIECES =
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n\r\u2028\u2029]*|\/\*[\s\S]*?\*\/|(?<opening>\$\$|(?<!\w)[eE]')/g
+
+/**
+ * Where such a text is not closed, the parser's time doubles with each space in it: forty of them are an hour.
+ * Both are other ways to write a text, which nobody needs who can give it as a value.
+ */
+function refuseOpenings(text: string): void {
+  for (const { groups } of text.matchAll(PIECES))
+    if (groups?.opening !== undefined)
+      throw refused(`Texts in $$ and E'' are not offered. Write '…', or give the text as a value.`)
 }
 
 /** Before the parser sees it, whose time grows with length and nesting. */
