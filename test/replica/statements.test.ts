@@ -226,6 +226,7 @@ const ALLOWED: readonly string[] = [
   'SELECT * FROM (SELECT n FROM t UNION SELECT 9) AS u ORDER BY n DESC LIMIT 3',
   'SELECT CAST(n AS text), CAST(n AS real), substr(name, 1, 1), substring(name, 1, 2) FROM t ORDER BY n',
   "SELECT name LIKE 'a%', name NOT LIKE '%b' FROM t ORDER BY n",
+  "SELECT n, name = 'E', name = 'e''' FROM t ORDER BY n",
   'SELECT EXISTS (SELECT 1 FROM t WHERE n > 3), NOT EXISTS (SELECT 1 FROM t AS u WHERE u.n = 0)',
   'SELECT n IS NOT NULL, name IS NULL, (n > 1) IS TRUE FROM t ORDER BY n',
   'SELECT (SELECT count(*) FROM t AS u WHERE u.n < t.n) FROM t ORDER BY 1',
