@@ -156,7 +156,7 @@ ${deadLetters > 0 ? html`<p><a href="/v1/plugins/${id}/dead-letters">${count(dea
 function jobSection({ jobs, running }: PluginPage): Markup {
   if (jobs.length === 0 && running.length === 0) return html``
   return html`<section aria-labelledby="jobs">
-<h2 id="jobs">Jobs</h2>
+<h2 id="jobs">Jobs and long calls</h2>
 <ul class="rows">${jobs.map(
     ({ endpoint, atMs }) => html`<li><div><code>${endpoint}</code> runs next ${minute(atMs)} UTC</div></li>`,
   )}${running.map(

@@ -52,6 +52,6 @@ ${
 <input id="quota-${name}" name="${name}" type="number" required min="1" max="${ceilings[name]}" value="${quota[name]}">`
     : html`<span>${label}</span><span>${quota[name].toLocaleString('en')} ${unit}</span>`
 }
-${used === undefined ? html`<span class="muted">for each call</span>` : meter(used, quota[name], `${label}, used`)}
+${used === undefined ? '' : meter(used, quota[name], `${label}, used`)}
 </div>`
 }

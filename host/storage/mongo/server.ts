@@ -17,6 +17,8 @@ const MOST_CLIENTS = 64
 const USER = 'lyceum'
 const COMMAND_NOT_FOUND = 59
 const USER_EXISTS = 51_003
+const FAILED_TO_PARSE = 9
+const NOT_IN_TRANSACTIONS = 263
 const ILLEGAL_OPERATION = 20
 
 /** One plugin's database as it is open here. */
@@ -201,7 +203,13 @@ async function runsTransactions(admin: MongoClient): Promise<boolean> {
     return true
   } catch (error) {
     const code = codeOf(error)
-    if (code === ILLEGAL_OPERATION || code === 263 || code === 9 || code === COMMAND_NOT_FOUND) return false
+    if (
+      code === ILLEGAL_OPERATION ||
+      code === NOT_IN_TRANSACTIONS ||
+      code === FAILED_TO_PARSE ||
+      code === COMMAND_NOT_FOUND
+    )
+      return false
     throw unreachable(error)
   } finally {
     await session.endSession()
