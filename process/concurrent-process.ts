@@ -1,29 +1,17 @@
 import { Child, type ChildExit } from './child.ts'
-import type { Confinement } from './confine.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
-import type { RequestProcess } from './requests.ts'
+import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
 
 /** How a {@link ConcurrentProcess} is started and watched. */
-export interface ConcurrentOptions {
-  readonly name: string
-  readonly script: string
-  readonly nodeFlags: readonly string[]
-  readonly confinement: Confinement
-  readonly rssCapMb: number
+export interface ConcurrentOptions extends RequestProcessOptions {
   readonly heartbeatMs: number
-  readonly maxFrameBytes: number
   /** A request that is not answered for so long ends the process: it should have failed by itself long before. */
   readonly requestMs: number
   /** Told how much CPU time the process has used for an owner, in ms. */
   readonly onUsed: (owner: string, cpuMs: number) => void
-  readonly onOutput: (text: string) => void
   /** The process is gone; `suspects` are the owners of the requests that it was working on. */
   readonly onGone: (reason: string, suspects: readonly string[]) => void
-  /** Makes the error for a reply that is a failure. */
-  readonly refusal: (failure: unknown) => Error
-  /** Makes the error for requests whose process went away. */
-  readonly lost: () => Error
 }
 
 interface Request {

@@ -1,17 +1,10 @@
 import { Child, type ChildExit } from './child.ts'
-import type { Confinement } from './confine.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
-import type { RequestProcess } from './requests.ts'
+import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
 
 /** How a {@link SerialProcess} is started and watched. */
-export interface SerialOptions {
-  readonly name: string
-  readonly script: string
-  readonly nodeFlags: readonly string[]
-  readonly confinement: Confinement
-  readonly rssCapMb: number
-  readonly maxFrameBytes: number
+export interface SerialOptions extends RequestProcessOptions {
   /** A request that takes longer ends the process. */
   readonly requestMs: number
   /** A request that takes longer is reported, because others wait for it. */
@@ -19,13 +12,8 @@ export interface SerialOptions {
   readonly onSlow: (owner: string, tookMs: number) => void
   /** Told how much CPU time the process has used for a request of an owner, in ms, as soon as it is known. */
   readonly onUsed?: (owner: string, cpuMs: number) => void
-  readonly onOutput: (text: string) => void
   /** The process is gone; `culprit` is the owner of the request that it was working on. */
   readonly onGone: (reason: string, culprit: string | undefined) => void
-  /** Makes the error for a reply that is a failure. */
-  readonly refusal: (failure: unknown) => Error
-  /** Makes the error for requests whose process went away. */
-  readonly lost: () => Error
 }
 
 interface Request {
