@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { bundlePlugin } from './bundle.ts'
+import { bundlePlugin } from '../workbench/bundle.ts'
 import { type Connection, connectionOf, withConnection } from './connection.ts'
 
 const Answer = z.object({

@@ -154,7 +154,7 @@ async function installNew(plugins: readonly FirstParty[], host: Host, connection
       .filter(({ package: { name } }) => !isUninstalled(name, host))
       .map(async ({ folder, package: { name } }) => {
         // The bundler is the slowest part of a start, so it is only loaded where it has work to do.
-        const { bundlePlugin } = await import('./bundle.ts')
+        const { bundlePlugin } = await import('../workbench/bundle.ts')
         await connection.request('POST', `/v1/plugins/${name}/versions`, await bundlePlugin(folder))
       }),
   )
@@ -162,7 +162,7 @@ async function installNew(plugins: readonly FirstParty[], host: Host, connection
 
 /** Tells whoever works on them of plugins that changed and kept their version, which therefore stay as they were. */
 async function tellChanged(plugins: readonly FirstParty[], host: Host): Promise<void> {
-  const { bundlePlugin } = await import('./bundle.ts')
+  const { bundlePlugin } = await import('../workbench/bundle.ts')
   for (const { folder, package: about } of plugins) {
     const { bundle } = await bundlePlugin(folder)
     const hash = createHash('sha256').update(bundle).digest('hex')

@@ -7,7 +7,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { OPS } from '../sandbox/protocol.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const FOLDERS = ['sdk', 'process', 'sandbox', 'host', 'cli', 'plugins', 'examples', 'test']
+const FOLDERS = ['sdk', 'process', 'sandbox', 'host', 'workbench', 'cli', 'plugins', 'examples', 'test']
 
 interface Import {
   readonly file: string
@@ -63,7 +63,8 @@ function targetOf(file: string, specifier: string): string {
   if (specifier.startsWith('.')) return normalize(join(dirname(file), specifier))
   return specifier
 }
-const isOwn = (target: string) => /^(?:sdk|process|sandbox|host|cli|plugins|examples|test)\//.test(target)
+const isOwn = (target: string) =>
+  /^(?:sdk|process|sandbox|host|workbench|cli|plugins|examples|test)\//.test(target)
 const packageOf = (target: string) =>
   target
     .split('/')
@@ -83,11 +84,16 @@ describe('the parts depend on each other in one direction', () => {
     expect(files.length).toBeGreaterThan(150)
     expect(imports).toContainEqual({ file: 'host/serve.ts', target: 'host/app.ts', typeOnly: false })
     expect(imports).toContainEqual({ file: 'host/serve.ts', target: 'host/host.ts', typeOnly: true })
-    expect(imports).toContainEqual({ file: 'cli/bundle.ts', target: 'esbuild', typeOnly: false })
+    expect(imports).toContainEqual({ file: 'workbench/bundle.ts', target: 'esbuild', typeOnly: false })
   })
 
   test('sdk/ imports nothing but itself: what is supplied to a guest has no dependency', () => {
-    expect(strays(/^sdk\//, (target) => target.startsWith('sdk/'))).toEqual([])
+    expect(strays(/^sdk\/(?!testing\/load\.ts$)/, (target) => target.startsWith('sdk/'))).toEqual([])
+  })
+
+  test('what a guest is supplied with holds none of the SDK that runs in Node', () => {
+    const inGuest = /^sdk\/(?!testing\/|client\/)/
+    expect(strays(inGuest, (target) => target.startsWith('sdk/') && inGuest.test(target))).toEqual([])
   })
 
   test('process/ imports nothing but itself and Node', () => {
@@ -117,6 +123,11 @@ describe('the parts depend on each other in one direction', () => {
     expect(strays(/^host\//, allowed)).toEqual([])
   })
 
+  test('host/ and what it runs know nothing of the author’s tools', () => {
+    const allowed = (target: string) => !target.startsWith('workbench/')
+    expect(strays(/^(?:host|sandbox|process|plugins|examples)\//, allowed)).toEqual([])
+  })
+
   test('nothing imports the command line but itself and tests', () => {
     expect(strays(/^(?!cli\/|test\/)/, (target) => !target.startsWith('cli/'))).toEqual([])
   })
@@ -139,7 +150,7 @@ describe('the parts depend on each other in one direction', () => {
 describe('dependencies', () => {
   const HOMES: readonly (readonly [string, RegExp])[] = [
     ['isolated-vm', /^sandbox\//],
-    ['esbuild', /^cli\/bundle\.ts$/],
+    ['esbuild', /^workbench\/bundle\.ts$/],
     ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
     ['mongodb', /^host\/storage\/mongo\/driver\.ts$/],
@@ -163,7 +174,7 @@ describe('dependencies', () => {
           .map(({ target }) => packageOf(target)),
       )
     const declared = new Set(Object.keys(packageJson.dependencies))
-    const product = used(/^(?:process|sandbox|host|cli)\//)
+    const product = used(/^(?:process|sandbox|host|workbench|cli)\//)
     product.delete('@lyceum/sdk')
     expect([...product].filter((name) => !declared.has(name))).toEqual([])
     // `node` is the runtime itself.

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { bundlePlugin } from '../../cli/bundle.ts'
 import type { Lane } from '../../host/dispatch/lane.ts'
+import { bundlePlugin } from '../../workbench/bundle.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { Client } from './client.ts'
 import { bodiesOf } from './events.ts'

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { bundlePlugin } from '../../cli/bundle.ts'
 import { describeEndpoints } from '../../host/registry/descriptions.ts'
 import { readManifest } from '../../host/registry/manifest.ts'
 import { decodeSourceMap } from '../../host/registry/source-map.ts'
+import { bundlePlugin } from '../../workbench/bundle.ts'
 import { PLUGINS } from './support.ts'
 
 const ENDPOINTS = new Map([

@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bundlePlugin } from '../../cli/bundle.ts'
 import { type Claims, issueToken } from '../../host/auth/tokens.ts'
 import { loadConfig } from '../../host/config.ts'
 import { type Host, openHost } from '../../host/host.ts'
 import { serveHost } from '../../host/serve.ts'
+import { bundlePlugin } from '../../workbench/bundle.ts'
 
 /** An HTTP answer, read whole. */
 export interface Answer {

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { bundlePlugin } from '../../../cli/bundle.ts'
 import { LyceumError } from '../../../host/errors.ts'
 import { describeEndpoints } from '../../../host/registry/descriptions.ts'
 import { readManifest } from '../../../host/registry/manifest.ts'
 import { decodeSourceMap, mapStack } from '../../../host/registry/source-map.ts'
+import { bundlePlugin } from '../../../workbench/bundle.ts'
 
 const HELLO = "import { view } from '@lyceum/sdk'\nexport const hello = view(() => '<p>')\n"
 

@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bundlePlugin } from '../../../cli/bundle.ts'
 import { course } from '../../../sdk/testing/index.ts'
+import { bundlePlugin } from '../../../workbench/bundle.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
