@@ -1,7 +1,17 @@
 import { readFile, realpath } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import path from 'node:path'
-import { type BuildFailure, build, type Message, type OnResolveArgs, type Plugin } from 'esbuild'
+import {
+  type BuildContext,
+  type BuildFailure,
+  type BuildOptions,
+  type BuildResult,
+  build,
+  context,
+  type Message,
+  type OnResolveArgs,
+  type Plugin,
+} from 'esbuild'
 import { LyceumError } from '../host/errors.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { BUNDLE_NAME } from '../host/registry/source-map.ts'
@@ -27,12 +37,51 @@ const ENTRIES = ['plugin.ts', 'plugin.js'] as const
 export async function bundlePlugin(dir: string): Promise<PluginBundle> {
   const root = await folder(dir)
   const pluginPackage = parsePackage(await readPackage(root))
-  const entry = await findEntry(root)
-  const built = await build({
+  return bundled(await built(build(optionsFor(root, await findEntry(root)))), pluginPackage)
+}
+
+/** What bundles one folder again and again: only what has changed since the last time is read and parsed anew. */
+export class Bundler {
+  readonly #dir: string
+  #context: { readonly entry: string; readonly esbuild: BuildContext<Options> } | undefined
+  #files: readonly string[] = []
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  /** All files that went into the last bundle, with their whole paths. */
+  get files(): readonly string[] {
+    return this.#files
+  }
+
+  /** The same as {@link bundlePlugin}, with the same refusals. One at a time. */
+  async bundle(): Promise<PluginBundle> {
+    const root = await folder(this.#dir)
+    const pluginPackage = parsePackage(await readPackage(root))
+    const entry = await findEntry(root)
+    if (this.#context?.entry !== entry) {
+      await this.close()
+      this.#context = { entry, esbuild: await context(optionsFor(root, entry)) }
+    }
+    const result = await built(this.#context.esbuild.rebuild())
+    this.#files = Object.keys(result.metafile.inputs).map((file) => path.resolve(root, file))
+    return bundled(result, pluginPackage)
+  }
+
+  async close(): Promise<void> {
+    await this.#context?.esbuild.dispose()
+    this.#context = undefined
+  }
+}
+
+function optionsFor(root: string, entry: string) {
+  return {
     absWorkingDir: root,
     entryPoints: [entry],
     outfile: path.join(root, BUNDLE_NAME),
     write: false,
+    metafile: true,
     bundle: true,
     format: 'esm',
     platform: 'neutral',
@@ -48,11 +97,26 @@ export async function bundlePlugin(dir: string): Promise<PluginBundle> {
     tsconfigRaw: {},
     logLevel: 'silent',
     plugins: [imports(root)],
-  }).catch((error: unknown) => {
+  } satisfies BuildOptions
+}
+
+type Options = ReturnType<typeof optionsFor>
+
+/** @throws LyceumError bundle_broken */
+async function built(building: Promise<BuildResult<Options>>): Promise<BuildResult<Options>> {
+  return building.catch((error: unknown) => {
     throw isBuildFailure(error) ? broken(error.errors) : error
   })
-  const text = (end: string) => built.outputFiles.find((file) => file.path.endsWith(end))?.text ?? ''
+}
+
+function bundled(result: BuildResult<Options>, pluginPackage: PluginPackage): PluginBundle {
+  const text = (end: string) => result.outputFiles.find((file) => file.path.endsWith(end))?.text ?? ''
   return { bundle: text('.js'), sourceMap: relativeSources(text('.js.map')), package: pluginPackage }
+}
+
+/** What package.json says of the plugin in a folder. @throws LyceumError package_invalid */
+export async function readPluginPackage(dir: string): Promise<PluginPackage> {
+  return parsePackage(await readPackage(await folder(dir)))
 }
 
 async function folder(dir: string): Promise<string> {
