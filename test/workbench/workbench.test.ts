@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
+
+const SOURCE = `import { onEvent, query } from '@lyceum/sdk'
+export const count = onEvent('page_close', ({ events, db }) =>
+  db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: events.length } }, { upsert: true }))
+export const total = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' }))?.n ?? 0)
+`
+
+let dir: string
+let bench: Workbench
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'lyceum-author-'))
+  await writeFile(join(dir, 'package.json'), '{ "name": "counting", "version": "1.2.0-beta.1" }')
+  await writeFile(join(dir, 'plugin.ts'), SOURCE)
+  bench = await openWorkbench({ dir })
+})
+afterAll(async () => {
+  await bench.close()
+  await rm(dir, { recursive: true })
+})
+
+const ask = async () => {
+  const authorization = `Bearer ${await bench.token({ role: 'admin' })}`
+  return (await fetch(`${bench.url}/v1/queries/counting/total`, { headers: { authorization } })).json()
+}
+const lines = (n: number, from = 0) =>
+  Array.from({ length: n }, (_, index) =>
+    JSON.stringify({ event_type: 'page_close', time: '2026-03-02T10:00:00Z', n: from + index }),
+  )
+
+describe('a workbench', () => {
+  test('publishes the folder as it is, each time as a version of its own', async () => {
+    expect(await bench.publish()).toMatchObject({ plugin: 'counting', version: '1.2.0-dev.1', needs: [] })
+    await writeFile(join(dir, 'plugin.ts'), SOURCE.replace('?? 0', '?? -1'))
+    expect(await bench.publish()).toMatchObject({ version: '1.2.0-dev.2', approval: 'granted' })
+    expect(await ask()).toBe(-1)
+  })
+
+  test('sends lines of a log, and says when handlers are through', async () => {
+    expect(await bench.send(lines(1_500))).toEqual({ accepted: 1_500 })
+    await bench.settled()
+    expect(await ask()).toBe(1_500)
+  })
+
+  test('takes its temporary folder away', async () => {
+    const other = await openWorkbench({ dir })
+    const { dataDir } = other.host.config
+    expect(existsSync(dataDir)).toBe(true)
+    await other.close()
+    expect(existsSync(dataDir)).toBe(false)
+  })
+})
