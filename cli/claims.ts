@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
 import { type Claims, claimsSchema, type Role } from '../host/auth/tokens.ts'
-import { LyceumError } from '../host/errors.ts'
+import { UsageError } from './exit-codes.ts'
 
 /** The options that say who somebody is, as the parser hands them over. */
 export interface ClaimsOptions {
@@ -29,7 +29,7 @@ export function withClaims(command: Command, roles: readonly Role[]): Command {
     .addHelpText('after', `\nRoles:\n${about.join('\n')}`)
 }
 
-/** @throws LyceumError bad_parameter where the role needs an option that is missing, or one is empty or too long */
+/** @throws UsageError where the role needs an option that is missing, or one is empty or too long */
 export function claimsFrom(role: Role, { user, course, plugin }: ClaimsOptions): Claims {
   if (role === 'student' && !user)
     throw wrong('--user', 'A student needs --user: the id that the events carry for this student.')
@@ -45,6 +45,6 @@ function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value]
 }
 
-function wrong(parameter: string, message: string): LyceumError {
-  return new LyceumError('bad_parameter', message, { parameter })
+function wrong(parameter: string, message: string): UsageError {
+  return new UsageError(message, { parameter })
 }

@@ -3,6 +3,7 @@ import { hasKeys, type Keys, loadKeys } from '../host/auth/keys.ts'
 import { issueToken } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
+import { UsageError } from './exit-codes.ts'
 
 /** A host that commands talk to over HTTP. */
 export interface Connection {
@@ -55,24 +56,24 @@ export function withUrl(command: Command): Command {
  * The host that flags and environment name. On the host's own machine its keys make the token.
  *
  * @param role whose token to make there
- * @throws LyceumError bad_parameter, config_invalid
+ * @throws UsageError, LyceumError config_invalid
  */
 export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'ingest'): Promise<Connection> {
   const url = urlOf(flags.url)
   return connect(url, flags.token || process.env.LYCEUM_TOKEN || (await ownToken(flags.data, role)))
 }
 
-/** The address of the host, without a slash at its end. @throws LyceumError bad_parameter, config_invalid */
+/** The address of the host, without a slash at its end. @throws UsageError, LyceumError config_invalid */
 export function urlOf(given: string | undefined): string {
   const url = given ?? (process.env.LYCEUM_URL || `http://127.0.0.1:${loadConfig(process.env, {}).port}`)
   checkUrl(url)
   return url.replace(/\/$/, '')
 }
 
-/** @throws LyceumError bad_parameter where this is not the address of a host */
+/** @throws UsageError where this is not the address of a host */
 export function checkUrl(url: string): void {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
-    throw new LyceumError('bad_parameter', `The address ${url} must look like http://127.0.0.1:4000.`)
+    throw new UsageError(`The address ${url} must look like http://127.0.0.1:4000.`)
 }
 
 /**

@@ -18,7 +18,6 @@ const TAIL_BYTES = 1_024
 /** `lyceum export`: writes everything that a plugin keeps to stdout. */
 export function registerExport(program: Command): void {
   withConnection(program.command('export'))
-    .summary('write out what a plugin keeps')
     .description('Write documents, indexes, files and cursors of a plugin to stdout, as NDJSON.')
     .argument('<plugin>', 'its id')
     .addHelpText('after', HELP)

@@ -97,11 +97,9 @@ interface Options extends ConnectionFlags {
 /** `lyceum load`: the summary on stdout, everything else on stderr; rejected lines are no failure. */
 export function registerLoad(program: Command): void {
   withConnection(program.command('load'))
-    .summary('load tracking logs')
     .description('Send the events of tracking logs to a running host.')
     .argument('<file...>', 'logs, plain or gzip; - for the standard input')
     .option('--quiet', 'show no progress')
-    .option('--json', 'print the summary as JSON')
     .addHelpText('after', HELP)
     .action((files: string[], _options: unknown, command: Command) =>
       load(files, command.optsWithGlobals<Options>()),

@@ -1,64 +1,99 @@
 import { Command, CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
-import { toProblem } from '../host/problem.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { registerExport } from './export.ts'
-import { registerLoad } from './load.ts'
-import { registerPublish } from './publish.ts'
-import { registerSignIn } from './sign-in.ts'
-import { registerStart } from './start.ts'
-import { registerToken } from './token.ts'
-import { registerUninstall } from './uninstall.ts'
+import { COMMANDS } from './commands.ts'
+import { EXIT, EXIT_ABOUT, exitCodeOf, UsageError } from './exit-codes.ts'
+import { jsonLine, printable } from './terminal.ts'
 
 const HELP = `
 Examples:
   npx lyceum token admin                          a token that may do everything, for an hour
   npx lyceum sign-in student --user 42            a link that signs a browser in as a student
-  npx lyceum load --help                          what a command takes
+  npx lyceum help publish                         what a command is for, and what it takes
 
-Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.`
+Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.
+
+Exit codes:
+${EXIT_ABOUT.map(([code, about]) => `  ${String(code).padEnd(4)} ${about}`).join('\n')}`
 
 /**
  * Runs one command line.
  *
  * @param argv as in `process.argv`: the words of the user start at the third
- * @returns the exit code: 0, or 1 after the error was printed on stderr
+ * @returns the exit code, as {@link EXIT} lists them; the error was printed on stderr
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  endQuietly()
+  const [first, second] = argv.slice(2).filter((word) => !word.startsWith('-'))
+  const asksHelp = first === 'help' && second !== undefined
+  try {
+    const program = await programWith((name) => name === (asksHelp ? second : first))
+    // The parser answers to help for a command that is not there with all of its help, and no word about it.
+    const isKnown = program.commands.some((command) => command.name() === second)
+    await program.parseAsync(asksHelp && !isKnown ? argv.filter((word) => word !== 'help') : argv)
+    return Number(process.exitCode ?? EXIT.done)
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && SHOWN.has(thrown.code))
+      return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
+    const error = thrown instanceof CommanderError ? usage(thrown) : thrown
+    await report(error, argv.includes('--json'))
+    return exitCodeOf(error)
+  }
+}
+
+/**
+ * The parser, with all commands by name.
+ *
+ * @param isNeeded which of them to load, with what they take
+ */
+export async function programWith(isNeeded: (name: string) => boolean): Promise<Command> {
   const program = new Command('lyceum')
     .description(packageJson.description)
     .version(packageJson.version)
-    .option('--json', 'print for programs: errors as problem JSON')
+    .option('--json', 'print for programs: JSON on stdout, problem JSON on stderr')
     .addHelpText('after', HELP)
+    .configureHelp({ showGlobalOptions: true })
+    .commandsGroup('Help:')
+    .helpCommand('help [command]', 'tell what a command is for, with examples')
     // Subcommands take both over: every error is thrown, and printed in one place, below.
     .exitOverride()
     .configureOutput({ outputError: () => {} })
-  registerStart(program)
-  registerPublish(program)
-  registerToken(program)
-  registerSignIn(program)
-  registerLoad(program)
-  registerExport(program)
-  registerUninstall(program)
-  try {
-    await program.parseAsync(argv)
-    return 0
-  } catch (error) {
-    if (error instanceof CommanderError && SHOWN.has(error.code)) return error.exitCode
-    report(error, program.opts<{ json?: boolean }>().json === true)
-    return 1
-  }
+  for (const [group, entries] of COMMANDS)
+    for (const { name, summary, load } of entries) {
+      if (isNeeded(name)) (await load())(program)
+      else program.command(name)
+      program.commands.at(-1)?.summary(summary).helpGroup(group)
+    }
+  return program
 }
 
 /** What commander throws after it has printed what was asked for. */
 const SHOWN = new Set(['commander.helpDisplayed', 'commander.help', 'commander.version'])
 
-function report(thrown: unknown, asJson: boolean): void {
-  const error = thrown instanceof CommanderError ? usage(thrown) : thrown
+/** Ctrl-C ends every command at once that has nothing to say to it, and so does a reader that has read enough. */
+function endQuietly(): void {
+  process.on('SIGINT', () => {
+    if (process.listenerCount('SIGINT') > 1) return
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+    process.exit(EXIT.interrupted)
+  })
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit(EXIT.done)
+    })
+}
+
+async function report(error: unknown, asJson: boolean): Promise<void> {
   // Anything else is a defect of ours, and on the user's own terminal its stack is what helps.
   if (!(error instanceof LyceumError)) console.error(error)
-  else if (asJson) console.error(JSON.stringify(toProblem(error)))
-  else console.error([`error ${error.code}: ${error.message}`, ...frames(error.details?.stack)].join('\n'))
+  else if (asJson) {
+    const { toProblem } = await import('../host/problem.ts')
+    console.error(jsonLine(toProblem(error)))
+  } else
+    console.error(
+      printable([`error ${error.code}: ${error.message}`, ...frames(error.details?.stack)].join('\n')),
+    )
 }
 
 /** Where in the author's code it happened. The stack's first lines repeat the message. */
@@ -68,5 +103,5 @@ function frames(stack: unknown): string[] {
 
 function usage(error: CommanderError): LyceumError {
   const said = error.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ')
-  return new LyceumError('bad_parameter', `${said}. See --help.`)
+  return new UsageError(`${said}. See --help.`)
 }

@@ -33,7 +33,6 @@ Examples:
 /** `lyceum publish`: bundles a folder and sends it to a host. */
 export function registerPublish(program: Command): void {
   withConnection(program.command('publish'))
-    .summary('publish a plugin')
     .description('Bundle the plugin in a folder and send it to a host, which checks and activates it.')
     .argument('<folder>', 'the folder with plugin.ts and package.json')
     .addHelpText('after', HELP)

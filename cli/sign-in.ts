@@ -19,7 +19,6 @@ Examples:
 /** `lyceum sign-in`: prints a link and nothing else on stdout, whether or not a host is running. */
 export function registerSignIn(program: Command): void {
   withUrl(withClaims(program.command('sign-in'), SIGNED_IN))
-    .summary('print a link that signs a browser in')
     .description('Print a link that signs one browser in, once, within 15 minutes.')
     .option('--data <folder>', 'the data folder of the host (default: LYCEUM_DATA or ./.lyceum)')
     .addHelpText('after', HELP)

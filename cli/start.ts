@@ -49,7 +49,6 @@ Ctrl-C stops it: batches under way end, and everything that was accepted is kept
 export function registerStart(program: Command): void {
   program
     .command('start')
-    .summary('run the host')
     .description('Run the host: HTTP, pages, plugins and their data, on embedded defaults.')
     .option('--port <port>', 'TCP port, 0 for a free one (default: LYCEUM_PORT or 4000)')
     .option('--bind <address>', 'IP address to listen on (default: 127.0.0.1)')

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import { loadKeys } from '../host/auth/keys.ts'
 import { issueToken, ROLES, type Role } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
-import { LyceumError } from '../host/errors.ts'
 import { LIMITS } from '../host/limits.ts'
 import { type ClaimsOptions, claimsFrom, withClaims } from './claims.ts'
+import { UsageError } from './exit-codes.ts'
 
 interface Options extends ClaimsOptions {
   readonly ttl: string
@@ -24,7 +24,6 @@ Examples:
 /** `lyceum token`: prints a token and nothing else on stdout, whether or not a host is running. */
 export function registerToken(program: Command): void {
   withClaims(program.command('token'), ROLES)
-    .summary('print a token')
     .description(
       'Print a token, signed with the keys of the data folder. It works whether the host runs or not.',
     )
@@ -50,14 +49,13 @@ const SECONDS = { m: 60, h: 3600, d: 86_400 }
  * Reads `30m`, `12h` or `7d`.
  *
  * @returns seconds
- * @throws LyceumError `bad_parameter`
+ * @throws UsageError
  */
 function parseTtl(text: string): number {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   const seconds = unit === 'm' || unit === 'h' || unit === 'd' ? Number(count) * SECONDS[unit] : 0
   if (seconds < 1 || seconds > LIMITS.tokenDays * SECONDS.d)
-    throw new LyceumError(
-      'bad_parameter',
+    throw new UsageError(
       `--ttl is ${JSON.stringify(text)}, but must be a number with m, h or d, such as 30m, 12h or 7d, up to ${LIMITS.tokenDays}d.`,
       { parameter: '--ttl' },
     )

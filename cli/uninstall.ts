@@ -12,7 +12,6 @@ Examples:
 /** `lyceum uninstall`: takes a plugin away. */
 export function registerUninstall(program: Command): void {
   withConnection(program.command('uninstall'))
-    .summary('take a plugin away')
     .description('Stop a plugin and take its versions and approvals away.')
     .argument('<plugin>', 'its id')
     .option('--delete-data', 'delete documents, files, cursors and logs for good')

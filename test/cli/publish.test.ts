@@ -146,25 +146,25 @@ describe('lyceum publish', () => {
     [
       'a folder that is not there',
       ['publish', 'nowhere'],
-      {},
+      1,
       /^error package_invalid: There is no folder nowhere/,
     ],
-    ['no folder', ['publish'], {}, /^error bad_parameter: .*folder.*--help/],
+    ['no folder', ['publish'], 2, /^error bad_parameter: .*folder.*--help/],
     [
       'no host',
       ['publish', 'twice', '--url', 'http://127.0.0.1:9'],
-      {},
+      3,
       /^error server_unreachable: http:\/\/127\.0\.0\.1:9 cannot be reached.*npm start/,
     ],
     [
       'a wrong token',
       ['publish', 'twice', '--token', 'x.y.z'],
-      {},
+      1,
       /^error token_invalid: .*npx lyceum token/,
     ],
-  ])('tells what to do about %s', async (_, words, env, expected) => {
-    const { code, stdout, stderr } = await lyceum(words, env)
-    expect([code, stdout]).toEqual([1, ''])
+  ])('tells what to do about %s', async (_, words, exitCode, expected) => {
+    const { code, stdout, stderr } = await lyceum(words)
+    expect([code, stdout]).toEqual([exitCode, ''])
     expect(stderr).toMatch(expected)
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   })

@@ -56,7 +56,7 @@ describe('lyceum sign-in', () => {
     ['sign-in admin --url nonsense', 'nonsense'],
   ])('%s is refused: %s', async (words, wrong) => {
     const { code, stdout, stderr } = await run(folder, [...words.split(' '), '--data', data])
-    expect([code, stdout]).toEqual([1, ''])
+    expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^error bad_parameter: .*\n$/)
     expect(stderr).toContain(wrong)
   })
@@ -67,7 +67,7 @@ describe('where no host keeps its data', () => {
     '%s says so, and makes no keys that no host would know',
     async (words) => {
       const bare = await run(folder, words.split(' '))
-      expect([bare.code, bare.stdout]).toEqual([1, ''])
+      expect([bare.code, bare.stdout]).toEqual([2, ''])
       expect(bare.stderr).toMatch(
         /^error config_invalid: There is no data folder of a host at \.\/\.lyceum\. .*--data/,
       )

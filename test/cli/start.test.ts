@@ -143,7 +143,7 @@ describe('lyceum start', () => {
       env: { LYCEUM_PORT: 'http', LYCEUM_DATA: data() },
     })
     expect([code, stderr]).toEqual([
-      1,
+      2,
       'error config_invalid: LYCEUM_PORT is "http", but must be a whole number from 0 to 65535 (0 picks a free port).\n',
     ])
   })

@@ -88,14 +88,14 @@ describe('lyceum token', () => {
     ['tokne admin', 'tokne', ['token']],
   ])('%s is refused: %s', async (words, wrong, help) => {
     const { stdout, stderr, code } = await lyceum(words.split(' '))
-    expect([code, stdout]).toEqual([1, ''])
+    expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^error bad_parameter: .*\n$/)
     for (const part of [wrong, ...help]) expect(stderr).toContain(part)
   })
 
   test('tells about a variable that is wrong', async () => {
     const { stderr, code } = await lyceum(['token', 'admin'], { LYCEUM_PORT: 'x' })
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(stderr).toMatch(/^error config_invalid: LYCEUM_PORT is "x"/)
   })
 
@@ -106,7 +106,7 @@ describe('lyceum token', () => {
       ['token', '--json'],
     ]) {
       const { stderr, code } = await lyceum(words)
-      expect(code).toBe(1)
+      expect(code).toBe(2)
       expect(JSON.parse(stderr)).toMatchObject({ code: 'bad_parameter', status: 400 })
     }
   })

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+
+/** A command of `lyceum`. Its file is loaded when it is asked for: none pays for what others import. */
+export interface CommandEntry {
+  readonly name: string
+  readonly summary: string
+  /** Its file, with the function that adds it to the program. */
+  readonly load: () => Promise<(program: Command) => void>
+}
+
+/** All commands, under the headings of the help. */
+export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
+  [
+    'Authors:',
+    [
+      {
+        name: 'publish',
+        summary: 'publish a plugin, once you have seen what that changes',
+        load: async () => (await import('./publish.ts')).registerPublish,
+      },
+    ],
+  ],
+  [
+    'Operators:',
+    [
+      {
+        name: 'start',
+        summary: 'run the host',
+        load: async () => (await import('./start.ts')).registerStart,
+      },
+      {
+        name: 'token',
+        summary: 'print a token',
+        load: async () => (await import('./token.ts')).registerToken,
+      },
+      {
+        name: 'sign-in',
+        summary: 'print a link that signs a browser in',
+        load: async () => (await import('./sign-in.ts')).registerSignIn,
+      },
+      {
+        name: 'export',
+        summary: 'write out what a plugin keeps',
+        load: async () => (await import('./export.ts')).registerExport,
+      },
+      {
+        name: 'uninstall',
+        summary: 'take a plugin away',
+        load: async () => (await import('./uninstall.ts')).registerUninstall,
+      },
+    ],
+  ],
+  [
+    'LMS:',
+    [
+      {
+        name: 'load',
+        summary: 'load tracking logs',
+        load: async () => (await import('./load.ts')).registerLoad,
+      },
+    ],
+  ],
+])
