@@ -11,6 +11,8 @@ if (major < 26) {
 // Half of the time of a start goes into compiling what has not changed since the last one. The folder belongs to
 // whoever installed Lyceum; where it cannot be written, everything is compiled as if this were the first start.
 const { enableCompileCache } = await import('node:module')
-enableCompileCache?.(new URL('../node_modules/.cache/lyceum', import.meta.url).pathname)
-const { main } = await import('./main.ts')
+const { PACKAGES } = await import('../process/packages.js')
+enableCompileCache?.(`${PACKAGES}/.cache/lyceum`)
+// In the package that a host serves it is compiled.
+const { main } = await import(import.meta.dirname.startsWith(PACKAGES) ? './main.js' : './main.ts')
 process.exitCode = await main(process.argv)

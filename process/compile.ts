@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Confinement, confined } from './confine.ts'
+import { PACKAGES } from './packages.js'
 import { PIPE_FD } from './port.ts'
 
 /** Node's flags for a child that starts with what {@link keepCompiled} kept. */
 export const COMPILED: readonly string[] = [`--import=${join(import.meta.dirname, 'compiled.js')}`]
 
 /** Says that all of it is there. */
-const MARK = join(import.meta.dirname, '../node_modules/.cache/lyceum-children/whole')
+const MARK = join(PACKAGES, '.cache/lyceum-children/whole')
 
 /**
  * Starts a child's script once without permissions and without work, so that what it compiles is kept for those

@@ -1,8 +1,12 @@
 import { join } from 'node:path'
+import { ROOT } from './own-files.ts'
+import { PACKAGES } from './packages.js'
 
-const ROOT = join(import.meta.dirname, '..')
 /** Our code and what it is made of. Not the whole root: the data folder may lie in it. */
-const CODE = ['process/*', 'sandbox/*', 'sdk/*', 'host/*', 'node_modules/*', 'package.json']
+const CODE = [
+  ...['process/*', 'sandbox/*', 'sdk/*', 'host/*', 'package.json'].map((path) => join(ROOT, path)),
+  join(PACKAGES, '*'),
+]
 
 /**
  * Node's flags for a child that may read our code and nothing else: no other file, no network, no child
@@ -10,7 +14,7 @@ const CODE = ['process/*', 'sandbox/*', 'sdk/*', 'host/*', 'node_modules/*', 'pa
  */
 export const CODE_ONLY: readonly string[] = [
   '--permission',
-  ...CODE.map((path) => `--allow-fs-read=${join(ROOT, path)}`),
+  ...CODE.map((path) => `--allow-fs-read=${path}`),
   '--disable-warning=SecurityWarning',
   '--disable-warning=ExperimentalWarning',
 ]

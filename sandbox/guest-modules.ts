@@ -2,25 +2,25 @@ import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { dirname, join } from 'node:path'
 import type ivm from 'isolated-vm'
+import { MODULE_EXTENSION, ROOT } from '../process/own-files.ts'
 
-/** The project's root, seen from this file. */
-const ROOT = join(import.meta.dirname, '..')
-const GUEST_ENTRY = 'sandbox/guest/main.ts'
+const GUEST_ENTRY = `sandbox/guest/main${MODULE_EXTENSION}`
 /** What a plugin's bundle and the guest runtime may import by name. */
 const PACKAGES = new Map([
-  ['@lyceum/sdk', 'sdk/index.ts'],
-  ['@lyceum/sdk/ejson', 'sdk/ejson.ts'],
+  ['@lyceum/sdk', `sdk/index${MODULE_EXTENSION}`],
+  ['@lyceum/sdk/ejson', `sdk/ejson${MODULE_EXTENSION}`],
 ])
 /** The file name of every bundle inside its isolate; stack traces are mapped by it. */
 export const BUNDLE_NAME = 'plugin.js'
 
 const sources = new Map<string, string>()
 
-/** The JavaScript of one of our files, read and stripped of types once per process. */
+/** The JavaScript of one of our files, read once per process, and stripped of types where it has them. */
 function sourceOf(path: string): string {
   let source = sources.get(path)
   if (source === undefined) {
-    source = stripTypeScriptTypes(readFileSync(join(ROOT, path), 'utf8'))
+    const text = readFileSync(join(ROOT, path), 'utf8')
+    source = MODULE_EXTENSION === '.ts' ? stripTypeScriptTypes(text) : text
     sources.set(path, source)
   }
   return source

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import { ownUser } from '../process/confine.ts'
+import { scriptIn } from '../process/own-files.ts'
 import { Places } from '../process/places.ts'
 import type { Failure } from './protocol.ts'
 import { failure } from './reports.ts'
@@ -34,7 +34,7 @@ const SCRATCH_PLACES = 2
 /** It must not disturb those at work, but somebody waits for it, and its time is short. */
 const SCRATCH_NICE = 10
 const MOST_SCRATCH_WAITING = 16
-const SCRIPT = join(import.meta.dirname, 'process.ts')
+const SCRIPT = scriptIn(import.meta.dirname, 'process')
 const EMPTY = Buffer.alloc(0)
 
 /** A call on probation, until its plugin has a process. */

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { isMarkedAsUntransferable } from 'node:worker_threads'
 import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina'
+import { scriptIn } from '../../process/own-files.ts'
 import { type ErrorCode, LyceumError } from '../errors.ts'
 import type { About, IntakeLimits } from './accept.ts'
 import { isGzip } from './body.ts'
@@ -9,8 +9,8 @@ import type { AppendAnswer, LogTasks, LogThreadData, Opened, ReadThreadData } fr
 import type { Outcome } from './outcome.ts'
 import { memoryOf } from './rows.ts'
 
-const LOG_THREAD = fileURLToPath(new URL('./log-thread.ts', import.meta.url))
-const READ_THREAD = fileURLToPath(new URL('./read-thread.ts', import.meta.url))
+const LOG_THREAD = scriptIn(import.meta.dirname, 'log-thread')
+const READ_THREAD = scriptIn(import.meta.dirname, 'read-thread')
 
 /** Requests that the log thread has at the same time: the most that one fsync can serve. */
 const REQUESTS_IN_THREAD = 256

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { ownUser } from '../../process/confine.ts'
+import { scriptIn } from '../../process/own-files.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { Places } from '../../process/places.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
@@ -8,7 +8,7 @@ import { LyceumError, refusalOf } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type Checked, CheckerKind, MAPS_KEPT } from './checker-protocol.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
+const SCRIPT = scriptIn(import.meta.dirname, 'checker-process')
 const EMPTY = Buffer.alloc(0)
 /** The process goes after being idle for this long: publishing is rare. */
 const IDLE_MS = 30_000
@@ -117,7 +117,7 @@ export class Checker {
     let fromOutside = false
     const started = new SerialProcess({
       name: 'checker',
-      script: join(ROOT, 'host/registry/checker-process.ts'),
+      script: SCRIPT,
       nodeFlags: [...CODE_ONLY, '--allow-worker', '--no-experimental-sqlite'],
       confinement: { uid: ownUser(), writesFiles: false },
       rssCapMb: LIMITS.checkerRssMb,

@@ -1,7 +1,7 @@
-import { join } from 'node:path'
 import { Child, type ChildExit } from '../../process/child.ts'
 import { ownUser } from '../../process/confine.ts'
 import { FAILED, type Frame, splitPayload } from '../../process/frame.ts'
+import { scriptIn } from '../../process/own-files.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { REPLY } from '../../process/serve.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
@@ -10,7 +10,7 @@ import type { ReplicaConfig } from './config.ts'
 import { type Page, type QueryControl, ReaderKind } from './reader-protocol.ts'
 import { outOfTime } from './source.ts'
 
-const SCRIPT = join(import.meta.dirname, 'reader-process.ts')
+const SCRIPT = scriptIn(import.meta.dirname, 'reader-process')
 /** Connecting, and the questions about the account; also how long it may be too busy to answer a ping. */
 const OPEN_MS = LIMITS.replicaConnectMs * 3
 /** A reader of a file says nothing while it works on another query. */

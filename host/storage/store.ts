@@ -1,5 +1,5 @@
-import { join } from 'node:path'
 import { COMPILED, keepCompiled } from '../../process/compile.ts'
+import { scriptIn } from '../../process/own-files.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { SerialProcess } from '../../process/serial-process.ts'
 import { LyceumError, refusalOf } from '../errors.ts'
@@ -16,7 +16,7 @@ export interface StoreOptions {
   readonly onUsed: (plugin: string, cpuMs: number) => void
 }
 
-const SCRIPT = join(import.meta.dirname, 'store-process.ts')
+const SCRIPT = scriptIn(import.meta.dirname, 'store-process')
 const V8_FLAGS = ['--enable-experimental-regexp-engine-on-excessive-backtracks']
 const CONFINEMENT = { uid: undefined, writesFiles: true }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { ConcurrentProcess } from '../../../process/concurrent-process.ts'
+import { scriptIn } from '../../../process/own-files.ts'
 import { CODE_ONLY } from '../../../process/permissions.ts'
 import type { RequestProcess } from '../../../process/requests.ts'
 import { refusalOf } from '../../errors.ts'
@@ -22,7 +22,7 @@ export interface StartedMongoStore {
   readonly facts: Promise<ServerFacts>
 }
 
-const SCRIPT = join(import.meta.dirname, 'mongo-process.ts')
+const SCRIPT = scriptIn(import.meta.dirname, 'mongo-process')
 /** Files that an address may name: certificates, which the driver reads itself. */
 const FILES = /[?&](?:tlsCAFile|tlsCertificateKeyFile|tlsCRLFile)=([^&]+)/gi
 
