@@ -28,11 +28,19 @@ export interface Endpoint<K extends string> {
   readonly handler?: Handler
 }
 
+declare const result: unique symbol
+
 export type View = Endpoint<'view'>
-export type Query = Endpoint<'query'>
+/** A query, and only in the types what it resolves with. */
+export interface Query<Result = unknown> extends Endpoint<'query'> {
+  readonly [result]?: () => Result
+}
 export type OnEvent = Endpoint<'onEvent'>
 export type Cron = Endpoint<'cron'>
-export type Property = Endpoint<'property'>
+/** A property, and only in the types what it comes to. */
+export interface Property<Result = unknown> extends Endpoint<'property'> {
+  readonly [result]?: () => Result
+}
 export type CollectionDeclaration = Endpoint<'collection'>
 
 type Handler = (context: never) => unknown
@@ -58,11 +66,11 @@ export function view(...given: readonly unknown[]): View {
  *
  * @example export const top = query(({ db, course }) => db.collection('plays').find({ course }).toArray())
  */
-export function query(handler: (context: QueryContext) => Awaitable<QueryResult>): Query
-export function query<const P extends ParamsSchema = Record<never, never>>(
-  options: QueryOptions<P>,
-  handler: (context: QueryContext<P>) => Awaitable<QueryResult>,
-): Query
+export function query<R extends QueryResult>(handler: (context: QueryContext) => Awaitable<R>): Query<R>
+export function query<
+  const P extends ParamsSchema = Record<never, never>,
+  R extends QueryResult = QueryResult,
+>(options: QueryOptions<P>, handler: (context: QueryContext<P>) => Awaitable<R>): Query<R>
 export function query(...given: readonly unknown[]): Query {
   return endpoint('query', given)
 }
@@ -101,11 +109,11 @@ export function onEvent(...given: readonly unknown[]): OnEvent {
  *   { namespace: 'tincan', when: { 'context.course_id': { $exists: true } } },
  *   ({ event }) => ({ name: event.username }))
  */
-export function property(handler: (context: PropertyContext) => PropertyResult): Property
-export function property<const W extends EventWhere = Record<never, never>>(
-  options: PropertyOptions<W>,
-  handler: (context: PropertyContext<EventsOf<W>>) => PropertyResult,
-): Property
+export function property<R extends PropertyResult>(handler: (context: PropertyContext) => R): Property<R>
+export function property<
+  const W extends EventWhere = Record<never, never>,
+  R extends PropertyResult = PropertyResult,
+>(options: PropertyOptions<W>, handler: (context: PropertyContext<EventsOf<W>>) => R): Property<R>
 export function property(...given: readonly unknown[]): Property {
   return endpoint('property', given)
 }

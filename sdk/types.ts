@@ -1,9 +1,10 @@
 import type { Html } from './html.ts'
 import type { ParamsSchema, ParamValues } from './t.ts'
 import type { Cache } from './types-cache.ts'
-import type { Database, Document, ReadOnlyCollection, ReadOnlyDatabase } from './types-db.ts'
+import type { Database, ReadOnlyDatabase } from './types-db.ts'
 import type { CheckedWhere, EventWhere, Fields, LmsEvent } from './types-events.ts'
 import type { Files, TransientFiles } from './types-fs.ts'
+import type { Plugins } from './types-plugins.ts'
 import type { Replicas } from './types-replica.ts'
 
 export type Awaitable<T> = T | Promise<T>
@@ -24,51 +25,6 @@ export interface Viewer {
   readonly role: Role
   /** The courses that they are limited to. */
   readonly courses: readonly string[]
-}
-
-/** What a query of a plugin takes: its dimensions and its parameters, by name. */
-export type QueryArguments = Readonly<Record<string, string | number | boolean | Date | undefined>>
-
-/**
- * Calls a query or a view. Say what comes back: `self.top<Play[]>({ course })`, and for a view
- * `grades.chart<Html>({ course })`, which goes into an `html` of your own as it is.
- */
-export type QueryCall = (<T = unknown>(given?: QueryArguments, options?: CallOptions) => Promise<T>) & {
-  /**
-   * Forgets the answers of a query of one's own that are kept; in handlers and jobs, once more when they have
-   * committed.
-   */
-  readonly clear: () => Promise<void>
-}
-
-/** What a caller wants of a query that keeps its answers. */
-export interface CallOptions {
-  /**
-   * `refresh`: a new answer, which is then kept. For people at most every few seconds; a job keeps answers warm so.
-   * `only`: none but a kept one; else the call fails with the code `not_cached`.
-   */
-  readonly cache?: 'refresh' | 'only'
-}
-
-/**
- * One of the plugin's collections that its author lets this plugin read, as `collection({ read: […] })` says.
- * All of it comes, whoever asks; and it comes whole, without pages.
- */
-export type CollectionCall = <T = Document>(name: string) => ReadOnlyCollection<T>
-
-/** The queries and views of one plugin, by name, and `collection(name)`. */
-export interface Queries {
-  readonly collection: QueryCall & CollectionCall
-  readonly [query: string]: QueryCall
-}
-
-/** The queries and views of the plugin itself; generated types add to it. */
-export interface Self extends Queries {}
-
-/** The plugins that a handler may call, and common names, which are called themselves; generated types add to it. */
-export interface Plugins {
-  readonly self: Self & QueryCall
-  readonly [pluginOrName: string]: Queries & QueryCall
 }
 
 /** An `AbortSignal`, as far as a handler needs one. */
