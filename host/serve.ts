@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
-import { createApp } from './app.ts'
+import { type App, createApp } from './app.ts'
 import type { Host } from './host.ts'
 import { LIMITS } from './limits.ts'
 
@@ -9,15 +9,21 @@ import { LIMITS } from './limits.ts'
 export interface Served {
   /** `http://127.0.0.1:4000` */
   readonly url: string
+  /** Lets the process end though it listens: for a host inside of a program that is about something else. */
+  unref(): void
   /** Takes no more requests, waits for those under way, then closes the host. */
   close(): Promise<void>
 }
 
-/** Listens for HTTP. @throws where the port is taken */
-export async function serveHost(host: Host): Promise<Served> {
+/**
+ * Listens for HTTP.
+ * @param app what answers; the host's own unless told
+ * @throws where the port is taken
+ */
+export async function serveHost(host: Host, app: Pick<App, 'fetch'> = createApp(host)): Promise<Served> {
   const { bind, port } = host.config
   const server = createAdaptorServer({
-    fetch: createApp(host).fetch,
+    fetch: app.fetch,
     serverOptions: { maxHeaderSize: LIMITS.headerBytes },
   }) as Server
   server.headersTimeout = LIMITS.headersTimeoutMs
@@ -29,6 +35,10 @@ export async function serveHost(host: Host): Promise<Served> {
   const bound = typeof address === 'object' && address !== null ? address.port : port
   return {
     url: `http://${bind.includes(':') ? `[${bind}]` : bind}:${bound}`,
+    unref: () => {
+      server.unref()
+      server.on('connection', (socket) => socket.unref())
+    },
     close: async () => {
       const closed = once(server, 'close')
       server.close()

@@ -50,12 +50,14 @@ const TICK_MS = 10
 /**
  * A child process that the host may kill at any moment: it holds nothing that cannot be made again.
  * It starts with an empty environment and one pipe; while {@link Child.watch} holds it is pinged and weighed.
+ * Only a child that starts or is watched keeps this process from ending.
  */
 export class Child {
   /** Resolves with true when the child listens, with false where it ended before. */
   readonly ready: Promise<boolean>
   readonly #options: ChildOptions
   readonly #process: ChildProcess
+  readonly #pipe: Socket
   readonly #port: Port
   #settleReady: (listens: boolean) => void = () => {}
   #exited = false
@@ -86,6 +88,8 @@ export class Child {
     })
     const pipe = this.#process.stdio[PIPE_FD]
     if (!(pipe instanceof Socket)) throw new Error('the child has no pipe')
+    this.#pipe = pipe
+    this.#process.unref()
     this.#port = Port.ofHost(
       pipe,
       options.maxFrameBytes,
@@ -97,12 +101,14 @@ export class Child {
       },
     )
     let outputBytes = 0
-    for (const stream of [this.#process.stdout, this.#process.stderr])
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         const text = chunk.toString('utf8', 0, Math.max(0, OUTPUT_BYTES - outputBytes))
         outputBytes += chunk.length
         if (text) options.onOutput(text)
       })
+      if (stream instanceof Socket) stream.unref()
+    }
     const exited = (code: number | null, signal: NodeJS.Signals | null) => {
       if (this.#exited) return
       this.#exited = true
@@ -155,7 +161,10 @@ export class Child {
 
   /** Watches heartbeat and memory until the returned function is called; idle children cost nothing. */
   watch(): () => void {
-    if (this.#watchers++ === 0) this.#startWatch()
+    if (this.#watchers++ === 0) {
+      this.#pipe.ref()
+      this.#startWatch()
+    }
     let released = false
     return () => {
       if (released) return
@@ -163,6 +172,7 @@ export class Child {
       if (--this.#watchers === 0) {
         clearInterval(this.#timer)
         this.#timer = undefined
+        if (this.#listens) this.#pipe.unref()
       }
     }
   }
@@ -202,6 +212,7 @@ export class Child {
     if (!this.alive) return
     if (frame.kind === Life.ready && !this.#listens) {
       this.#listens = true
+      if (this.#watchers === 0) this.#pipe.unref()
       this.#cpuMs = usedCpuMs(this.pid)
       this.#settleReady(true)
     } else if (frame.kind === Life.pong && this.#unanswered > 0) {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type App, createApp } from '../host/app.ts'
 import { type Claims, issueToken, toCaller } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { type Host, openHost } from '../host/host.ts'
 import type { Published } from '../host/registry/publishing.ts'
 import { serveHost } from '../host/serve.ts'
-import { bundlePlugin, readPluginPackage } from './bundle.ts'
+import { undoAtExit } from './abandoned.ts'
+import { bundlePlugin, type PluginBundle, readPluginPackage } from './bundle.ts'
 import { deleteFolder, temporaryFolder } from './temporary.ts'
 
 /** What a {@link Workbench} is opened with. */
@@ -19,6 +21,8 @@ export interface WorkbenchOptions {
   readonly nowMs?: () => number
   /** Of the host's own log, on stderr; `silent` unless told. */
   readonly logLevel?: string
+  /** What answers HTTP; the host's own app unless told. */
+  readonly app?: (host: Host) => Pick<App, 'fetch'>
 }
 
 /** What a publish came to. Everything that it needs is granted, and told, since elsewhere an admin decides. */
@@ -37,9 +41,11 @@ export interface Workbench {
   token(claims: Claims): Promise<string>
   /**
    * Bundles the folder anew, or another one, and publishes it as an admin, under a version of its own each time.
+   *
+   * @param from another folder, or what was bundled already
    * @throws {LyceumError} what the author has to change, and where
    */
-  publish(dir?: string): Promise<PublishAnswer>
+  publish(from?: string | PluginBundle): Promise<PublishAnswer>
   /** Sends lines of a log; resolves when they are on the disk. */
   send(lines: Iterable<string> | AsyncIterable<string>): Promise<{ accepted: number }>
   /** Resolves when all handlers are through with what was sent. */
@@ -56,48 +62,65 @@ const ADMIN = toCaller({ role: 'admin' })
 
 /**
  * Opens a host for one author's plugin. Nothing is published yet: {@link Workbench.publish} does that.
+ * It does not keep the process from ending: who waits for requests has to hold something else open.
  * @throws {LyceumError} package_invalid, data_locked, port_taken …
  */
 export async function openWorkbench(options: WorkbenchOptions): Promise<Workbench> {
   const { name: plugin } = await readPluginPackage(options.dir)
   const dataDir = options.dataDir ?? (await temporaryFolder())
+  let pids = (): readonly number[] => []
   const release = () => {
+    // Dead or not, they end with this process; but they must not write into a folder that is being deleted.
+    for (const pid of pids()) killIfThere(pid)
     if (options.dataDir === undefined) deleteFolder(dataDir)
   }
+  const forget = undoAtExit(release)
   const config = loadConfig(
     { LYCEUM_REPLICAS: process.env.LYCEUM_REPLICAS },
     { data: dataDir, port: String(options.port ?? 0), logLevel: options.logLevel ?? 'silent' },
   )
   try {
     const host = await openHost(config, options.nowMs)
-    const served = await serveHost(host).catch(async (error) => {
+    pids = () => [...host.supervisor.pids, ...host.stores.pids]
+    const served = await serveHost(host, options.app?.(host) ?? createApp(host)).catch(async (error) => {
       await host.close()
       throw error
     })
+    served.unref()
     host.markReady()
     return {
       host,
       url: served.url,
       plugin,
       token: (claims) => issueToken(host.keys, claims, TOKEN_SECONDS),
-      publish: (dir = options.dir) => publish(host, dir),
+      publish: (from = options.dir) => publish(host, from),
       send: (lines) => send(host, lines),
       settled: async () => {
         while (!host.lane.quiet) await sleep(LOOK_MS)
       },
       close: async () => {
         await served.close()
+        forget()
         release()
       },
     }
   } catch (error) {
+    forget()
     release()
     throw error
   }
 }
 
-async function publish(host: Host, dir: string): Promise<PublishAnswer> {
-  const bundled = await bundlePlugin(dir)
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone.
+  }
+}
+
+async function publish(host: Host, from: string | PluginBundle): Promise<PublishAnswer> {
+  const bundled = typeof from === 'string' ? await bundlePlugin(from) : from
   const { name } = bundled.package
   const version = nextVersion(host, name, bundled.package.version)
   const body = { ...bundled, package: { ...bundled.package, version } }

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
 
@@ -55,4 +57,42 @@ describe('a workbench', () => {
     await other.close()
     expect(existsSync(dataDir)).toBe(false)
   })
+
+  test('that nobody closes lets the process end, and leaves nothing behind', async () => {
+    const { child, dataDir, pids, ended } = await forgotten()
+    expect(await ended).toEqual([0, null])
+    expect(pids.length).toBeGreaterThan(1)
+    expect(existsSync(dataDir)).toBe(false)
+    expect(child.exitCode).toBe(0)
+  })
+
+  test('leaves nothing behind when somebody presses Ctrl-C', async () => {
+    const { child, dataDir, ended } = await forgotten('stays')
+    expect(existsSync(dataDir)).toBe(true)
+    child.kill('SIGINT')
+    expect(await ended).toEqual([null, 'SIGINT'])
+    expect(existsSync(dataDir)).toBe(false)
+  })
+
+  test('sweeps what a killed process left, and nothing of those that live', async () => {
+    const { child, dataDir, ended } = await forgotten('stays')
+    child.kill('SIGKILL')
+    await ended
+    expect(existsSync(dataDir)).toBe(true)
+    const living = join(dirname(dataDir), `${process.pid}-mine`)
+    mkdirSync(living)
+    await (await openWorkbench({ dir })).close()
+    expect(existsSync(dataDir)).toBe(false)
+    expect(existsSync(living)).toBe(true)
+    await rm(living, { recursive: true })
+  })
 })
+
+async function forgotten(...args: string[]) {
+  const script = join(import.meta.dirname, 'forgotten.ts')
+  const child = spawn(process.execPath, [script, dir, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close')
+  const [said] = await once(child.stdout, 'data')
+  const { dataDir, pids }: { dataDir: string; pids: number[] } = JSON.parse(String(said))
+  return { child, dataDir, pids, ended }
+}
