@@ -70,9 +70,42 @@ export async function checkVersion(
   if (body.sourceMap.length > LIMITS.sourceMapBytes)
     throw new LyceumError('bundle_too_large', `The source map has more than ${LIMITS.sourceMapBytes} bytes.`)
   const bundle = Buffer.from(body.bundle)
-  const { endpoints } = await services.checker.check(id, bundle, body.sourceMap)
+  const { hash, stored } = await readEndpoints(id, bundle, body.sourceMap, services)
+  checkNames(id, stored, services.catalogue)
+  for (const name of new Set(stored.flatMap((endpoint) => endpoint.replicas)))
+    if (!services.replicas.includes(name)) throw replicaUnknown(name, services.replicas)
+  checkProperties(stored, services.catalogue)
+  return {
+    row: {
+      plugin: id,
+      version: about.version,
+      hash,
+      title: about.title ?? id,
+      description: about.description ?? '',
+      endpoints: stored,
+      publishedMs: Date.now(),
+      publishedBy: ownerOf(caller),
+    },
+    code: { bundle, sourceMap: body.sourceMap },
+    owner,
+    needs: needsOf({ plugin: id, endpoints: stored }),
+  }
+}
+
+/**
+ * The endpoints of a bundle: what its text asks for, and the options that it has when it is loaded, in an isolate
+ * of its own. Whether there is what it asks for is not looked at.
+ * @throws {LyceumError} what the author has to change, and where
+ */
+export async function readEndpoints(
+  id: string,
+  bundle: Buffer,
+  sourceMap: string,
+  services: Pick<PublishServices, 'checker' | 'supervisor'>,
+): Promise<{ hash: string; stored: StoredEndpoint[] }> {
+  const { endpoints } = await services.checker.check(id, bundle, sourceMap)
   const hash = createHash('sha256').update(bundle).digest('hex')
-  const described = await scratchLoad({ plugin: id, hash, bundle }, body.sourceMap, services)
+  const described = await scratchLoad({ plugin: id, hash, bundle }, sourceMap, services)
   const stored = endpoints.map((endpoint): StoredEndpoint => {
     const found = described.get(endpoint.name)
     if (found?.kind !== endpoint.kind)
@@ -93,25 +126,7 @@ export async function checkVersion(
       options: found.options,
     }
   })
-  checkNames(id, stored, services.catalogue)
-  for (const name of new Set(stored.flatMap((endpoint) => endpoint.replicas)))
-    if (!services.replicas.includes(name)) throw replicaUnknown(name, services.replicas)
-  checkProperties(stored, services.catalogue)
-  return {
-    row: {
-      plugin: id,
-      version: about.version,
-      hash,
-      title: about.title ?? id,
-      description: about.description ?? '',
-      endpoints: stored,
-      publishedMs: Date.now(),
-      publishedBy: ownerOf(caller),
-    },
-    code: { bundle, sourceMap: body.sourceMap },
-    owner,
-    needs: needsOf({ plugin: id, endpoints: stored }),
-  }
+  return { hash, stored }
 }
 
 /** @throws {LyceumError} where it asks for plugins that are not there, or has common names that cannot be */
@@ -175,7 +190,7 @@ const ENDLESS_LOADS: ReadonlyMap<string, string> = new Map([
 async function scratchLoad(
   code: Omit<PluginCode, 'load'>,
   sourceMap: string,
-  { supervisor, checker }: PublishServices,
+  { supervisor, checker }: Pick<PublishServices, 'checker' | 'supervisor'>,
 ): Promise<Map<string, z.infer<typeof Described>[number]>> {
   const load = {
     memoryMb: QUOTA_DEFAULTS.memoryMb,
