@@ -4,7 +4,7 @@ import type { Source } from './cursor.ts'
 import { ReadCollection } from './read-collection.ts'
 import type { EncodedWrite, Outcome, WriteQueue } from './write-queue.ts'
 
-interface WriteOptions {
+export interface WriteOptions {
   readonly upsert?: boolean
   readonly arrayFilters?: readonly unknown[]
   readonly ack?: boolean
@@ -40,7 +40,7 @@ export function openDb(bridge: Bridge, queue: WriteQueue) {
   }
 }
 
-class Collection extends ReadCollection {
+export class Collection extends ReadCollection {
   readonly #queue: WriteQueue
 
   constructor(source: Source, queue: WriteQueue, name: string) {

@@ -1,6 +1,6 @@
 import { type Bridge, OpError } from './bridge.ts'
 
-interface WriteOptions {
+export interface WriteOptions {
   readonly type?: string
   readonly expire?: number
 }
