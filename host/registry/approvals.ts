@@ -47,7 +47,8 @@ export function pendingOf(catalogue: Catalogue, id: string): PendingVersion | un
   }
 }
 
-function changesBetween(
+/** What differs between the endpoints of two versions. */
+export function changesBetween(
   before: readonly StoredEndpoint[],
   after: readonly StoredEndpoint[],
 ): EndpointChanges {

@@ -5,6 +5,7 @@ import type { PendingVersion } from './approvals.ts'
 import { pendingOf } from './approvals.ts'
 import type { Plugins } from './plugins.ts'
 import { checkVersion, ownerOf, type PublishBody, type PublishServices } from './publish.ts'
+import { type PublishPlan, planOf } from './publish-plan.ts'
 import { collectionsOf, missingOf } from './version.ts'
 
 /** The answer to a publish. */
@@ -30,7 +31,19 @@ export class Publishing {
   }
 
   /** Checks and keeps a version, and activates it where it asks for nothing that is not approved. */
-  async publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+  publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    return this.#oneOfFew(id, caller, () => this.#publish(id, body, caller))
+  }
+
+  /** Checks a version like {@link publish} and tells what that would change. Nothing is kept. */
+  plan(id: string, body: PublishBody, caller: Caller): Promise<PublishPlan> {
+    return this.#oneOfFew(id, caller, async () => {
+      const { row, granted } = await this.#check(id, body, caller)
+      return planOf(this.#services.catalogue, row, granted)
+    })
+  }
+
+  async #oneOfFew<Result>(id: string, caller: Caller, change: () => Promise<Result>): Promise<Result> {
     const owner = ownerOf(caller)
     const underWay = this.#underWay.get(owner) ?? 0
     if (underWay >= LIMITS.publishesAtOnce)
@@ -40,7 +53,7 @@ export class Publishing {
       )
     this.#underWay.set(owner, underWay + 1)
     try {
-      return await this.#plugins.changing(id, () => this.#publish(id, body, caller))
+      return await this.#plugins.changing(id, change)
     } finally {
       const left = (this.#underWay.get(owner) ?? 1) - 1
       if (left > 0) this.#underWay.set(owner, left)
@@ -48,15 +61,15 @@ export class Publishing {
     }
   }
 
-  async #publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+  async #check(id: string, body: PublishBody, caller: Caller) {
     const { catalogue } = this.#services
-    const { row, code, owner, needs } = await checkVersion(body, id, caller, this.#services)
-    const { version } = row
-    const same = catalogue.version(id, version)
+    const checked = await checkVersion(body, id, caller, this.#services)
+    const { row, needs } = checked
+    const same = catalogue.version(id, row.version)
     if (same !== undefined && same.hash !== row.hash)
       throw new LyceumError(
         'version_exists',
-        `Version ${version} of ${id} exists with other content. Raise "version" in package.json.`,
+        `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`,
       )
     const before = catalogue.plugin(id)
     if (before?.removed === 'delete')
@@ -64,19 +77,30 @@ export class Publishing {
         'store_lost',
         `The data of ${id} are still to be deleted. Try again, or once the host has been started anew.`,
       )
-    const isActive = before?.activeVersion === version
     // What an admin publishes, an admin has approved.
     const granted = new Set([...(before?.granted ?? []), ...(caller.role === 'admin' ? needs : [])])
-    const missing = missingOf(row, { granted: [...granted] })
+    return {
+      ...checked,
+      granted: [...granted],
+      isKnown: same !== undefined,
+      isActive: before?.activeVersion === row.version,
+    }
+  }
+
+  async #publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
+    const { catalogue } = this.#services
+    const { row, code, owner, needs, granted, isKnown, isActive } = await this.#check(id, body, caller)
+    const { version } = row
+    const missing = missingOf(row, { granted })
     // The indexes are those of the version that runs, so one that has to wait must not change them.
     if (missing.length === 0 && !isActive)
       await this.#plugins.storeOf(id).declare(collectionsOf(row.endpoints))
-    if (same === undefined) catalogue.addVersion(owner, row, code)
+    if (!isKnown) catalogue.addVersion(owner, row, code)
     if (missing.length > 0) {
       const pending = pendingOf(catalogue, id)
       return { version, needs: missing, approval: 'pending', ...(pending && { pending }) }
     }
-    catalogue.setGranted(id, [...granted])
+    catalogue.setGranted(id, granted)
     if (isActive) this.#plugins.regrant(id)
     else await this.#plugins.activate(id, version)
     return { version, needs, approval: 'granted' }

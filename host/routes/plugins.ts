@@ -12,8 +12,14 @@ const publish = createRoute({
   method: 'post',
   path: '/v1/plugins/{id}/versions',
   summary: 'Publish a version',
-  request: { params: Id, body: { ...bodyOf(PublishBody), required: true } },
+  description: 'With `dry=true` it is checked only: nothing is kept, and the answer tells what would change.',
+  request: {
+    params: Id,
+    query: z.object({ dry: z.stringbool().default(false) }),
+    body: { ...bodyOf(PublishBody), required: true },
+  },
   responses: {
+    200: json('What publishing it would do', z.unknown()),
     201: json(
       'Kept, and active where approval is granted',
       z.object({
@@ -65,11 +71,10 @@ export function addPlugins(app: App, host: Host): void {
   const { plugins, publishing } = host
 
   app.openapi(publish, async (c) => {
-    const { needs, ...published } = await publishing.publish(
-      c.req.valid('param').id,
-      c.req.valid('json'),
-      callerOf(c),
-    )
+    const { id } = c.req.valid('param')
+    const body = c.req.valid('json')
+    if (c.req.valid('query').dry) return c.json(await publishing.plan(id, body, callerOf(c)), 200)
+    const { needs, ...published } = await publishing.publish(id, body, callerOf(c))
     return c.json({ ...published, needs: [...needs] }, 201)
   })
   app.openapi(list, (c) => {

@@ -1,0 +1,68 @@
+import { changesBetween, type EndpointChanges } from './approvals.ts'
+import type { Catalogue, VersionRow } from './catalogue.ts'
+import { commonNamesOf, missingOf, needsOf } from './version.ts'
+
+/** What publishing a version would do. */
+export interface PublishPlan {
+  readonly version: string
+  /** The version that runs now; null where none does. */
+  readonly replaces: string | null
+  /** True where this very version was published before. */
+  readonly isKnown: boolean
+  /** All that it asks for. */
+  readonly needs: readonly string[]
+  /** What of that the version that runs does not ask for. */
+  readonly newNeeds: readonly string[]
+  /** What of that would wait for an admin. */
+  readonly missing: readonly string[]
+  readonly approval: 'granted' | 'pending'
+  readonly endpoints: EndpointChanges
+  /** Sentences about what others would lose. */
+  readonly warnings: readonly string[]
+}
+
+/** @param granted what is approved once it is published */
+export function planOf(catalogue: Catalogue, next: VersionRow, granted: readonly string[]): PublishPlan {
+  const { plugin, version } = next
+  const active = catalogue.plugin(plugin)?.activeVersion
+  const running = active === undefined ? undefined : catalogue.version(plugin, active)
+  const needs = needsOf(next)
+  const missing = missingOf(next, { granted })
+  const before = running === undefined ? [] : needsOf(running)
+  return {
+    version,
+    replaces: running?.version ?? null,
+    isKnown: catalogue.version(plugin, version) !== undefined,
+    needs,
+    newNeeds: needs.filter((need) => !before.includes(need)),
+    missing,
+    approval: missing.length > 0 ? 'pending' : 'granted',
+    endpoints: changesBetween(running?.endpoints ?? [], next.endpoints),
+    warnings: running === undefined ? [] : lossesOf(catalogue, running, next),
+  }
+}
+
+/** What others lose when one version takes the place of another. */
+function lossesOf(catalogue: Catalogue, before: VersionRow, after: VersionRow): string[] {
+  const { plugin } = before
+  const warnings = []
+  const names = new Set(after.endpoints.map(({ name }) => name))
+  const gone = before.endpoints.filter(({ name }) => !names.has(name))
+  const queries = gone.filter(({ kind }) => kind === 'query').map(({ name }) => name)
+  const askers = catalogue
+    .plugins()
+    .filter(({ id, granted }) => id !== plugin && granted.includes(`plugins.${plugin}`))
+    .map(({ id }) => id)
+  if (queries.length > 0 && askers.length > 0)
+    warnings.push(`${askers.join(', ')} may ask ${plugin} for ${queries.join(', ')}, which would go.`)
+  const kept = commonNamesOf(after.endpoints)
+  for (const name of commonNamesOf(before.endpoints))
+    if (!kept.includes(name) && catalogue.names.get(name)?.plugin === plugin)
+      warnings.push(`${plugin} answers to the common name "${name}", and would no more.`)
+  const handlers = gone.filter(({ kind }) => kind === 'onEvent').map(({ name }) => name)
+  if (handlers.length > 0)
+    warnings.push(
+      `What ${handlers.join(', ')} has written stays; published again under the same name, it goes on where it was.`,
+    )
+  return warnings
+}
