@@ -8,6 +8,7 @@ import { ERRORS } from '../errors.ts'
 import type { Host } from '../host.ts'
 import type { Param } from '../registry/params.ts'
 import type { ReadingEndpoint } from '../registry/plugin.ts'
+import { isRequired, shownPlugin } from '../registry/shown.ts'
 
 const schema = createRoute({
   method: 'get',
@@ -56,31 +57,20 @@ export function addDiscovery(app: App, host: Host): void {
   app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
 }
 
-interface Shown {
-  readonly name: string
-  readonly names?: readonly string[]
-  readonly cacheSeconds?: number | undefined
-  readonly href: string
-}
-
 function schemaFor(host: Host, caller: Caller) {
-  const plugins = new Map<string, { id: string; version: string; views: Shown[]; queries: Shown[] }>()
+  const found = new Map<string, { version: string; endpoints: ReadingEndpoint[] }>()
   for (const { plugin, version, endpoint } of reachable(host, caller)) {
-    const entry = plugins.get(plugin) ?? { id: plugin, version, views: [], queries: [] }
-    plugins.set(plugin, entry)
-    const { name, title, description, dimensions, options } = endpoint
-    const shown = { name, title, description, dimensions, params: Object.fromEntries(options.params) }
-    if (endpoint.kind === 'view') entry.views.push({ ...shown, href: `/views/${plugin}/${name}` })
-    else {
-      const { names, cacheSeconds } = endpoint.options
-      entry.queries.push({ ...shown, names, cacheSeconds, href: `/v1/queries/${plugin}/${name}` })
-    }
+    const entry = found.get(plugin) ?? { version, endpoints: [] }
+    found.set(plugin, entry)
+    entry.endpoints.push(endpoint)
   }
+  const plugins = [...found].map(([id, { version, endpoints }]) => shownPlugin(id, version, endpoints))
   const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
-    const query = plugins.get(plugin)?.queries.find((known) => known.names?.includes(name))
+    const queries = plugins.find(({ id }) => id === plugin)?.queries
+    const query = queries?.find((known) => known.names.includes(name))
     return query === undefined ? [] : [{ name, plugin, query: query.name, href: `/v1/queries/${name}` }]
   })
-  return { plugins: [...plugins.values()], names, properties: propertiesFor(host, caller) }
+  return { plugins, names, properties: propertiesFor(host, caller) }
 }
 
 /** The derived properties that handlers may ask for, each with the plugins that are asked for it, in their order. */
@@ -123,7 +113,7 @@ function openApi(app: App, host: Host, caller: Caller) {
           ...[...endpoint.options.params].map(([name, param]) => ({
             name,
             in: 'query',
-            required: param.default === undefined && param.required !== false,
+            required: isRequired(param),
             schema: jsonSchemaOf(param),
           })),
         ],
