@@ -60,4 +60,19 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
       },
     ],
   ],
+  [
+    'Where and as whom:',
+    [
+      {
+        name: 'login',
+        summary: 'keep your token for a host',
+        load: async () => (await import('./login.ts')).registerLogin,
+      },
+      {
+        name: 'logout',
+        summary: 'forget it',
+        load: async () => (await import('./login.ts')).registerLogout,
+      },
+    ],
+  ],
 ])

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
-import { connectionOf, withConnection } from './connection.ts'
+import { connectionOf, withConnection } from './target.ts'
 
 const HELP = `
 One line of JSON for each thing; the last has "end". Pause the plugin first where the export has to be of

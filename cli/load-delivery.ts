@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
-import { checkUrl } from './connection.ts'
 import type { Batch } from './load-batches.ts'
+import { checkUrl } from './target.ts'
 
 /** Where the events go, and who sends them. */
 export interface Target {

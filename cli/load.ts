@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { type ConnectionFlags, connectionOf, withConnection } from './connection.ts'
 import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
 import { deliver, eventsUrl, type Target } from './load-delivery.ts'
 import { describe, type LoadSummary, printable, Tally } from './load-summary.ts'
 import { type Progress, ProgressLine } from './progress.ts'
+import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 
 export type { LoadSummary } from './load-summary.ts'
 

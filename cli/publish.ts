@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { bundlePlugin } from '../workbench/bundle.ts'
-import { type Connection, connectionOf, withConnection } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { connectionOf, withConnection } from './target.ts'
 
 const Answer = z.object({
   version: z.string(),

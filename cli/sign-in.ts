@@ -3,7 +3,7 @@ import { SIGNED_IN } from '../host/auth/roles.ts'
 import { signInLink } from '../host/auth/sign-in.ts'
 import type { Role } from '../host/auth/tokens.ts'
 import { type ClaimsOptions, claimsFrom, withClaims } from './claims.ts'
-import { ownKeys, urlOf, withUrl } from './connection.ts'
+import { ownKeys, urlOf, withUrl } from './target.ts'
 
 interface Options extends ClaimsOptions {
   readonly url?: string

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { connectionOf, withConnection } from './connection.ts'
+import { connectionOf, withConnection } from './target.ts'
 
 const HELP = `
 Its data are kept for its owner: published again, it goes on where it was. With --delete-data they are

@@ -1,0 +1,128 @@
+import { text } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import { decodeJwt } from 'jose'
+import { z } from 'zod'
+import { LyceumError } from '../host/errors.ts'
+import { connect } from './connection.ts'
+import { UsageError } from './exit-codes.ts'
+import { readLogins, writeLogins } from './logins.ts'
+import { urlOf } from './target.ts'
+import { note, onOneLine, printJson } from './terminal.ts'
+
+const LOGIN_HELP = `
+An admin makes the token, on the machine of the host, and gives it to you:
+  npx lyceum token author --user ann --ttl 90d
+
+It is asked for, or read from the standard input, so that no list of commands holds it. It is kept in
+~/.config/lyceum/logins.json (or below XDG_CONFIG_HOME), which only you can read.
+From then on the other commands talk to that host, except where --url or LYCEUM_URL name another, or where
+--data, LYCEUM_DATA, LYCEUM_PORT or a data folder ./.lyceum say that there is one on this machine.
+
+Examples:
+  npx lyceum login https://lyceum.example.edu
+  npx lyceum login https://lyceum.example.edu < token.txt
+
+Next: npx lyceum plugins`
+
+const LOGOUT_HELP = `
+The token stays good until its time is over; it is only not kept here any more.
+
+Examples:
+  npx lyceum logout
+  npx lyceum logout https://lyceum.example.edu`
+
+/** `lyceum login`: keeps a token for a host. */
+export function registerLogin(program: Command): void {
+  program
+    .command('login')
+    .description('Keep your token for a host, so that the other commands know where to go and as whom.')
+    .argument('<url>', 'the address of the host')
+    .addHelpText('after', LOGIN_HELP)
+    .action((given: string, _options: unknown, command: Command) =>
+      login(urlOf(given), command.optsWithGlobals().json === true),
+    )
+}
+
+/** `lyceum logout`: lets go of a token. */
+export function registerLogout(program: Command): void {
+  program
+    .command('logout')
+    .description('Forget your token for a host.')
+    .argument('[url]', 'the address of the host (default: that of the last login)')
+    .addHelpText('after', LOGOUT_HELP)
+    .action((given: string | undefined, _options: unknown, command: Command) =>
+      logout(given, command.optsWithGlobals().json === true),
+    )
+}
+
+async function login(url: string, asJson: boolean): Promise<void> {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname))
+    note(`Beware: ${url} is not https, so whoever is on the way can read the token.`)
+  const token = (
+    process.stdin.isTTY ? await askHidden(`Token for ${url}: `) : await text(process.stdin)
+  ).trim()
+  if (!/^[\w.~+/-]+=*$/.test(token))
+    throw new UsageError(
+      'That is not a token. Copy it whole; it is one word of letters, digits, dots and dashes.',
+    )
+  await connect(url, token)
+    .request('GET', '/v1/schema')
+    .catch((error: unknown) => {
+      // The host knows the token: it is one for events only.
+      if (!(error instanceof LyceumError && error.code === 'role_denied')) throw error
+    })
+  const { tokens } = await readLogins()
+  await writeLogins({ current: url, tokens: new Map(tokens).set(url, token) })
+  const claims = claimsOf(token)
+  if (asJson) printJson({ url, ...claims })
+  else console.log(`Logged in to ${url}${asWhom(claims)}.`)
+}
+
+async function logout(given: string | undefined, asJson: boolean): Promise<void> {
+  const { current, tokens } = await readLogins()
+  const url = given === undefined ? current : urlOf(given)
+  if (url === undefined || !tokens.has(url))
+    throw new UsageError(
+      url === undefined ? 'You are not logged in anywhere.' : `You are not logged in to ${url}.`,
+    )
+  const left = new Map(tokens)
+  left.delete(url)
+  await writeLogins({ current: current === url ? undefined : current, tokens: left })
+  if (asJson) printJson({ url })
+  else console.log(`The token for ${url} is forgotten.`)
+}
+
+const Claims = z.object({ role: z.string(), user: z.string().optional(), exp: z.number() })
+
+/** What a token says about its bearer. Whether that is true the host has told. */
+function claimsOf(token: string): z.infer<typeof Claims> | undefined {
+  try {
+    return Claims.parse(decodeJwt(token))
+  } catch {
+    return undefined
+  }
+}
+
+function asWhom(claims: z.infer<typeof Claims> | undefined): string {
+  if (claims === undefined) return ''
+  const { role, user, exp } = claims
+  const until = new Date(exp * 1_000).toISOString().slice(0, 16).replace('T', ' ')
+  return ` as ${onOneLine(user === undefined ? role : `${role} ${user}`)}, until ${until} UTC`
+}
+
+/** Asks on the terminal, where what is typed or pasted does not show. */
+async function askHidden(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const { Writable } = await import('node:stream')
+  process.stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  try {
+    return await lines.question('')
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+  }
+}
