@@ -24,6 +24,7 @@ import { addPluginPages } from './routes/plugin-pages.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
 import { addReplicas } from './routes/replicas.ts'
+import { addSdkPackage } from './routes/sdk-package.ts'
 import { addSignIn } from './routes/sign-in.ts'
 import { addViews } from './routes/views.ts'
 
@@ -49,6 +50,7 @@ export function createApp(host: Host): App {
   addViews(app, host)
   addPluginPages(app, host)
   addFiles(app, host)
+  addSdkPackage(app, host)
   return app
 }
 
@@ -77,7 +79,8 @@ const PAGE_CSP =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-src 'self'; " +
   "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-function securityHeaders(config: Config): MiddlewareHandler<AppEnv> {
+/** What every answer gets that does not say otherwise itself. */
+export function securityHeaders(config: Config): MiddlewareHandler<AppEnv> {
   const defaults = new Map([
     ['Content-Security-Policy', PAGE_CSP],
     ['X-Content-Type-Options', 'nosniff'],
@@ -96,7 +99,7 @@ function securityHeaders(config: Config): MiddlewareHandler<AppEnv> {
  * A page of any site can point its own name at 127.0.0.1 and then read this host as its own origin (DNS
  * rebinding). It cannot choose the `Host` header, which still carries that name.
  */
-function ownNamesOnly(bind: string): MiddlewareHandler<AppEnv> {
+export function ownNamesOnly(bind: string): MiddlewareHandler<AppEnv> {
   const names = new Set(['127.0.0.1', 'localhost', '[::1]', bind])
   return async (c, next) => {
     const host = c.req.header('host') ?? new URL(c.req.url).host

@@ -117,6 +117,7 @@ export const ERRORS = {
   data_newer: { status: 503, title: 'The data was written by a newer Lyceum' },
   port_taken: { status: 503, title: 'The port is in use' },
   config_invalid: { status: 500, title: 'The configuration is wrong' },
+  sdk_unbuilt: { status: 503, title: 'The package of the SDK cannot be made' },
   shutting_down: { status: 503, title: 'The host is stopping' },
   database_unreachable: { status: 503, title: 'The database server cannot be used' },
   database_full: { status: 507, title: 'The database of the plugin is full' },

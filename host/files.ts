@@ -10,6 +10,8 @@ export interface DataFolder {
   readonly log: string
   readonly registry: string
   readonly plugins: string
+  /** The package of the SDK, which is made here. */
+  readonly sdk: string
   readonly disk: DiskRoom
   /** Lets another host have the folder. */
   release(): void
@@ -46,6 +48,7 @@ export function openDataFolder(folder: string): DataFolder {
     log: join(folder, 'events.db'),
     registry: join(folder, 'registry.db'),
     plugins: join(folder, 'plugins'),
+    sdk: join(folder, 'sdk'),
     disk,
     release: () => lock.close(),
   }

@@ -41,6 +41,7 @@ import { clampedBy } from './registry/quota-rules.ts'
 import { Removal } from './registry/removal.ts'
 import { UsageBook } from './registry/usage-book.ts'
 import { Replicas } from './replicas/replicas.ts'
+import { SdkPackage } from './sdk-package/sdk-package.ts'
 import { noticesOf } from './storage/mongo/notices.ts'
 import { mongoSecret } from './storage/mongo/secret.ts'
 import type { ConnectControl } from './storage/store-protocol.ts'
@@ -85,6 +86,8 @@ export interface Host {
   readonly supervisor: Supervisor
   readonly stores: Stores
   readonly replicas: Replicas
+  /** What authors install. */
+  readonly sdkPackage: SdkPackage
   /** The host's clock, in ms since the epoch; tests set it. */
   readonly nowMs: () => number
   /** The version of Lyceum. */
@@ -155,6 +158,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     },
   })
   const checker = new Checker(onOutput)
+  const sdkPackage = new SdkPackage(folder.sdk, logger)
   const pluginLogs = new PluginLogs()
   const progress = new ProgressReports()
   const caches = new CacheRooms(LIMITS.cachesMb * 1024 * 1024)
@@ -258,6 +262,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     keepUsage()
     supervisor.close()
     checker.close()
+    sdkPackage.close()
     replicas.close()
     await stores.close()
     catalogue.close()
@@ -387,6 +392,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     supervisor,
     stores,
     replicas,
+    sdkPackage,
     nowMs,
     version: packageJson.version,
     logPosition,

@@ -199,6 +199,10 @@ export const LIMITS = Object.freeze({
   logLineChars: 2_000,
   /** Characters of one error with its stack: guests that throw megabytes. */
   errorChars: 8_000,
+  /** Making the package of the SDK, beside whatever else the machine has to do. */
+  sdkBuildMs: 120_000,
+  /** From a failure to the next try: anybody may ask for the package. */
+  sdkRetryMs: 60_000,
 
   // tokens
   /** The longest life of a token: one that leaked must end some day. */
@@ -211,6 +215,22 @@ export const LIMITS = Object.freeze({
   frameTicketSeconds: 60,
   /** The address of a frame, which has to fit into the headers beside the cookie: endless parameters. */
   frameAddressChars: 10 * 1024,
+
+  // charts
+  /** Bytes of one chart's specification with its data: they are read by a drawer that takes a multiple. */
+  chartBytes: 1024 * 1024,
+  /** Rows of one set of data in a chart: time that grows with them. */
+  chartRows: 10_000,
+  /** Marks that a chart draws: a short specification that makes a long picture. */
+  chartMarks: 20_000,
+  /** Characters of the picture. */
+  chartSvgBytes: 2 * 1024 * 1024,
+  /** Heap of the isolate that draws the charts of a plugin. */
+  chartMemoryMb: 128,
+  /** Isolates that draw charts; the one idle for longest goes. */
+  chartIsolates: 16,
+  /** Loading what draws, which no plugin is charged for: more than a busy machine takes. */
+  chartLoadMs: 10_000,
 
   // pages
   /** Pages that watch how far a view is: each holds a connection. */

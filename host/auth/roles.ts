@@ -24,6 +24,8 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /sign-in', 'public'],
   ['POST /sign-out', SIGNED_IN],
   ['GET /assets/:file', 'public'],
+  // npm has no token to send; what it gets is the same for everybody.
+  ['GET /sdk.tgz', 'public'],
   ['GET /', SIGNED_IN],
   ['GET /views/:plugin/:name', SIGNED_IN],
   ['GET /plugins', OPERATORS],
