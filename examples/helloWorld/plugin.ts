@@ -8,7 +8,6 @@ export const hello = view(
 )
 
 /** Data: `GET /v1/queries/helloWorld/greeting?name=Ann` answers with JSON. */
-export const greeting = query(
-  { params: { name: t.string({ default: 'world', maxLength: 40 }) } },
-  ({ params }) => ({ text: `Hello ${params.name}!` }),
-)
+export const greeting = query({ params: { name: t.string({ default: 'world' }) } }, ({ params }) => ({
+  text: `Hello ${params.name}!`,
+}))
