@@ -52,13 +52,15 @@ export function changesBetween(
   before: readonly StoredEndpoint[],
   after: readonly StoredEndpoint[],
 ): EndpointChanges {
-  const old = new Map(before.map((endpoint) => [endpoint.name, JSON.stringify(endpoint)]))
+  // What it asks for and says of itself; that code changes is what versions are for.
+  const told = (endpoint: StoredEndpoint) => JSON.stringify({ ...endpoint, codeHash: '' })
+  const old = new Map(before.map((endpoint) => [endpoint.name, told(endpoint)]))
   const names = new Set(after.map(({ name }) => name))
   return {
     added: after.filter(({ name }) => !old.has(name)).map(({ name }) => name),
     removed: [...old.keys()].filter((name) => !names.has(name)),
     changed: after
-      .filter((endpoint) => old.has(endpoint.name) && old.get(endpoint.name) !== JSON.stringify(endpoint))
+      .filter((endpoint) => old.has(endpoint.name) && old.get(endpoint.name) !== told(endpoint))
       .map(({ name }) => name),
   }
 }

@@ -19,6 +19,8 @@ const StoredEndpoint = z.object({
   /** Versions of before there were replicas have none. */
   replicas: z.array(z.string()).default([]),
   description: z.string(),
+  /** Tells versions of its code apart; '' of versions from before there were hashes. */
+  codeHash: z.string().default(''),
   /** As the scratch load reported them; parsed again when the version is activated. */
   options: z.unknown(),
 })

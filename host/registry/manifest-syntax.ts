@@ -117,8 +117,8 @@ function* declaredNames(program: Program): Generator<string> {
   }
 }
 
-/** Without recursion: a hostile pattern is deep. */
-function* namesOfPattern(root: Pattern): Generator<string> {
+/** The names that a pattern declares. Without recursion: a hostile pattern is deep. */
+export function* namesOfPattern(root: Pattern): Generator<string> {
   const waiting: (Pattern | null)[] = [root]
   for (let pattern = waiting.pop(); pattern !== undefined; pattern = waiting.pop()) {
     if (pattern?.type === 'Identifier') yield pattern.name

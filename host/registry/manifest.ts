@@ -1,5 +1,6 @@
 import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } from 'acorn'
 import { LyceumError } from '../errors.ts'
+import { CodeHashes } from './code-hash.ts'
 import { type Needs, NO_NEEDS, readNeeds } from './manifest-handler.ts'
 import {
   didYouMean,
@@ -34,6 +35,8 @@ const MAX_PROBLEMS = 50
 export interface ManifestEndpoint extends Needs, SourcePosition {
   readonly name: string
   readonly kind: Kind
+  /** Tells versions of its code apart: see {@link CodeHashes}. */
+  readonly codeHash: string
 }
 
 /** What the endpoints of a bundle are and need. */
@@ -71,7 +74,9 @@ export function readManifest(bundle: string, options: ReadOptions = {}): Manifes
       `The bundle has ${bytes} bytes; ${bundleBytes} are allowed. Leave out a large package, or data that could be a collection.`,
       { bytes, bundleBytes },
     )
-  const reader = new Reader(parseBundle(bundle), options.sourceMap)
+  const syntax = parseBundle(bundle)
+  const codeHashes = new CodeHashes(bundle, syntax.program)
+  const reader = new Reader(syntax, codeHashes, options.sourceMap)
   const endpoints = reader.read()
   if (reader.problems.length > 0) throw refused(reader.problems)
   return { endpoints }
@@ -80,11 +85,13 @@ export function readManifest(bundle: string, options: ReadOptions = {}): Manifes
 class Reader {
   readonly problems: ManifestProblem[] = []
   readonly #syntax: Syntax
+  readonly #codeHashes: CodeHashes
   readonly #sourceMap: SourceMap | undefined
   readonly #argumentsUses = new Map<AnyNode, AnyNode>()
 
-  constructor(syntax: Syntax, sourceMap: SourceMap | undefined) {
+  constructor(syntax: Syntax, codeHashes: CodeHashes, sourceMap: SourceMap | undefined) {
     this.#syntax = syntax
+    this.#codeHashes = codeHashes
     this.#sourceMap = sourceMap
   }
 
@@ -208,7 +215,7 @@ class Reader {
         : readNeeds(kind, handler, this.#argumentsUses.get(handler), (at, message) =>
             this.#reportExport(name, at, message),
           )
-    return [{ name, kind, ...needs, ...this.#place(call) }]
+    return [{ name, kind, codeHash: this.#codeHashes.of(call), ...needs, ...this.#place(call) }]
   }
 
   /** What to do about a value that is made by a function nobody defined; undefined for every other value. */

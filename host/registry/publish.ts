@@ -114,7 +114,7 @@ export async function readEndpoints(
         `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`,
       )
     parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
-    const { name, kind, facilities, dimensions, plugins, replicas, description } = endpoint
+    const { name, kind, facilities, dimensions, plugins, replicas, description, codeHash } = endpoint
     return {
       name,
       kind,
@@ -123,6 +123,7 @@ export async function readEndpoints(
       plugins: [...plugins],
       replicas: [...replicas],
       description,
+      codeHash,
       options: found.options,
     }
   })
@@ -148,6 +149,7 @@ function checkNames(id: string, endpoints: readonly StoredEndpoint[], catalogue:
       throw new LyceumError(
         'manifest_refused',
         `There is no plugin or common name "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
+        { missing: name },
       )
   }
 }

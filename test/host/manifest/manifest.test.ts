@@ -42,6 +42,7 @@ describe('the manifest tells what each endpoint needs', () => {
       dimensions: ['course'],
       plugins: ['self', 'grades'],
       replicas: ['lms'],
+      codeHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       source: 'plugin.js',
       line: 2,
       column: 11,

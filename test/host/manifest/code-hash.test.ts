@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { readManifest } from '../../../host/registry/manifest.ts'
+
+const IMPORT = 'import { view, query, onEvent } from "@lyceum/sdk";'
+const BUNDLE = `
+var limit = 10;
+function add(a, b) { return a + b; }
+var plus = (a, b) => add(a, b);
+class Point { far() { return this.x > limit; } }
+Point.prototype.near = function () { return !this.far(); };
+var count = onEvent("play", ({ events }) => events.map((e) => new Point(e)));
+var sum = onEvent("play", ({ events }) => events.reduce(plus, 0));
+var shown = view(() => "<p>" + limit);
+export { count, sum, shown };`
+
+/** The names of the endpoints whose hash another bundle changes. */
+function changed(from: string, to: string, text = BUNDLE): string[] {
+  expect(text).toContain(from)
+  const [before, after] = [text, text.replace(from, to)].map((bundle) =>
+    readManifest(`${IMPORT}\n${bundle}`).endpoints.map(({ name, codeHash }) => [name, codeHash] as const),
+  )
+  return [...new Map(after)]
+    .filter(([name, hash]) => new Map(before).get(name) !== hash)
+    .map(([name]) => name)
+}
+
+test.each([
+  ['its own text', 'new Point(e)', 'new Point(e.event)', ['count']],
+  ['its options', 'sum = onEvent("play"', 'sum = onEvent("pause"', ['sum']],
+  ['a function that it reaches through another', 'a + b', 'a - b', ['sum']],
+  ['a constant, of all that reach it', 'limit = 10', 'limit = 11', ['count', 'shown']],
+  ['a statement that changes a class', '!this.far()', 'this.far()', ['count']],
+  ['what nobody reaches', 'var limit', 'var unused = 1;\nvar limit', []],
+])('the hash of an endpoint tells %s', (_, from, to, endpoints) => {
+  expect(changed(from, to)).toEqual(endpoints)
+})
+
+test('a key that is called like a declaration is not that declaration', () => {
+  const text = `var n = 1;\nvar a = query(() => ({ n: 2, m: ({}).n }));\nexport { a };`
+  expect(changed('n = 1', 'n = 2', text)).toEqual([])
+  expect(changed('n = 1', 'n = 2', text.replace('{ n: 2,', '{ n,'))).toEqual(['a'])
+})
+
+test('a bundle that declares one name again and again costs little', () => {
+  const text = `${'var a = a + a;'.repeat(50_000)}\nvar b = view(() => a);\nexport { b };`
+  expect(changed('var a = a + a;', 'var a = a - a;', text)).toEqual(['b'])
+})
