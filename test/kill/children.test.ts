@@ -23,7 +23,9 @@ async function killUnderLoad(name: string, pids: () => readonly number[]): Promi
   let asking = true
   const answers = new Set<number>()
   const person = (async () => {
-    while (asking) answers.add((await lyceum.call('GET', '/v1/queries/counting/counts')).status)
+    // Kills can follow each other faster than a process starts: then the answer comes after the last of them.
+    while (asking || !answers.has(200))
+      answers.add((await lyceum.call('GET', '/v1/queries/counting/counts')).status)
   })()
   for (let kill = 0; kill < KILLS; kill++) {
     await sleep(random.below(150))
@@ -37,7 +39,6 @@ async function killUnderLoad(name: string, pids: () => readonly number[]): Promi
   await person
   await lyceum.settled()
   expect((await lyceum.call('GET', '/v1/queries/counting/counts')).json).toEqual(counted(events))
-  expect(answers).toContain(200)
   expect([...answers].filter((status) => status !== 200 && status !== 503)).toEqual([])
   const { state, deadLetters } = (await lyceum.call('GET', '/v1/plugins/counting')).json
   expect({ state, deadLetters }).toEqual({ state: 'active', deadLetters: 0 })
