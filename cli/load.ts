@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
 import { deliver, eventsUrl, type Target } from './load-delivery.ts'
 import { describe, type LoadSummary, printable, Tally } from './load-summary.ts'
-import { type Progress, ProgressLine } from './progress.ts'
+import { ProgressLine, shareOf } from './progress.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 
 export type { LoadSummary } from './load-summary.ts'
@@ -10,11 +10,19 @@ export type { LoadSummary } from './load-summary.ts'
 /** The host commits a group at a time: a few requests under way keep it busy, more only wait. */
 const UNDER_WAY = 4
 
+/** How far the loading is. */
+export interface LoadProgress {
+  readonly events: number
+  readonly bytes: number
+  /** Undefined where nobody knows, as in a pipe. */
+  readonly totalBytes: number | undefined
+}
+
 /** How to load, and who hears about it. */
 export interface LoadOptions extends Target {
   /** Aborted, it ends the loading; what was sent stays, and loading again goes on. */
   signal: AbortSignal
-  onProgress?: (progress: Progress) => void
+  onProgress?: (progress: LoadProgress) => void
   /** Told why it does not go on; once, however many batches wait. */
   onWait?: (why: string, seconds: number) => void
 }
@@ -119,9 +127,9 @@ async function load(files: string[], { quiet, json, ...flags }: Options): Promis
       url,
       token,
       signal: interrupt.signal,
-      onProgress(progress) {
-        sent = progress.events
-        line?.update(progress)
+      onProgress({ events, bytes, totalBytes }) {
+        sent = events
+        line?.update({ done: events, share: shareOf(bytes, totalBytes) })
       },
       onWait: (why, seconds) => line?.say(`${printable(why)} Trying again in ${seconds} s.`),
     })

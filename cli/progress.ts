@@ -1,9 +1,9 @@
 /** How far a long job is. */
 export interface Progress {
-  events: number
-  bytes: number
-  /** Undefined where nobody knows, as in a pipe. */
-  totalBytes: number | undefined
+  /** How many things are through: events, dead letters. */
+  readonly done: number
+  /** How much of the whole that is, from 0 to 1; undefined where nobody knows, as in a pipe. */
+  readonly share: number | undefined
 }
 
 /** A terminal or file that the progress is written to; `process.stderr` is one. */
@@ -28,16 +28,21 @@ const CLEAR_TO_END = '\x1b[K'
 export class ProgressLine {
   readonly #stream: ProgressStream
   readonly #startMs: number
-  #latest: Progress = { events: 0, bytes: 0, totalBytes: undefined }
+  readonly #unit: string
+  #latest: Progress = { done: 0, share: undefined }
   #latestMs: number
   #drawnMs: number
   #isShown = false
-  #eventsPerMs = 0
-  #bytesPerMs = 0
+  #donePerMs = 0
+  #sharePerMs = 0
 
-  /** @param nowMs on the clock that `update` gets, by default `performance.now()`. */
-  constructor(stream: ProgressStream, nowMs: number = performance.now()) {
+  /**
+   * @param unit what is counted, in the plural
+   * @param nowMs on the clock that `update` gets, by default `performance.now()`.
+   */
+  constructor(stream: ProgressStream, unit = 'events', nowMs: number = performance.now()) {
     this.#stream = stream
+    this.#unit = unit
     this.#startMs = nowMs
     this.#latestMs = nowMs
     this.#drawnMs = nowMs
@@ -69,9 +74,9 @@ export class ProgressLine {
     const sinceStartMs = nowMs - this.#startMs
     // Early on, all that is known is the mean; then what is older than the memory fades.
     const weight = Math.max(passedMs / sinceStartMs, 1 - Math.exp(-passedMs / MEMORY_MS))
-    const { events, bytes } = this.#latest
-    this.#eventsPerMs += weight * ((progress.events - events) / passedMs - this.#eventsPerMs)
-    this.#bytesPerMs += weight * ((progress.bytes - bytes) / passedMs - this.#bytesPerMs)
+    const { done, share = 0 } = this.#latest
+    this.#donePerMs += weight * ((progress.done - done) / passedMs - this.#donePerMs)
+    this.#sharePerMs += weight * (((progress.share ?? 0) - share) / passedMs - this.#sharePerMs)
     this.#latest = progress
     this.#latestMs = nowMs
   }
@@ -85,32 +90,49 @@ export class ProgressLine {
     // A full last column would wrap, and the next drawing would start a line below.
     const width = (this.#stream.columns ?? 80) - 1
     const barWidth = Math.min(WIDEST_BAR, width - text.length - 1)
-    const share = this.#share()
+    const { share } = this.#latest
     const line = share === undefined || barWidth < 8 ? text : `${bar(share, barWidth)} ${text}`
     this.#stream.write(`\r${line.slice(0, width)}${CLEAR_TO_END}`)
     this.#isShown = true
   }
 
   #text(nowMs: number): string {
-    const { events, bytes, totalBytes } = this.#latest
-    const share = this.#share()
+    const { done, share } = this.#latest
     const parts = [
-      `${events.toLocaleString('en')} events`,
-      `${Math.round(1000 * this.#eventsPerMs).toLocaleString('en')}/s`,
+      `${done.toLocaleString('en')} ${this.#unit}`,
+      `${Math.round(1000 * this.#donePerMs).toLocaleString('en')}/s`,
     ]
-    if (share === undefined || totalBytes === undefined) {
+    if (share === undefined) {
       parts.push(`${duration(nowMs - this.#startMs)} so far`)
     } else {
       parts.unshift(`${Math.floor(100 * share)}%`.padStart(4))
-      if (this.#bytesPerMs > 0) parts.push(`${duration((totalBytes - bytes) / this.#bytesPerMs)} left`)
+      if (this.#sharePerMs > 0) parts.push(`${duration((1 - share) / this.#sharePerMs)} left`)
     }
     return parts.join('  ')
   }
+}
 
-  #share(): number | undefined {
-    const { bytes, totalBytes } = this.#latest
-    // A file that grows while it is read must not show more than all.
-    return totalBytes === undefined || totalBytes === 0 ? undefined : Math.min(1, bytes / totalBytes)
+/** A part of a whole; a whole that grows while it is worked on must not show more than all. */
+export function shareOf(part: number, whole: number | undefined): number | undefined {
+  return whole === undefined || whole === 0 ? undefined : Math.min(1, part / whole)
+}
+
+/** Says on a terminal what a command is at, in one line that changes in place; nothing elsewhere. */
+export class StepLine {
+  readonly #stream: ProgressStream
+
+  constructor(stream: ProgressStream) {
+    this.#stream = stream
+  }
+
+  say(step: string): void {
+    if (this.#stream.isTTY)
+      this.#stream.write(`\r${step.slice(0, (this.#stream.columns ?? 80) - 1)}${CLEAR_TO_END}`)
+  }
+
+  /** Takes the line away. */
+  stop(): void {
+    if (this.#stream.isTTY) this.#stream.write(`\r${CLEAR_TO_END}`)
   }
 }
 
