@@ -18,6 +18,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         summary: 'publish a plugin, once you have seen what that changes',
         load: async () => (await import('./publish.ts')).registerPublish,
       },
+      {
+        name: 'types',
+        summary: 'write the types of what a plugin may call',
+        load: async () => (await import('./types.ts')).registerTypes,
+      },
     ],
   ],
   [

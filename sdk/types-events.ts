@@ -1,3 +1,5 @@
+import type { KnownPlugins } from './types-plugins.ts'
+
 /** A value as JSON has it. */
 export type Json =
   | string
@@ -37,7 +39,27 @@ export interface EventProps extends HostProps, Fields {}
 // biome-ignore lint/suspicious/noEmptyInterface: authors add their own to it
 export interface DerivedProps {}
 
-type DerivedValue<Name> = Name extends keyof DerivedProps ? DerivedProps[Name] : Json
+/**
+ * The derived properties that there are, as far as `lyceum types` found them. Until a host was asked, a handler may
+ * ask for others, too.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: generated types add to it
+export interface KnownProps {}
+
+type DerivedValue<Name> = Name extends keyof DerivedProps
+  ? DerivedProps[Name]
+  : Name extends keyof KnownProps
+    ? KnownProps[Name]
+    : Json
+
+/** The names that a handler may ask for, each held to what there is once a host was asked. */
+export type CheckedProps<P extends readonly string[]> = keyof KnownPlugins extends never
+  ? P
+  : {
+      readonly [Index in keyof P]: P[Index] extends keyof KnownProps | keyof DerivedProps
+        ? P[Index]
+        : keyof KnownProps
+    }
 
 type KeyOf<Name extends string> = Name extends `${infer Namespace}.${string}` ? Namespace : Name
 

@@ -2,7 +2,7 @@ import type { Html } from './html.ts'
 import type { ParamsSchema, ParamValues } from './t.ts'
 import type { Cache } from './types-cache.ts'
 import type { Database, ReadOnlyDatabase } from './types-db.ts'
-import type { CheckedWhere, EventWhere, Fields, LmsEvent } from './types-events.ts'
+import type { CheckedProps, CheckedWhere, EventWhere, Fields, LmsEvent } from './types-events.ts'
 import type { Files, TransientFiles } from './types-fs.ts'
 import type { Plugins } from './types-plugins.ts'
 import type { Replicas } from './types-replica.ts'
@@ -169,7 +169,7 @@ export interface OnEventOptions<
   /** Which events; all of them unless told. */
   readonly where?: W & CheckedWhere<W>
   /** Derived properties that it uses, be it in `where`: `['tincan.actor']`. An admin approves them. */
-  readonly props?: P
+  readonly props?: P & CheckedProps<P>
   /**
    * How soon: `realtime` before a sender that waits gets its answer, `soft` (unless told) within milliseconds,
    * `queued` when there is time.

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { LyceumError } from '../host/errors.ts'
+import { ownSchema } from '../workbench/own-schema.ts'
+import { writeHostTypes, writeTypes } from '../workbench/types-file.ts'
+import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
+import { note, printable, printJson } from './terminal.ts'
+
+const HELP = `
+TypeScript cannot see what a handler destructures. With these files it knows what plugins: { … } may name,
+what each query takes, and what those of the plugin itself resolve with. tsconfig.json includes
+.lyceum/types.d.ts; dev, test and publish write it, too.
+
+Other plugins are those of the host. Without one, a handler may name whatever it likes.
+
+Examples:
+  npx lyceum types                                   this folder, and the host of the last login
+  npx lyceum types plugins/video --url https://lyceum.example.edu
+  npx lyceum types --offline                         this folder alone`
+
+/** `lyceum types`: writes what TypeScript should know of a plugin's folder and of a host. */
+export function registerTypes(program: Command): void {
+  withConnection(program.command('types'))
+    .description(
+      'Write .lyceum/types.d.ts: what TypeScript should know of this plugin, and of those of a host.',
+    )
+    .argument('[folder]', 'the folder with plugin.ts and package.json', '.')
+    .option('--offline', 'ask no host')
+    .addHelpText('after', HELP)
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ConnectionFlags & { offline?: boolean; json?: boolean }>()
+      const host = options.offline === true ? undefined : await schemaOf(options)
+      const written = await writeTypes(folder, await ownSchema(folder))
+      if (host !== undefined) written.push(...(await writeHostTypes(folder, host)))
+      if (options.json === true) printJson({ written, host: host !== undefined })
+      else if (written.length === 0) console.log('The types are as they should be.')
+      else for (const file of written) console.log(printable(file))
+    })
+}
+
+/** What the host tells; undefined where there is none, unless somebody said which. */
+async function schemaOf(flags: ConnectionFlags): Promise<unknown> {
+  try {
+    const connection = await connectionOf(flags, 'admin')
+    return await connection.request('GET', '/v1/schema')
+  } catch (error) {
+    const isSaid = [flags.url, flags.token, flags.data, process.env.LYCEUM_URL].some(
+      (said) => said !== undefined,
+    )
+    const isNone =
+      error instanceof LyceumError && ['config_invalid', 'server_unreachable'].includes(error.code)
+    if (isSaid || !isNone) throw error
+    note('No host was asked: handlers may name any plugin. Give --url to know those of a host.')
+    return undefined
+  }
+}

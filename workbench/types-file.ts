@@ -1,0 +1,58 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { readPluginPackage } from './bundle.ts'
+import { parseHostSchema } from './host-schema.ts'
+import { hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
+
+const HOST_FILE = 'host.d.ts'
+
+/**
+ * Writes `.lyceum/types.d.ts`, by which TypeScript knows `self` and the properties that the plugin itself derives; and
+ * beside it, where that is missing, the `host.d.ts` that it refers to, with nothing in it. The same schema gives the
+ * same bytes, and a file that would not change is left alone.
+ *
+ * @param dir the plugin's folder
+ * @param schema what `GET /v1/schema` of a host tells that has the plugin as it is in the folder, or `ownSchema`
+ * @returns the files that were written
+ * @throws {LyceumError} package_invalid; server_unreachable where that is not a schema
+ */
+export async function writeTypes(dir: string, schema: unknown): Promise<string[]> {
+  const { name } = await readPluginPackage(dir)
+  const parsed = parseHostSchema(schema)
+  const own = parsed.plugins.find(({ id }) => id === name)
+  const isHostMissing = (await textOf(fileIn(dir, HOST_FILE))) === undefined
+  return [
+    ...(own === undefined ? [] : await write(dir, 'types.d.ts', ownTypesText(parsed, own))),
+    ...(isHostMissing ? await write(dir, HOST_FILE, NO_HOST_TEXT) : []),
+  ]
+}
+
+/**
+ * Writes `.lyceum/host.d.ts`, by which TypeScript knows the other plugins of a host, its common names, and the
+ * properties that plugins derive there. Give the schema of the host for which the plugin is meant: one that runs for
+ * this plugin alone has few others.
+ *
+ * @param schema what `GET /v1/schema` told
+ * @returns the files that were written
+ * @throws {LyceumError} package_invalid; server_unreachable where that is not a schema
+ */
+export async function writeHostTypes(dir: string, schema: unknown): Promise<string[]> {
+  const { name } = await readPluginPackage(dir)
+  return write(dir, HOST_FILE, hostTypesText(parseHostSchema(schema), name))
+}
+
+async function write(dir: string, file: string, text: string): Promise<string[]> {
+  const target = fileIn(dir, file)
+  if ((await textOf(target)) === text) return []
+  await mkdir(path.dirname(target), { recursive: true })
+  await writeFile(target, text)
+  return [target]
+}
+
+function fileIn(dir: string, file: string): string {
+  return path.join(dir, '.lyceum', file)
+}
+
+function textOf(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(() => undefined)
+}
