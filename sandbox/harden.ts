@@ -2,7 +2,7 @@
  * Runs first in every new context, before any code of the plugin: takes away what no plugin needs and
  * what escapes turns and budgets (callbacks that run outside a turn, memory that the limit does not see,
  * code that is not JavaScript), gives `Date` a clock that stands still within a turn, and says what to use
- * in place of `console`.
+ * in place of `console`, and where an await was forgotten.
  *
  * The replaced constructors are plain functions: the handler of a Proxy would inherit traps from an
  * `Object.prototype` that the plugin has changed. Nothing leads from a replacement to its original.
@@ -62,6 +62,19 @@ export const HARDEN = `'use strict';
     throw error;
   };
   for (const name of ['log', 'info', 'warn', 'error', 'debug']) defineProperty(console, name, { value: refuse });
+
+  // What would print as [object Promise], or leave as {}, is an await that was forgotten.
+  const forgotten = (key, where) => defineProperty(Promise.prototype, key, {
+    configurable: true,
+    writable: true,
+    value: function unawaited() {
+      const error = new TypeError('A promise ' + where + ': await it first.');
+      captureStackTrace(error, unawaited);
+      throw error;
+    },
+  });
+  forgotten('toString', 'was put into a text');
+  forgotten('toJSON', 'is inside of what is returned or kept');
 
   return (ms) => { turnMs = ms; };
 })()`

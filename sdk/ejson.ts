@@ -206,7 +206,9 @@ function isPlain(value: unknown, depth: number, undefinedIs: Undefined, path: st
     case 'bigint':
       return false
     default:
-      throw new TypeError(`The value at '${path || '(top)'}' is a ${typeof value}, which cannot be stored.`)
+      throw new TypeError(
+        `The value at '${path || '(top)'}' is a ${typeof value}, which cannot be stored: ${typeof value === 'function' ? 'call it' : 'make it a text'}.`,
+      )
   }
   if (value === null) return true
   if (depth >= MAX_DEPTH) throw new RangeError(`The value is nested more than ${MAX_DEPTH} levels deep.`)
@@ -219,7 +221,9 @@ function isPlain(value: unknown, depth: number, undefinedIs: Undefined, path: st
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) {
     if (isSpecial(value)) return false
-    if (value instanceof Map || value instanceof Set || value instanceof Promise || value instanceof Error)
+    if (value instanceof Promise)
+      throw new TypeError(`The value at '${path || '(top)'}' is a promise: await it first.`)
+    if (value instanceof Map || value instanceof Set || value instanceof Error)
       throw new TypeError(`The value at '${path || '(top)'}' is not plain data: convert it to an object.`)
   }
   let plain = !('toJSON' in value)

@@ -4,6 +4,7 @@ import { OPS } from '../../sandbox/protocol.ts'
 import type { GuestOp, Outcome, Supervisor } from '../../sandbox/supervisor.ts'
 import type { CallContext, OpContext, OpTable } from '../capabilities/capability.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
+import { hintFor } from '../hints.ts'
 import type { Conduct } from '../registry/conduct.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import { CallAccount } from './call-tree.ts'
@@ -275,9 +276,10 @@ function endedFailure(failure: Failure, refused: readonly LyceumError[]): Omit<E
   const plausible = !BUDGET_CODES.has(String(claimed)) || refused.some(({ code }) => code === claimed)
   const believed = isErrorCode(claimed) && !PASSING.has(claimed) && plausible ? claimed : undefined
   const code = believed ?? (isErrorCode(failure.code) ? failure.code : 'plugin_failed')
+  const hint = code === 'plugin_failed' ? hintFor(failure.message) : undefined
   return {
     code,
-    message: failure.message,
+    message: hint === undefined ? failure.message : `${failure.message.replace(/\.$/, '')}. ${hint}`,
     stack: failure.stack,
     details: undefined,
     passing: PASSING.has(code),

@@ -10,6 +10,8 @@ import { Rows } from './replica.ts'
 export function checkAnswer(answer: unknown): void {
   const mistake = mistakeOf(answer)
   if (mistake !== undefined) throw new TypeError(`The query returned ${mistake}`)
+  if (Array.isArray(answer) && answer[0] instanceof Promise)
+    throw new TypeError('The query returned a list of promises: return Promise.all(list), or await each.')
   if (typeof answer !== 'object' || answer === null || ArrayBuffer.isView(answer)) return
   for (const key of Object.keys(answer)) {
     if (key === 'toJSON') continue // a value that says itself how it is written

@@ -29,6 +29,21 @@ function refusedAt(place: Place, failure: Failure): OpError {
   return error
 }
 
+/** Calls whose answer is all that they are for; the others do something even where nobody waits for them. */
+const ANSWERS: ReadonlySet<OpName> = new Set([
+  'dbRead',
+  'dbPage',
+  'dbMore',
+  'dbWriteCounted',
+  'pluginAsk',
+  'pluginRead',
+  'replicaQuery',
+  'replicaNext',
+  'fsRead',
+  'fsStat',
+  'fsList',
+] satisfies OpName[])
+
 /** What the facilities use to talk to the host, for one invocation. */
 export interface Bridge {
   /** Asks and waits; rejects with an {@link OpError}. */
@@ -42,6 +57,7 @@ export interface Bridge {
 }
 
 interface Waiter {
+  readonly op: OpName
   readonly place: Place
   readonly resolve: (text: string) => void
   readonly reject: (error: unknown) => void
@@ -51,6 +67,8 @@ interface Waiter {
 export interface Invocation extends Bridge {
   settle(call: number, failed: boolean, text: string): void
   failure(): { error: unknown } | undefined
+  /** An error at the first call whose answer is lost if the handler has ended now; undefined where none is. */
+  unawaited(): OpError | undefined
   /** Sends the result, or the failure, and closes the bridge. */
   end(failed: boolean, text: string): void
 }
@@ -69,6 +87,8 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
   let bytes = 0
   let failure: { error: unknown } | undefined
   let ended = false
+  /** Calls under way that are made for their answer alone. */
+  let unanswered = 0
 
   const send = (op: OpName, call: number, payload: string) => {
     if (ended)
@@ -85,12 +105,12 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
     if (ops > budget.ops)
       throw new OpError({
         code: 'over_ops',
-        message: `This is more than ${budget.ops} calls to the host in one run.`,
+        message: `This is more than ${budget.ops} calls to the host in one run. Write in bulk, or read with one find instead of many.`,
       })
     if (bytes > budget.bytes)
       throw new OpError({
         code: 'over_bytes',
-        message: `This is more than ${budget.bytes} bytes over the bridge in one run.`,
+        message: `This is more than ${budget.bytes} bytes over the bridge in one run. Read and write less per call; project the fields you need.`,
       })
     out(invocation, OPS[op].code, call, payload)
   }
@@ -103,17 +123,32 @@ export function openBridge(out: Out, invocation: number, budget: Budget): Invoca
         send(op, call, payload)
         const place: Place = {}
         captureStackTrace(place, self.call)
-        waiting[call] = { place, resolve, reject }
+        waiting[call] = { op, place, resolve, reject }
+        if (ANSWERS.has(op)) unanswered += 1
       }),
     post: (op, payload) => send(op, 0, payload),
     fail: (error) => {
       failure ??= { error }
     },
     failure: () => failure,
+    unawaited: () => {
+      if (unanswered === 0) return undefined
+      for (const call in waiting) {
+        const { op, place } = waiting[call] as Waiter
+        if (ANSWERS.has(op))
+          return refusedAt(place, {
+            code: 'plugin_failed',
+            message:
+              'The handler ended before this was answered, so what follows it is lost. Await it; and in place of list.forEach(async …), which nobody awaits, write for (const item of list) await ….',
+          })
+      }
+      return undefined
+    },
     settle: (call, failed, text) => {
       const waiter = waiting[call]
       delete waiting[call]
       if (waiter === undefined) return
+      if (ANSWERS.has(waiter.op)) unanswered -= 1
       if (failed) waiter.reject(refusedAt(waiter.place, parse(text) as Failure))
       else waiter.resolve(text)
     },

@@ -27,7 +27,7 @@ export class Cursor<Row> {
   /** Undefined until the first page; {@link EXHAUSTED} once nothing more is to be asked for. */
   #cursor: string | undefined
   /** Those that ask at the same time get their rows one after the other. */
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<unknown> | undefined
 
   /** @param request makes the read op; called when the cursor is first read */
   constructor(source: Source, request: () => string) {
@@ -86,6 +86,15 @@ export class Cursor<Row> {
     }
   }
 
+  /** Where a cursor is made into text, or leaves in an answer, it was not read. */
+  toString(): string {
+    throw new TypeError('A cursor was put into a text: await its .toArray(), and put in what that gives.')
+  }
+
+  toJSON(): unknown {
+    throw new TypeError('A cursor is inside of what is returned or kept: await its .toArray() first.')
+  }
+
   #take(): Row {
     return this.#rows[this.#at++] as Row
   }
@@ -107,8 +116,13 @@ export class Cursor<Row> {
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => {})
+    // At once where nothing is under way: what the host refuses is then refused where it was called.
+    const result = this.#turn === undefined ? work() : this.#turn.then(work)
+    const ended = () => {
+      if (this.#turn === turn) this.#turn = undefined
+    }
+    const turn: Promise<unknown> = result.then(ended, ended)
+    this.#turn = turn
     return result
   }
 }

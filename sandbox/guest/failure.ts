@@ -24,7 +24,8 @@ export function describeFailure(thrown: unknown): Failure {
         stack: cut(toText(thrown.stack), STACK_CHARS),
       }
     }
-    const shown = typeof thrown === 'object' && thrown !== null ? stringify(thrown) : toText(thrown)
+    const isQuoted = typeof thrown === 'string' || (typeof thrown === 'object' && thrown !== null)
+    const shown = isQuoted ? stringify(thrown) : toText(thrown)
     return {
       code: 'plugin_failed',
       message: cut(

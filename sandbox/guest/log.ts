@@ -28,7 +28,7 @@ function show(value: unknown): string {
   if (value instanceof Error) return describeFailure(value).stack ?? value.message
   try {
     return stringify(value) ?? String(value)
-  } catch {
-    return String(value)
+  } catch (error) {
+    return `(not shown: ${error instanceof Error ? error.message : 'it throws'})`
   }
 }

@@ -52,6 +52,8 @@ export function boot(
       text = await perform(plugin, bridge, request, input, setClock)
       const failure = bridge.failure()
       if (failure !== undefined) throw failure.error
+      const unawaited = bridge.unawaited()
+      if (unawaited !== undefined) throw unawaited
     } catch (error) {
       failed = true
       text = stringify(describeFailure(bridge.failure()?.error ?? error))
@@ -120,7 +122,7 @@ function page(result: unknown): string {
   if (result instanceof Html) return result.toString()
   if (typeof result === 'string') return result.trimStart().startsWith('<') ? result : escapeText(result)
   throw new TypeError(
-    `A view returns html\`…\`, a string or null, but this returned ${Array.isArray(result) ? 'an array' : typeof result}. To return data, make it a query.`,
+    `A view returns html\`…\`, a string or null, but this returned ${Array.isArray(result) ? 'an array' : typeof result === 'object' ? 'an object' : `a ${typeof result}`}. To return data, make it a query.`,
   )
 }
 

@@ -35,6 +35,7 @@ export class WriteQueue {
   readonly #traces: string[] | undefined
   #ops: string[] = []
   #chars = 0
+  #ended = false
 
   /**
    * @param mayWrite false in a view or query: the host refuses their writes, but here the line is known
@@ -56,6 +57,12 @@ export class WriteQueue {
         throw new OpError({
           code: 'write_denied',
           message: 'A view or query only reads. Write in an onEvent handler or a cron job.',
+        })
+      if (this.#ended)
+        throw new OpError({
+          code: 'op_denied',
+          message:
+            'This write comes after the handler had ended, so it would be lost. Await what leads to it; and in place of list.forEach(async …), which nobody awaits, write for (const item of list) await ….',
         })
       const { op, insertedId } = encode()
       if (this.#traces !== undefined && this.#traces.length < MOST_TRACES)
@@ -86,6 +93,7 @@ export class WriteQueue {
 
   /** What is still queued at the end, as a JSON array or '', and on a second line the traces. */
   last(): string {
+    this.#ended = true
     const text = this.#take()
     return this.#traces === undefined ? text : `${text}\n${stringify(this.#traces)}`
   }

@@ -14,7 +14,7 @@ describe('a query that forgot something is told what', () => {
     ["c.db.collection('a').aggregate([])", 'The query returned a cursor: add .toArray()'],
     ["{ rows: c.db.collection('a').find() }", 'At "rows" the query returned a cursor: add .toArray()'],
     ["{ rows: c.db.collection('a').find().toArray() }", 'At "rows" the query returned a promise: await it'],
-    ['[1, 2].map(async (n) => n)', 'At "0" the query returned a promise: await it first'],
+    ['[1, 2].map(async (n) => n)', 'The query returned a list of promises: return Promise.all(list)'],
     ['() => 1', 'The query returned a function: call it'],
   ])('%s', async (returned, message) => {
     const { code, message: told } = await lab.handler('forgetful', `return ${returned}`)
