@@ -21,14 +21,16 @@ export interface SpawnedHost {
 /**
  * Starts a host on a folder and resolves when it listens.
  * @param onSpawned told of the process at once, long before it listens
+ * @param cli the command line: that of the clone unless told
  * @throws with its output where it does not come to listen
  */
 export async function spawnHost(
   dataDir: string,
   flags: readonly string[] = ['--no-samples'],
   onSpawned: (child: ChildProcess) => void = () => {},
+  cli: string = CLI,
 ): Promise<SpawnedHost> {
-  const child = spawn(process.execPath, [CLI, 'start', '--port', '0', '--data', dataDir, ...flags], {
+  const child = spawn(process.execPath, [cli, 'start', '--port', '0', '--data', dataDir, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onSpawned(child)
