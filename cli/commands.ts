@@ -14,6 +14,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
     'Authors:',
     [
       {
+        name: 'dev',
+        summary: 'run a plugin over a sample course, and reload it when you save',
+        load: async () => (await import('./dev.ts')).registerDev,
+      },
+      {
         name: 'publish',
         summary: 'publish a plugin, once you have seen what that changes',
         load: async () => (await import('./publish.ts')).registerPublish,

@@ -78,8 +78,10 @@ const changesState = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].in
  * A browser sends the cookie along with requests that other pages start. Browsers say where a request
  * comes from; one that says nothing is refused. Only hosts are compared: behind a TLS proxy the scheme
  * that the host sees is not the one that the browser sees.
+ *
+ * @throws {LyceumError} cross_site
  */
-function refuseCrossSite(c: Context): void {
+export function refuseCrossSite(c: Context): void {
   const site = c.req.header('sec-fetch-site')
   const own = site === undefined ? sameHost(c) : site === 'same-origin'
   if (!own)

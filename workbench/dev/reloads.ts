@@ -1,0 +1,137 @@
+import { LyceumError } from '../../host/errors.ts'
+import type { Bundler, PluginBundle } from '../bundle.ts'
+import type { PublishAnswer, Workbench } from '../workbench.ts'
+import type { Faults } from './faults.ts'
+import type { DevRecord } from './records.ts'
+
+/** A file that does not read may be half of one that is being written: so long is waited for the rest. */
+const HALF_WRITTEN_MS = 150
+
+export interface ReloadServices {
+  readonly bundler: Bundler
+  readonly workbench: Workbench
+  readonly faults: Faults
+  readonly tell: (record: DevRecord) => void
+  /** Another version runs. */
+  readonly onReload: (answer: PublishAnswer) => void
+}
+
+/**
+ * Puts what was saved in the place of what runs, one after the other. What cannot run leaves the version before
+ * running; a save that comes meanwhile is looked at next, so the last save always wins.
+ */
+export class Reloads {
+  readonly #services: ReloadServices
+  readonly #saved = new Set<string>()
+  #savedMs = 0
+  #runs: PluginBundle | undefined
+  #needs: readonly string[] = []
+  #working: Promise<void> | undefined
+  #onSave: () => void = () => {}
+  #closed = false
+
+  constructor(services: ReloadServices) {
+    this.#services = services
+  }
+
+  /** Files were saved. Resolves when nothing that was saved is left to look at. */
+  saved(files: readonly string[]): Promise<void> {
+    if (this.#saved.size === 0) this.#savedMs = performance.now()
+    for (const file of files) this.#saved.add(file)
+    this.#onSave()
+    this.#working ??= this.#workOff().finally(() => {
+      this.#working = undefined
+    })
+    return this.#working
+  }
+
+  /** Ends once what is under way is through. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#saved.clear()
+    this.#onSave()
+    await this.#working
+  }
+
+  async #workOff(): Promise<void> {
+    while (this.#saved.size > 0) {
+      const files = [...this.#saved]
+      this.#saved.clear()
+      await this.#reload(files, this.#savedMs)
+    }
+  }
+
+  async #reload(files: readonly string[], savedMs: number): Promise<void> {
+    const { bundler, workbench, faults, tell, onReload } = this.#services
+    const startMs = performance.now()
+    let bundle: PluginBundle | undefined
+    try {
+      bundle = await bundler.bundle()
+      refuseRenaming(bundle, workbench.plugin)
+      if (isSame(bundle, this.#runs)) {
+        if (faults.mended()) tell({ type: 'mended' })
+        return
+      }
+      const bundledMs = performance.now()
+      const answer = await workbench.publish(bundle)
+      this.#runs = bundle
+      const hadFaults = faults.runs(bundle)
+      const doneMs = performance.now()
+      tell({
+        type: 'reload',
+        version: answer.version,
+        files,
+        bundleMs: Math.round(bundledMs - startMs),
+        publishMs: Math.round(doneMs - bundledMs),
+        tookMs: Math.round(doneMs - savedMs),
+        data: 'kept',
+        because: '',
+      })
+      if (hadFaults) tell({ type: 'mended' })
+      this.#tellNeeds(answer.needs)
+      onReload(answer)
+    } catch (error) {
+      if (await this.#isSavedWithin(HALF_WRITTEN_MS)) return
+      tell({ type: 'fault', fault: await faults.ofSave(error, isPublished(error) ? bundle : undefined) })
+    }
+  }
+
+  #tellNeeds(needs: readonly string[]): void {
+    if (needs.join() === this.#needs.join()) return
+    this.#needs = needs
+    this.#services.tell({ type: 'needs', needs })
+  }
+
+  /** Whether something is saved, or all ends, within that time. */
+  async #isSavedWithin(waitMs: number): Promise<boolean> {
+    if (this.#saved.size > 0 || this.#closed) return true
+    return new Promise((resolve) => {
+      const settle = (saved: boolean) => {
+        clearTimeout(timer)
+        this.#onSave = () => {}
+        resolve(saved)
+      }
+      const timer = setTimeout(() => settle(false), waitMs)
+      this.#onSave = () => settle(true)
+    })
+  }
+}
+
+function isSame(bundle: PluginBundle, other: PluginBundle | undefined): boolean {
+  return JSON.stringify(bundle) === JSON.stringify(other)
+}
+
+/** Whether a host refused it, after it was bundled. */
+function isPublished(error: unknown): boolean {
+  return !(error instanceof LyceumError && error.code === 'bundle_broken' && error.details?.problems)
+}
+
+/** @throws {LyceumError} package_invalid */
+function refuseRenaming(bundle: PluginBundle, plugin: string): void {
+  const { name } = bundle.package
+  if (name !== plugin)
+    throw new LyceumError(
+      'package_invalid',
+      `package.json now says "name": "${name}", and ${plugin} runs here. Change it back, or start npx lyceum dev anew.`,
+    )
+}

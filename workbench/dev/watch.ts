@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import path from 'node:path'
+import { type FSWatcher, watch } from 'chokidar'
+
+/** What nobody writes a plugin in: packages, what tools of ours write, and what versions are kept in. */
+const NOT_OURS = new Set(['node_modules', '.lyceum', 'snapshots', '.git'])
+/** One save is several changes of files, within a few milliseconds. */
+const QUIET_MS = 15
+
+/** Tells of saves in a plugin's folder, and in files outside of it that its bundle holds. */
+export class FolderWatch {
+  readonly #dir: string
+  readonly #watcher: FSWatcher
+  readonly #onSaved: (files: readonly string[]) => void
+  readonly #changed = new Set<string>()
+  #timer: NodeJS.Timeout | undefined
+
+  /**
+   * Resolves when every save from now on is seen.
+   * @param onSaved gets the files that changed together, relative to the folder
+   */
+  static async open(dir: string, onSaved: (files: readonly string[]) => void): Promise<FolderWatch> {
+    const watching = new FolderWatch(dir, onSaved)
+    await once(watching.#watcher, 'ready')
+    return watching
+  }
+
+  private constructor(dir: string, onSaved: (files: readonly string[]) => void) {
+    this.#dir = dir
+    this.#onSaved = onSaved
+    this.#watcher = watch(dir, {
+      ignoreInitial: true,
+      ignored: (file) =>
+        path
+          .relative(dir, file)
+          .split(path.sep)
+          .some((name) => NOT_OURS.has(name)),
+    })
+    this.#watcher.on('all', (event, file) => {
+      if (!event.endsWith('Dir')) this.#note(file)
+    })
+  }
+
+  /** Watches what a bundle holds from outside of the folder: packages that are linked, not those that are installed. */
+  also(files: readonly string[]): void {
+    const outside = files.filter(
+      (file) =>
+        path.relative(this.#dir, file).startsWith('..') &&
+        !file.split(path.sep).some((name) => NOT_OURS.has(name)),
+    )
+    if (outside.length > 0) this.#watcher.add(outside)
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#watcher.close()
+  }
+
+  #note(file: string): void {
+    this.#changed.add(path.relative(this.#dir, file))
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      const files = [...this.#changed]
+      this.#changed.clear()
+      this.#onSaved(files)
+    }, QUIET_MS)
+  }
+}
