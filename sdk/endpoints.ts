@@ -44,6 +44,9 @@ export interface Property<Result = unknown> extends Endpoint<'property'> {
 export type CollectionDeclaration = Endpoint<'collection'>
 
 type Handler = (context: never) => unknown
+type QueryHandler<P extends ParamsSchema = Record<never, never>> = (
+  context: QueryContext<P>,
+) => Awaitable<QueryResult>
 
 /**
  * A page, or a part of one: what the handler returns is shown in a frame of its own.
@@ -66,11 +69,11 @@ export function view(...given: readonly unknown[]): View {
  *
  * @example export const top = query(({ db, course }) => db.collection('plays').find({ course }).toArray())
  */
-export function query<R extends QueryResult>(handler: (context: QueryContext) => Awaitable<R>): Query<R>
+export function query<H extends QueryHandler>(handler: H): Query<Awaited<ReturnType<H>>>
 export function query<
   const P extends ParamsSchema = Record<never, never>,
-  R extends QueryResult = QueryResult,
->(options: QueryOptions<P>, handler: (context: QueryContext<P>) => Awaitable<R>): Query<R>
+  H extends QueryHandler<P> = QueryHandler<P>,
+>(options: QueryOptions<P>, handler: H): Query<Awaited<ReturnType<H>>>
 export function query(...given: readonly unknown[]): Query {
   return endpoint('query', given)
 }

@@ -115,7 +115,7 @@ function typeOf({ type, values = [] }: EndpointSchema['params'][string]): string
 /** A text of somebody else's as a literal, with nothing in it that an editor would obey. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(
-    /[^\P{C}\n\t]/gu,
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   )
 }
