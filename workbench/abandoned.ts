@@ -11,8 +11,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export function undoAtExit(undo: Undo): () => void {
   if (undone.size === 0) {
     process.on('exit', undoAll)
-    // First, so that what listens only once is still counted.
-    for (const signal of SIGNALS) process.prependListener(signal, onSignal)
+    // Who listens already decides what a signal does, and ends with `exit`.
+    for (const signal of SIGNALS) if (process.listenerCount(signal) === 0) process.on(signal, onSignal)
   }
   undone.add(undo)
   return () => {
@@ -21,7 +21,7 @@ export function undoAtExit(undo: Undo): () => void {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) > 1) return
+  if (process.listenerCount(signal) > 1) return // somebody else decides now
   undoAll()
   process.kill(process.pid, signal)
 }

@@ -3,24 +3,31 @@ import { type App, createApp } from '../host/app.ts'
 import { type Claims, issueToken, toCaller } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { type Host, openHost } from '../host/host.ts'
+import { QUOTA_CEILINGS, type Quota } from '../host/limits.ts'
 import type { Published } from '../host/registry/publishing.ts'
 import { serveHost } from '../host/serve.ts'
 import { undoAtExit } from './abandoned.ts'
 import { bundlePlugin, type PluginBundle, readPluginPackage } from './bundle.ts'
 import { deleteFolder, temporaryFolder } from './temporary.ts'
 
-/** What a {@link Workbench} is opened with. */
-export interface WorkbenchOptions {
+/** What a {@link Bench} is opened with. */
+export interface BenchOptions {
   /** The author's folder, with plugin.ts and package.json. */
   readonly dir: string
   /** Where the host keeps its data; a temporary folder, which goes with the workbench, unless told. */
   readonly dataDir?: string
-  /** TCP port on 127.0.0.1; a free one unless told. */
-  readonly port?: number
   /** The host's clock, in ms since the epoch; the system's unless told. */
   readonly nowMs?: () => number
   /** Of the host's own log, on stderr; `silent` unless told. */
   readonly logLevel?: string
+  /** What the plugin may use where that is not the default of a host. */
+  readonly quotas?: Partial<Quota>
+}
+
+/** What a {@link Workbench} is opened with. */
+export interface WorkbenchOptions extends BenchOptions {
+  /** TCP port on 127.0.0.1; a free one unless told. */
+  readonly port?: number
   /** What answers HTTP; the host's own app unless told. */
   readonly app?: (host: Host) => Pick<App, 'fetch'>
 }
@@ -30,15 +37,23 @@ export interface PublishAnswer extends Published {
   readonly plugin: string
 }
 
-/** A real host in this process, with its children, for one author's plugin. */
-export interface Workbench {
+/** What became of lines that were sent. */
+export interface Taken {
+  readonly accepted: number
+  /** Events that were there before. */
+  readonly duplicates: number
+  readonly rejected: number
+  /** The first line that was rejected, counted from 0, and why. */
+  readonly firstRejected:
+    | { readonly index: number; readonly code: string; readonly message: string }
+    | undefined
+}
+
+/** A real host in this process, with its children, for one author's plugin; nobody can reach it from outside. */
+export interface Bench {
   readonly host: Host
-  /** `http://127.0.0.1:40123` */
-  readonly url: string
   /** The id of the plugin in the folder. */
   readonly plugin: string
-  /** A token of this host, good for a day. */
-  token(claims: Claims): Promise<string>
   /**
    * Bundles the folder anew, or another one, and publishes it as an admin, under a version of its own each time.
    *
@@ -46,60 +61,93 @@ export interface Workbench {
    * @throws {LyceumError} what the author has to change, and where
    */
   publish(from?: string | PluginBundle): Promise<PublishAnswer>
-  /** Sends lines of a log; resolves when they are on the disk. */
-  send(lines: Iterable<string> | AsyncIterable<string>): Promise<{ accepted: number }>
+  /** Sends lines of a log; resolves when they are on the disk. Memory grows with none of them. */
+  send(lines: Iterable<string> | AsyncIterable<string>): Promise<Taken>
   /** Resolves when all handlers are through with what was sent. */
   settled(): Promise<void>
   /** Stops the host and its children, and deletes what was temporary. */
   close(): Promise<void>
 }
 
+/** A {@link Bench} that listens for HTTP. */
+export interface Workbench extends Bench {
+  /** `http://127.0.0.1:40123` */
+  readonly url: string
+  /** A token of this host, good for a day. */
+  token(claims: Claims): Promise<string>
+}
+
 const BATCH_LINES = 1_000
 const BATCH_CHARS = 1_000_000
 const TOKEN_SECONDS = 86_400
 const LOOK_MS = 2
+/** What a plugin may use in a minute is for the sake of others, and here are none. */
+const ALONE: Partial<Quota> = { cpuMsPerMinute: QUOTA_CEILINGS.cpuMsPerMinute }
 const ADMIN = toCaller({ role: 'admin' })
 
 /**
- * Opens a host for one author's plugin. Nothing is published yet: {@link Workbench.publish} does that.
- * It does not keep the process from ending: who waits for requests has to hold something else open.
+ * Opens a host for one author's plugin that listens for HTTP. Nothing is published yet: {@link Bench.publish} does
+ * that. It does not keep the process from ending: who waits for requests has to hold something else open.
  * @throws {LyceumError} package_invalid, data_locked, port_taken …
  */
 export async function openWorkbench(options: WorkbenchOptions): Promise<Workbench> {
-  const { name: plugin } = await readPluginPackage(options.dir)
-  const dataDir = options.dataDir ?? (await temporaryFolder())
+  const bench = await openOn(options, options.port ?? 0)
+  const { host } = bench
+  try {
+    const served = await serveHost(host, options.app?.(host) ?? createApp(host))
+    served.unref()
+    return {
+      ...bench,
+      url: served.url,
+      token: (claims) => issueToken(host.keys, claims, TOKEN_SECONDS),
+      close: async () => {
+        await served.close()
+        await bench.close()
+      },
+    }
+  } catch (error) {
+    await bench.close()
+    throw error
+  }
+}
+
+/** The same without a port. @throws {LyceumError} package_invalid, data_locked … */
+export function openBench(options: BenchOptions): Promise<Bench> {
+  return openOn(options, 0)
+}
+
+async function openOn(options: BenchOptions, port: number): Promise<Bench> {
+  const { dir, dataDir: given, nowMs, logLevel = 'silent', quotas } = options
+  const { name: plugin } = await readPluginPackage(dir)
+  const dataDir = given ?? (await temporaryFolder())
   let pids = (): readonly number[] => []
   const release = () => {
     // Dead or not, they end with this process; but they must not write into a folder that is being deleted.
     for (const pid of pids()) killIfThere(pid)
-    if (options.dataDir === undefined) deleteFolder(dataDir)
+    if (given === undefined) deleteFolder(dataDir)
   }
   const forget = undoAtExit(release)
-  const config = loadConfig(
-    { LYCEUM_REPLICAS: process.env.LYCEUM_REPLICAS },
-    { data: dataDir, port: String(options.port ?? 0), logLevel: options.logLevel ?? 'silent' },
-  )
   try {
-    const host = await openHost(config, options.nowMs)
+    const config = loadConfig(
+      {
+        LYCEUM_REPLICAS: process.env.LYCEUM_REPLICAS,
+        LYCEUM_QUOTAS: JSON.stringify({ ...ALONE, ...quotas }),
+      },
+      { data: dataDir, port: String(port), logLevel },
+    )
+    const host = await openHost(config, nowMs)
     pids = () => [...host.supervisor.pids, ...host.stores.pids]
-    const served = await serveHost(host, options.app?.(host) ?? createApp(host)).catch(async (error) => {
-      await host.close()
-      throw error
-    })
-    served.unref()
     host.markReady()
     return {
       host,
-      url: served.url,
       plugin,
-      token: (claims) => issueToken(host.keys, claims, TOKEN_SECONDS),
-      publish: (from = options.dir) => publish(host, from),
+      publish: (from = dir) => publish(host, from),
       send: (lines) => send(host, lines),
       settled: async () => {
         while (!host.lane.quiet) await sleep(LOOK_MS)
       },
       close: async () => {
-        await served.close()
+        await host.close()
         forget()
         release()
       },
@@ -136,25 +184,32 @@ function nextVersion(host: Host, plugin: string, version: string): string {
   return `${base}${Math.max(0, ...numbers.filter(Number.isSafeInteger)) + 1}`
 }
 
-async function send(
-  host: Host,
-  lines: Iterable<string> | AsyncIterable<string>,
-): Promise<{ accepted: number }> {
-  let accepted = 0
+async function send(host: Host, lines: Iterable<string> | AsyncIterable<string>): Promise<Taken> {
+  const taken = { accepted: 0, duplicates: 0, rejected: 0 }
+  let firstRejected: Taken['firstRejected']
+  let sent = 0
   let batch: string[] = []
   let chars = 0
   const flush = async () => {
     const body = new TextEncoder().encode(batch.join('\n'))
+    const before = sent
+    sent += batch.length
     batch = []
     chars = 0
     const about = { contentType: 'application/x-ndjson', receivedMs: host.nowMs() }
-    accepted += (await host.log.append(body, about)).accepted
+    const { accepted, duplicates, rejected } = await host.log.append(body, about)
+    const [first] = rejected
+    if (first !== undefined) firstRejected ??= { ...first, index: before + first.index }
+    taken.accepted += accepted
+    taken.duplicates += duplicates
+    taken.rejected += rejected.length
   }
   for await (const line of lines) {
+    if (line.trim() === '') continue // not counted by the host either
     batch.push(line)
     chars += line.length
     if (batch.length === BATCH_LINES || chars >= BATCH_CHARS) await flush()
   }
   if (batch.length > 0) await flush()
-  return { accepted }
+  return { ...taken, firstRejected }
 }

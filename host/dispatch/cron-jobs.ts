@@ -83,6 +83,16 @@ export class CronJobs {
     return found
   }
 
+  /**
+   * Runs a job at once, whether it is due or not; a time of its schedule that has come is made up for by it.
+   * @returns the failure, if there was one
+   */
+  async runNow(plugin: ActivePlugin, endpoint: CronEndpoint): Promise<EndedFailure | undefined> {
+    const nowMs = this.#services.nowMs()
+    const { epoch, seq } = await this.#claim(plugin, endpoint, nowMs)
+    return this.#runOnce(plugin, endpoint, { epoch, from: seq, to: Math.max(nowMs, seq) })
+  }
+
   #track(plugin: string, run: Promise<void>): Promise<void> {
     const running = this.#underWay.get(plugin) ?? new Set()
     this.#underWay.set(plugin, running.add(run))
@@ -91,51 +101,30 @@ export class CronJobs {
 
   /** Runs the job if a time has come since its last run. */
   async #run(plugin: ActivePlugin, endpoint: CronEndpoint, job: Cron, retries: number): Promise<void> {
-    const { logId, invoker, logger, mayRun, onFailure } = this.#services
+    const { logId, logger, mayRun, onFailure } = this.#services
     // It comes due again while it waits: the one that waits already does it.
     if (this.#waiting.has(job) && retries === MOST_RETRIES) return
     const waited = this.#waiting.delete(job)
     if (!mayRun(plugin.id, endpoint.name)) return
     const nowMs = this.#services.nowMs()
-    const cursor = `${endpoint.name}/cron`
     let failure: EndedFailure | undefined
     try {
-      const { epoch, seq } = await plugin.store.claim({
-        cursor,
-        version: plugin.activation,
-        log: logId,
-        from: nowMs,
-        passed: 0,
-      })
+      const { epoch, seq } = await this.#claim(plugin, endpoint, nowMs)
       if (seq > nowMs + CLOCK_PUT_BACK_MS) {
         logger.warn(
           { plugin: plugin.id, endpoint: endpoint.name },
           'the clock was put back: the job begins anew',
         )
         const { generation } = plugin.store
+        const cursor = cursorOf(endpoint)
         const about = { cursor, generation, version: plugin.activation, epoch, log: logId }
         await plugin.store.begin({ move: { ...about, from: seq, to: nowMs } }).commit(EMPTY)
         return
       }
       const due = job.nextRun(new Date(seq))
       if (due === null || due.getTime() > nowMs + EARLY_MS) return
-      const { generation } = plugin.store
-      const move = {
-        cursor,
-        generation,
-        version: plugin.activation,
-        epoch,
-        log: logId,
-        from: seq,
-        to: Math.max(nowMs, due.getTime()),
-      }
-      failure = await runWriting(invoker, {
-        plugin,
-        endpoint,
-        transaction: plugin.store.begin({ move }),
-        input: JSON.stringify({ named: '{}', plugins: endpoint.plugins }),
-        traceWrites: true,
-      })
+      const to = Math.max(nowMs, due.getTime())
+      failure = await this.#runOnce(plugin, endpoint, { epoch, from: seq, to })
     } catch (error) {
       logger.warn({ err: error, plugin: plugin.id, endpoint: endpoint.name }, 'cron job could not run')
       failure = {
@@ -162,4 +151,34 @@ export class CronJobs {
       if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, left))
     }, throttledMs ?? RETRY_MS).unref()
   }
+  #claim(plugin: ActivePlugin, endpoint: CronEndpoint, nowMs: number) {
+    return plugin.store.claim({
+      cursor: cursorOf(endpoint),
+      version: plugin.activation,
+      log: this.#services.logId,
+      from: nowMs,
+      passed: 0,
+    })
+  }
+
+  #runOnce(
+    plugin: ActivePlugin,
+    endpoint: CronEndpoint,
+    claimed: { readonly epoch: number; readonly from: number; readonly to: number },
+  ): Promise<EndedFailure | undefined> {
+    const { logId, invoker } = this.#services
+    const { generation } = plugin.store
+    const about = { cursor: cursorOf(endpoint), generation, version: plugin.activation, log: logId }
+    return runWriting(invoker, {
+      plugin,
+      endpoint,
+      transaction: plugin.store.begin({ move: { ...about, ...claimed } }),
+      input: JSON.stringify({ named: '{}', plugins: endpoint.plugins }),
+      traceWrites: true,
+    })
+  }
+}
+
+function cursorOf(endpoint: CronEndpoint): string {
+  return `${endpoint.name}/cron`
 }

@@ -4,6 +4,7 @@ import type { PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
 import { authorisePlugin } from '../auth/dimensions.ts'
 import { type Caller, ROLES } from '../auth/tokens.ts'
 import { isErrorCode, LyceumError } from '../errors.ts'
+import { hintFor } from '../hints.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import type { Checker } from './checker.ts'
@@ -11,6 +12,7 @@ import { checkProperties } from './derived-properties.ts'
 import { didYouMean } from './manifest-names.ts'
 import { parseOptions } from './options.ts'
 import { parsePackage } from './package.ts'
+import type { SourcePosition } from './source-map.ts'
 import { commonNamesOf, needsOf } from './version.ts'
 
 /** The body of a publish, as the author's command line sends it. */
@@ -68,13 +70,19 @@ export async function checkVersion(
       `The plugin ${id} belongs to somebody else. Choose another name in package.json.`,
     )
   if (body.sourceMap.length > LIMITS.sourceMapBytes)
-    throw new LyceumError('bundle_too_large', `The source map has more than ${LIMITS.sourceMapBytes} bytes.`)
+    throw new LyceumError(
+      'bundle_too_large',
+      `The source map has more than ${LIMITS.sourceMapBytes} bytes. Leave out a large package.`,
+    )
   const bundle = Buffer.from(body.bundle)
-  const { hash, stored } = await readEndpoints(id, bundle, body.sourceMap, services)
-  checkNames(id, stored, services.catalogue)
-  for (const name of new Set(stored.flatMap((endpoint) => endpoint.replicas)))
-    if (!services.replicas.includes(name)) throw replicaUnknown(name, services.replicas)
-  checkProperties(stored, services.catalogue)
+  const { hash, stored, places } = await readEndpoints(id, bundle, body.sourceMap, services)
+  try {
+    checkNames(id, stored, services.catalogue)
+    checkReplicas(stored, services.replicas)
+    checkProperties(stored, services.catalogue)
+  } catch (error) {
+    throw error instanceof LyceumError ? placed(error, places.get(String(error.details?.endpoint))) : error
+  }
   return {
     row: {
       plugin: id,
@@ -102,7 +110,7 @@ export async function readEndpoints(
   bundle: Buffer,
   sourceMap: string,
   services: Pick<PublishServices, 'checker' | 'supervisor'>,
-): Promise<{ hash: string; stored: StoredEndpoint[] }> {
+): Promise<{ hash: string; stored: StoredEndpoint[]; places: ReadonlyMap<string, SourcePosition> }> {
   const { endpoints } = await services.checker.check(id, bundle, sourceMap)
   const hash = createHash('sha256').update(bundle).digest('hex')
   const described = await scratchLoad({ plugin: id, hash, bundle }, sourceMap, services)
@@ -111,10 +119,11 @@ export async function readEndpoints(
     if (found?.kind !== endpoint.kind)
       throw new LyceumError(
         'manifest_refused',
-        `${endpoint.name} reads like a ${endpoint.kind}, but is something else when it runs. Write export const ${endpoint.name} = ${endpoint.kind}(…).`,
+        `${placeText(endpoint)}: \`${endpoint.name}\` reads like a ${endpoint.kind}, but is something else when it runs. Write \`export const ${endpoint.name} = ${endpoint.kind}(…)\`.`,
+        { place: placeOf(endpoint) },
       )
     parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
-    const { name, kind, facilities, dimensions, plugins, replicas, description, codeHash } = endpoint
+    const { name, kind, facilities, dimensions, plugins, replicas, description, codeHash, at } = endpoint
     return {
       name,
       kind,
@@ -124,10 +133,11 @@ export async function readEndpoints(
       replicas: [...replicas],
       description,
       codeHash,
+      at,
       options: found.options,
     }
   })
-  return { hash, stored }
+  return { hash, stored, places: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])) }
 }
 
 /** @throws {LyceumError} where it asks for plugins that are not there, or has common names that cannot be */
@@ -140,29 +150,57 @@ function checkNames(id: string, endpoints: readonly StoredEndpoint[], catalogue:
         'options_refused',
         name === id
           ? `The common name "${name}" is the plugin's own id. Choose another in names: [ … ].`
-          : `Two queries have the common name "${name}". Only one can answer to it.`,
+          : `Two queries have the common name "${name}". Only one can answer to it: choose another in names: [ … ].`,
       )
   }
-  for (const name of new Set(endpoints.flatMap((endpoint) => endpoint.plugins))) {
+  for (const { endpoint, name } of endpoints.flatMap(asking('plugins'))) {
     const isThere = catalogue.plugin(name) !== undefined || catalogue.names.get(name) !== undefined
-    if (name !== 'self' && name !== id && !isThere && !names.includes(name))
-      throw new LyceumError(
-        'manifest_refused',
-        `There is no plugin or common name "${name}" here. Publish it first, or check the name in plugins: { ${name} }.`,
-        { missing: name },
-      )
+    if (isThere || name === 'self' || name === id || names.includes(name)) continue
+    const known = [...catalogue.plugins(), ...catalogue.names.all().map(({ name }) => ({ id: name }))]
+    const meant = didYouMean(name, ['self', ...known.map((plugin) => plugin.id)])
+    throw new LyceumError(
+      'manifest_refused',
+      `There is no plugin or common name "${name}" here, which \`${endpoint}\` asks for.${meant} Publish it first, or check the name in plugins: { ${name} }.`,
+      { missing: name, endpoint },
+    )
   }
 }
 
-function replicaUnknown(name: string, known: readonly string[]): LyceumError {
+/** @throws {LyceumError} where an endpoint asks for a replica that is not configured */
+function checkReplicas(endpoints: readonly StoredEndpoint[], known: readonly string[]): void {
+  const asked = endpoints.flatMap(asking('replicas')).find(({ name }) => !known.includes(name))
+  if (asked === undefined) return
+  const { name, endpoint } = asked
   const offer =
     known.length === 0
       ? 'No replica is configured here: an admin does that with LYCEUM_REPLICAS.'
       : `There is: ${known.join(', ')}.${didYouMean(name, known)}`
-  return new LyceumError(
+  throw new LyceumError(
     'manifest_refused',
-    `There is no replica "${name}" here, which replica: { ${name} } asks for. ${offer}`,
+    `There is no replica "${name}" here, which \`${endpoint}\` asks for with replica: { ${name} }. ${offer}`,
+    { endpoint },
   )
+}
+
+/** What an endpoint names, with its own name. */
+function asking(what: 'plugins' | 'replicas') {
+  return (endpoint: StoredEndpoint) => endpoint[what].map((name) => ({ endpoint: endpoint.name, name }))
+}
+
+function placeOf({ source, line, column }: SourcePosition): SourcePosition {
+  return { source, line, column }
+}
+
+/** `plugin.ts:3:20` */
+function placeText({ source, line, column }: SourcePosition): string {
+  return `${source}:${line}:${column}`
+}
+
+/** A refusal that says where in the plugin it is about, where that is known. */
+function placed(error: LyceumError, place: SourcePosition | undefined): LyceumError {
+  if (place === undefined) return error
+  const details = { ...error.details, place: placeOf(place) }
+  return new LyceumError(error.code, `${placeText(place)}: ${error.message}`, details)
 }
 
 /** Whom a plugin belongs to that this caller publishes. */
@@ -181,10 +219,11 @@ export function mayChange(owner: string, caller: Caller): boolean {
 }
 
 const LOOK = 'Look for a loop outside the handlers, at the top level of plugin.ts.'
+const TOO_LONG = `Loading the plugin takes more than ${LIMITS.scratchLoadMs} ms of CPU time, or twice that in all. ${LOOK}`
 /** What a limit means while a plugin loads: the advice for a call would not help. */
 const ENDLESS_LOADS: ReadonlyMap<string, string> = new Map([
-  ['over_cpu', `Loading the plugin used more than ${LIMITS.scratchLoadMs} ms of CPU time. ${LOOK}`],
-  ['over_wall', `Loading the plugin did not end within ${LIMITS.scratchLoadMs * 2} ms. ${LOOK}`],
+  ['over_cpu', TOO_LONG],
+  ['over_wall', TOO_LONG],
   ['over_memory', `Loading the plugin ran out of memory. ${LOOK}`],
 ])
 
@@ -226,9 +265,11 @@ async function scratchLoad(
           )
     const refused =
       isErrorCode(failure.code) && failure.code !== 'plugin_failed' ? failure.code : 'bundle_broken'
+    const hint = hintFor(failure.message)
+    const message = hint === undefined ? failure.message : `${failure.message}. ${hint}`
     throw new LyceumError(
       refused,
-      ENDLESS_LOADS.get(failure.code) ?? failure.message,
+      ENDLESS_LOADS.get(failure.code) ?? message,
       stack === undefined ? undefined : { stack },
     )
   }
