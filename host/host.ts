@@ -42,6 +42,7 @@ import { Removal } from './registry/removal.ts'
 import { UsageBook } from './registry/usage-book.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { SdkPackage } from './sdk-package/sdk-package.ts'
+import { withStack } from './registry/source-map.ts'
 import { noticesOf } from './storage/mongo/notices.ts'
 import { mongoSecret } from './storage/mongo/secret.ts'
 import type { ConnectControl } from './storage/store-protocol.ts'
@@ -202,7 +203,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       plugin.id,
       { by: 'host', version: plugin.version, endpoint },
       'error',
-      stack.includes(failure.message) ? stack : `${failure.message}\n${stack}`.trimEnd(),
+      withStack(failure.message, stack),
     )
   }
 

@@ -1,4 +1,4 @@
-import { readFile, realpath } from 'node:fs/promises'
+import { readdir, readFile, realpath } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import path from 'node:path'
 import {
@@ -15,6 +15,7 @@ import {
 import { LyceumError } from '../host/errors.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { BUNDLE_NAME } from '../host/registry/source-map.ts'
+import { missingImport } from './missing-import.ts'
 
 /** What a publish brings to the host. */
 export interface PluginBundle {
@@ -142,16 +143,19 @@ async function readPackage(root: string): Promise<unknown> {
   } catch (error) {
     throw new LyceumError(
       'package_invalid',
-      `package.json is not JSON: ${error instanceof Error ? error.message : ''}`,
+      `package.json is not JSON: ${error instanceof Error ? error.message : ''}. Look for a comma too many or a missing quote; it begins like { "name": "myPlugin", "version": "1.0.0" }.`,
     )
   }
 }
 
 async function findEntry(root: string): Promise<string> {
   for (const name of ENTRIES) if (await readFile(path.join(root, name)).catch(() => undefined)) return name
+  const other = (await readdir(root)).find((name) => /^(?:index|main)\.[jt]s$/.test(name))
   throw new LyceumError(
     'bundle_broken',
-    'The folder has no plugin.ts. Write one: export const hello = view(() => html`<h1>Hello</h1>`)',
+    other === undefined
+      ? 'The folder has no plugin.ts. Write one: export const hello = view(() => html`<h1>Hello</h1>`)'
+      : `The folder has no plugin.ts, which is where a plugin begins. Rename ${other} to plugin${path.extname(other)}.`,
   )
 }
 
@@ -175,10 +179,8 @@ function imports(root: string): Plugin {
         })
         if (found.errors.length > 0) {
           const builtin = builtinModules.includes(args.path.split('/')[0] ?? '')
-          return {
-            errors: builtin ? [{ text: noBuiltin(args.path) }] : found.errors,
-            warnings: found.warnings,
-          }
+          const text = builtin ? noBuiltin(args.path) : await missingImport(args.path, resolveDir, root)
+          return { errors: [{ text }], warnings: found.warnings }
         }
         const outside =
           isOwn(root, importer) && /^\.\.?(?:\/|$)/.test(args.path) && !isInside(root, found.path)

@@ -54,7 +54,7 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
     if (bytes.length > LIMITS.cacheValueBytes || sizeOf({ bytes }, key) > quota.cacheMb * MB)
       throw new LyceumError(
         'cache_value_too_large',
-        `This value has ${bytes.length} bytes. A cache keeps values of at most ${LIMITS.cacheValueBytes / MB} MB, ${id}'s all together ${quota.cacheMb} MB.`,
+        `This value has ${bytes.length} bytes. A cache keeps values of at most ${LIMITS.cacheValueBytes / MB} MB, ${id}'s all together ${quota.cacheMb} MB. Keep less of it, or write a file: fs.write.`,
       )
     const madeMs = rooms.nowMs()
     const freshUntilMs = madeMs + seconds * 1_000

@@ -16,7 +16,10 @@ export function refuseCircle(context: CallContext): void {
     leaves ||= by.plugin.id !== context.plugin.id
     if (by.plugin.id !== context.plugin.id || by.endpoint.name !== context.endpoint.name) continue
     if (leaves || encode({ ...by.named }) === encode({ ...context.named }))
-      throw new LyceumError('call_circle', `Plugins call each other in a circle: ${wayOf(way)}.`)
+      throw new LyceumError(
+        'call_circle',
+        `Plugins call each other in a circle: ${wayOf(way)}. Take one of these calls out.`,
+      )
   }
 }
 

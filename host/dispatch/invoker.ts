@@ -7,6 +7,7 @@ import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
 import { hintFor } from '../hints.ts'
 import type { Conduct } from '../registry/conduct.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
+import { BUNDLE_NAME } from '../registry/source-map.ts'
 import { CallAccount } from './call-tree.ts'
 import { CpuRates } from './cpu-rates.ts'
 import { Endings } from './endings.ts'
@@ -193,7 +194,7 @@ export class Invoker {
   }
 
   #end(
-    { context: { plugin, depth, tree } }: Invocation,
+    { context: { plugin, endpoint, depth, tree } }: Invocation,
     outcome: Outcome,
     budget: Budget,
     account: CallAccount,
@@ -218,7 +219,7 @@ export class Invoker {
       // Who broke a limit did so whatever else went wrong, or it could be tried again for ever.
       failure:
         passing === undefined || struck
-          ? { ...endedFailure(failure, refused), struck }
+          ? { ...endedFailure(failure, refused, endpoint), struck }
           : passingFailure(passing),
     }
   }
@@ -271,7 +272,11 @@ function checkGrant(op: GuestOp, { endpoint }: CallContext): void {
  * What a sandbox reports. A code that the plugin's error claimed is kept where it changes nothing, or where
  * the host itself refused something of this call with it.
  */
-function endedFailure(failure: Failure, refused: readonly LyceumError[]): Omit<EndedFailure, 'struck'> {
+function endedFailure(
+  failure: Failure,
+  refused: readonly LyceumError[],
+  endpoint: CallContext['endpoint'],
+): Omit<EndedFailure, 'struck'> {
   const claimed = failure.details?.thrown
   const plausible = !BUDGET_CODES.has(String(claimed)) || refused.some(({ code }) => code === claimed)
   const believed = isErrorCode(claimed) && !PASSING.has(claimed) && plausible ? claimed : undefined
@@ -280,10 +285,16 @@ function endedFailure(failure: Failure, refused: readonly LyceumError[]): Omit<E
   return {
     code,
     message: hint === undefined ? failure.message : `${failure.message.replace(/\.$/, '')}. ${hint}`,
-    stack: failure.stack,
+    stack: stackOf(failure, endpoint),
     details: undefined,
     passing: PASSING.has(code),
   }
+}
+
+/** The stack of a failure; of one that is in no line of the plugin's, such as a loop without end, the endpoint's. */
+function stackOf({ message, stack }: Failure, { name, at }: CallContext['endpoint']): string | undefined {
+  if (at === undefined || stack?.includes(`${BUNDLE_NAME}:`)) return stack
+  return `${stack ?? message}\n    at ${name} (${BUNDLE_NAME}:${at.line}:${at.column})`
 }
 
 function passingFailure(error: LyceumError): EndedFailure {

@@ -265,6 +265,14 @@ function namedFor(
         },
       )
   const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller, asking)
+  const missing = endpoint.dimensions.find((dimension) => asking !== undefined && !given.has(dimension))
+  // Whom they ask about, people may leave to the host; a plugin says it.
+  if (missing !== undefined && (caller === undefined || missing !== 'user'))
+    throw new LyceumError(
+      'bad_parameter',
+      `${endpoint.name} is about one ${missing}: name it where you ask, ${endpoint.name}({ ${missing} }), and destructure it to have it.`,
+      { parameter: missing },
+    )
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
     if (value === undefined)

@@ -53,7 +53,7 @@ export function changesBetween(
   after: readonly StoredEndpoint[],
 ): EndpointChanges {
   // What it asks for and says of itself; that code changes is what versions are for.
-  const told = (endpoint: StoredEndpoint) => JSON.stringify({ ...endpoint, codeHash: '' })
+  const told = (endpoint: StoredEndpoint) => JSON.stringify({ ...endpoint, codeHash: '', at: undefined })
   const old = new Map(before.map((endpoint) => [endpoint.name, told(endpoint)]))
   const names = new Set(after.map(({ name }) => name))
   return {

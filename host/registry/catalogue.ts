@@ -22,6 +22,8 @@ const StoredEndpoint = z.object({
   /** Tells versions of its code apart; '' of versions from before there were hashes. */
   codeHash: z.string().default(''),
   /** As the scratch load reported them; parsed again when the version is activated. */
+  /** Where it stands in the bundle; of versions from before that was kept, nothing. */
+  at: z.object({ line: z.int(), column: z.int() }).optional(),
   options: z.unknown(),
 })
 /** An endpoint as the catalogue keeps it. */

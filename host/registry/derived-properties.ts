@@ -28,14 +28,15 @@ export function checkProperties(endpoints: readonly StoredEndpoint[], catalogue:
       `\`${taken}\` would take the place of the host's own \`event.props.${taken}\`. Choose another name, or put it into a namespace: property({ namespace: '…' }, …).`,
       { endpoint: taken },
     )
-  const asked = askedBy(endpoints).filter((name) => !own.includes(name))
+  const asked = askedBy(endpoints).filter(({ name }) => !own.includes(name))
   if (asked.length === 0) return
   const known = approvedProperties(catalogue)
-  const unknown = asked.find((name) => !known.includes(name))
+  const unknown = asked.find(({ name }) => !known.includes(name))
   if (unknown !== undefined)
     throw new LyceumError(
       'options_refused',
-      `No plugin here provides the property "${unknown}".${didYouMean(unknown, known)} Publish the one that does first, and have it approved.`,
+      `No plugin here provides the property "${unknown.name}".${didYouMean(unknown.name, known)} Publish the one that does first, and have it approved.`,
+      { endpoint: unknown.endpoint },
     )
 }
 
@@ -53,8 +54,13 @@ function providedBy(endpoints: readonly StoredEndpoint[]): string[] {
     .map(({ name, options }) => derivedName(parseOptions('property', name, options).namespace, name))
 }
 
-function askedBy(endpoints: readonly StoredEndpoint[]): string[] {
+function askedBy(endpoints: readonly StoredEndpoint[]): { endpoint: string; name: string }[] {
   return endpoints
     .filter(({ kind }) => kind === 'onEvent')
-    .flatMap(({ name, options }) => parseOptions('onEvent', name, options).props)
+    .flatMap((endpoint) =>
+      parseOptions('onEvent', endpoint.name, endpoint.options).props.map((name) => ({
+        endpoint: endpoint.name,
+        name,
+      })),
+    )
 }

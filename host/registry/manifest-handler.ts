@@ -160,12 +160,12 @@ function readNames(named: Named, value: AnyNode, report: Report): string[] {
 
 function readKey(property: AssignmentProperty | Property | AnyNode, report: Report): string | undefined {
   if (property.type === 'RestElement') {
-    report(property, 'collects the rest with `...`. Name each thing that it needs')
+    report(property, 'collects the rest with `...`. Name each thing that it needs: `({ db, course }) => …`')
     return undefined
   }
   if (property.type !== 'Property') return undefined
   if (property.computed) {
-    report(property.key, 'computes a name with `[…]`. Write the name out')
+    report(property.key, 'computes a name with `[…]`. Write the name out: `({ db }) => …`')
     return undefined
   }
   const { key } = property
@@ -181,10 +181,18 @@ function refusal(kind: Kind, name: string): string {
   const offered = [...FACILITIES[kind], ...(isReading(kind) ? DIMENSIONS : [])]
   const article = kind === 'onEvent' ? 'an' : 'a'
   const offer = `${article === 'an' ? 'An' : 'A'} ${kind} handler may ask for ${offered.join(', ')}`
+  if (!isReading(kind) && DIMENSIONS.some((known) => known === name))
+    return `asks for ${shown}, which only views and queries are about. ${OF_EVENTS[kind] ?? ''}${offer}`
   const elsewhere = Object.values(FACILITIES).some((names) => names.some((known) => known === name))
   if (elsewhere || DIMENSIONS.some((known) => known === name))
     return `asks for ${shown}, which ${article} ${kind} does not have. ${offer}`
   return `asks for ${shown}, which does not exist.${didYouMean(name, offered)} ${offer}`
+}
+
+/** Where what a dimension would say is to be had. */
+const OF_EVENTS: Partial<Record<Kind, string>> = {
+  onEvent: 'Each event says whose it is: `e.props.user`, `e.props.course`. ',
+  property: 'The event says whose it is: `event.props.user`, `event.props.course`. ',
 }
 
 function isReading(kind: Kind): boolean {

@@ -22,7 +22,7 @@ import {
   type Syntax,
   walk,
 } from './manifest-syntax.ts'
-import { BUNDLE_NAME, mapPosition, type SourceMap, type SourcePosition } from './source-map.ts'
+import { BUNDLE_NAME, mapPosition, type Position, type SourceMap, type SourcePosition } from './source-map.ts'
 
 /** The most bytes that a bundle may have, unless a caller says otherwise. */
 export const MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -37,6 +37,8 @@ export interface ManifestEndpoint extends Needs, SourcePosition {
   readonly kind: Kind
   /** Tells versions of its code apart: see {@link CodeHashes}. */
   readonly codeHash: string
+  /** Where it stands in the bundle, as stacks tell before they are mapped. */
+  readonly at: Position
 }
 
 /** What the endpoints of a bundle are and need. */
@@ -165,7 +167,7 @@ class Reader {
       if (statement.type === 'ExportDefaultDeclaration')
         this.#report(
           statement,
-          'The plugin has a default export. Give it a name: `export const hello = view(…)`',
+          'The plugin has a default export. Give it a name: `export const hello = view(…)`.',
         )
       else if (statement.type === 'ExportAllDeclaration')
         this.#report(statement, 'The plugin exports all of another module. Export each endpoint by its name.')
@@ -181,7 +183,7 @@ class Reader {
             else
               this.#report(
                 id,
-                'The plugin exports by destructuring. Export each endpoint as `export const NAME = …`',
+                'The plugin exports by destructuring. Export each endpoint as `export const NAME = …`.',
               )
           }
         } else if (declaration) yield [declaration.id.name, declaration, declaration]
@@ -198,7 +200,7 @@ class Reader {
   #endpoint(name: string, node: AnyNode, value: AnyNode): ManifestEndpoint[] {
     const problem = nameProblem(name, MAX_NAME)
     if (name === 'default') {
-      this.#report(node, 'The plugin has a default export. Give it a name: `export const hello = view(…)`')
+      this.#report(node, 'The plugin has a default export. Give it a name: `export const hello = view(…)`.')
       return []
     }
     if (problem !== undefined) this.#reportExport(name, node, problem)
@@ -215,7 +217,8 @@ class Reader {
         : readNeeds(kind, handler, this.#argumentsUses.get(handler), (at, message) =>
             this.#reportExport(name, at, message),
           )
-    return [{ name, kind, codeHash: this.#codeHashes.of(call), ...needs, ...this.#place(call) }]
+    const at = this.#syntax.position(call.start)
+    return [{ name, kind, codeHash: this.#codeHashes.of(call), at, ...needs, ...this.#place(call) }]
   }
 
   /** What to do about a value that is made by a function nobody defined; undefined for every other value. */
@@ -223,6 +226,9 @@ class Reader {
     if (isBinding(value) || value.type !== 'CallExpression' || value.callee.type !== 'Identifier')
       return undefined
     const { name } = value.callee
+    const binding = this.#syntax.bindings.get(name)
+    if (binding?.from === 'sdk' && !SDK_NAMES.has(binding.name))
+      return `is made by \`${printable(name)}\`, which @lyceum/sdk does not have`
     if (this.#syntax.declared.has(name) || name in globalThis) return undefined
     const kind = nearest(name, KINDS)
     const said = `is made by \`${printable(name)}\`, which is not defined here.`
@@ -303,6 +309,8 @@ class Reader {
     return mapped ?? { source: BUNDLE_NAME, ...position }
   }
 }
+
+const SDK_NAMES: ReadonlySet<string> = new Set([...KINDS, ...SDK_VALUES])
 
 function importOf(kind: Kind): string {
   return `\`import { ${kind} } from '@lyceum/sdk'\``

@@ -194,13 +194,14 @@ export function parseOptions(
   const sentence = problems
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
     .join('; ')
-  const where = place === undefined ? '' : `${place.source}:${place.line}: `
+  const where = place === undefined ? '' : `${place.source}:${place.line}:${place.column}: `
   throw new LyceumError(
     'options_refused',
     `${where}The options of \`${endpoint}\` (${kind}) are wrong: ${sentence}.`,
     {
       endpoint,
       problems,
+      ...(place && { place: { source: place.source, line: place.line, column: place.column } }),
     },
   )
 }

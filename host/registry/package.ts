@@ -21,15 +21,15 @@ const SEMVER =
 
 const Package = z.object({
   name: z
-    .string({ error: 'the plugin\'s id is missing: "name": "myPlugin"' })
+    .string({ error: 'the plugin\'s id is missing: write "name": "myPlugin"' })
     .superRefine((name, context) => {
       const problem = nameProblem(name, MAX_PLUGIN_ID)
       if (problem !== undefined)
         context.addIssue({ code: 'custom', message: `\`${printable(name)}\` ${problem}` })
     }),
   version: z
-    .string({ error: 'the version is missing: "version": "1.0.0"' })
-    .regex(SEMVER, 'not a version of three numbers: "version": "1.0.0"'),
+    .string({ error: 'the version is missing: write "version": "1.0.0"' })
+    .regex(SEMVER, 'not a version of three numbers: write "version": "1.0.0"'),
   title: z.string({ error: 'not a text' }).max(100, 'longer than 100 characters').optional(),
   description: z.string({ error: 'not a text' }).max(500, 'longer than 500 characters').optional(),
 })

@@ -10,31 +10,44 @@ const MAX_PARAMS = 32
 
 const Required = { required: z.literal(false).optional() }
 const Word = z.string().min(1).max(100)
+const Num = z.number({ error: 'write a number, without quotes' })
+const Bool = z.boolean({ error: 'write true or false, without quotes' })
+const Time = z.iso.datetime({ error: 'write a date: new Date("2026-09-01")' })
 
 const Param = z.discriminatedUnion(
   'type',
   [
     z.strictObject({
       type: z.literal('string'),
-      default: z.string().max(MAX_TEXT).optional(),
-      max: z.int().min(1).max(10_000).optional(),
+      default: z
+        .string({ error: 'write a text, since the parameter is one' })
+        .max(MAX_TEXT, `at most ${MAX_TEXT} characters`)
+        .optional(),
+      max: z
+        .int({ error: 'write a whole number' })
+        .min(1, 'at least 1')
+        .max(10_000, 'at most 10000')
+        .optional(),
       ...Required,
     }),
     z.strictObject({
       type: z.literal('number'),
-      default: z.number().optional(),
-      min: z.number().optional(),
-      max: z.number().optional(),
-      integer: z.boolean().optional(),
+      default: Num.optional(),
+      min: Num.optional(),
+      max: Num.optional(),
+      integer: Bool.optional(),
       ...Required,
     }),
-    z.strictObject({ type: z.literal('boolean'), default: z.boolean().optional(), ...Required }),
-    z.strictObject({ type: z.literal('date'), default: z.iso.datetime().optional(), ...Required }),
+    z.strictObject({ type: z.literal('boolean'), default: Bool.optional(), ...Required }),
+    z.strictObject({ type: z.literal('date'), default: Time.optional(), ...Required }),
     z
       .strictObject({
         type: z.literal('enum'),
-        values: z.array(Word).min(1).max(100),
-        default: z.string().optional(),
+        values: z
+          .array(Word, { error: "write a list of texts: ['a', 'b']" })
+          .min(1, 'write one value at least')
+          .max(100, 'at most 100 values'),
+        default: z.string({ error: 'write one of the values' }).optional(),
         ...Required,
       })
       .refine((param) => param.default === undefined || param.values.includes(param.default), {

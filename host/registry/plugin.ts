@@ -3,6 +3,7 @@ import type { Quota } from '../limits.ts'
 import type { PluginStore } from '../storage/plugin-store.ts'
 import type { Dimension } from './manifest-names.ts'
 import type { OptionsOf } from './options.ts'
+import type { Position } from './source-map.ts'
 
 interface EndpointShape {
   readonly name: string
@@ -14,6 +15,8 @@ interface EndpointShape {
   readonly plugins: readonly string[]
   /** The replicas that it destructures. */
   readonly replicas: readonly string[]
+  /** Where it stands in the bundle, for failures that have no line of their own. */
+  readonly at?: Position | undefined
 }
 
 export interface ViewEndpoint extends EndpointShape {

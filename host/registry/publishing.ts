@@ -69,7 +69,7 @@ export class Publishing {
     if (same !== undefined && same.hash !== row.hash)
       throw new LyceumError(
         'version_exists',
-        `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json.`,
+        `Version ${row.version} of ${id} exists with other content. Raise "version" in package.json, for example to ${nextOf(row.version)}.`,
       )
     const before = catalogue.plugin(id)
     if (before?.removed === 'delete')
@@ -105,4 +105,10 @@ export class Publishing {
     else await this.#plugins.activate(id, version)
     return { version, needs, approval: 'granted' }
   }
+}
+
+/** `1.0.0` → `1.0.1`: a version that is free, most likely. */
+function nextOf(version: string): string {
+  const [major, minor, patch] = version.split(/[-+]/, 1)[0]?.split('.') ?? []
+  return `${major}.${minor}.${Number(patch) + 1}`
 }

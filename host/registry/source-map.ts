@@ -103,6 +103,12 @@ export function mapStack(map: SourceMap | undefined, stack: string): string {
   )
 }
 
+/** A message with the frames of its stack: what a stack says before them may be less than the message. */
+export function withStack(message: string, stack: string): string {
+  if (stack.includes(message)) return stack
+  return [message, ...stack.split('\n').filter((line) => /^\s+at /.test(line))].join('\n')
+}
+
 function decodeMappings(mappings: string, sources: number): Pick<SourceMap, 'lineStarts' | 'segments'> {
   const size = count(mappings)
   const lineStarts = new Int32Array(size.lines + 1)

@@ -79,9 +79,9 @@ export function commonNamesOf(endpoints: readonly StoredEndpoint[]): string[] {
 /** The endpoints of a version as they run, their options parsed. */
 export function endpointsOf(stored: readonly StoredEndpoint[]): Map<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>()
-  for (const { name, kind, facilities, dimensions, plugins, replicas, description, options } of stored) {
+  for (const { name, kind, facilities, dimensions, plugins, replicas, description, at, options } of stored) {
     if (kind === 'collection') continue
-    const shape = { name, dimensions, plugins, replicas, facilities }
+    const shape = { name, dimensions, plugins, replicas, facilities, at }
     const told = (said: { title?: string | undefined; description?: string | undefined }) => ({
       title: withoutControls(said.title ?? titleFrom(name)),
       description: withoutControls(said.description ?? description),

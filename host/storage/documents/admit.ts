@@ -27,7 +27,10 @@ export class Admission {
   /** A safe copy of `value`, found at `path`. */
   value(value: unknown, path: string, depth: number): unknown {
     if (this.#use === 'query' && ++this.#nodes > this.#limits.nodes)
-      this.#refuse(MONGO.BadValue, `The query has more than ${this.#limits.nodes} keys and items.`)
+      this.#refuse(
+        MONGO.BadValue,
+        `The query has more than ${this.#limits.nodes} keys and items. Ask in several parts.`,
+      )
     switch (typeof value) {
       case 'string':
       case 'number':
@@ -46,11 +49,14 @@ export class Admission {
     if (isDoc(value)) return this.doc(value, path, depth)
     if (value instanceof Date) {
       if (Number.isNaN(value.getTime()))
-        this.#refuse(MONGO.BadValue, `The date at ${quote(path)} is invalid.`)
+        this.#refuse(MONGO.BadValue, `The date at ${quote(path)} is invalid: look at what it was made of.`)
       return value
     }
     if (isScalarObject(value)) return value
-    return this.#refuse(MONGO.BadValue, `The value at ${quote(path)} is not plain data.`)
+    return this.#refuse(
+      MONGO.BadValue,
+      `The value at ${quote(path)} is not plain data: make it an object, a list, a text or a number.`,
+    )
   }
 
   #array(items: readonly unknown[], path: string, depth: number): unknown[] {
@@ -77,7 +83,7 @@ export class Admission {
     if (depth >= this.#limits.depth)
       this.#refuse(
         MONGO.Overflow,
-        `The value at ${quote(path)} is nested more than ${this.#limits.depth} levels deep.`,
+        `The value at ${quote(path)} is nested more than ${this.#limits.depth} levels deep: keep it flatter, or as a file.`,
       )
   }
 
@@ -88,10 +94,13 @@ export class Admission {
     if (key.charCodeAt(0) === 36)
       this.#refuse(
         MONGO.DollarPrefixedFieldName,
-        `The field ${quote(key)} at ${quote(path)} starts with '$'.`,
+        `The field ${quote(key)}${path === '' ? '' : ` in ${quote(path)}`} starts with '$', as operators do: give it another name.`,
       )
     if (key.includes('.'))
-      this.#refuse(MONGO.DottedFieldName, `The field ${quote(key)} has a '.' in its name.`)
+      this.#refuse(
+        MONGO.DottedFieldName,
+        `The field ${quote(key)} has a '.' in its name, which is how paths are written: give it another name.`,
+      )
     if (key.includes('\0')) this.#refuse(MONGO.BadValue, `The field ${quote(key)} has a NUL in its name.`)
   }
 }

@@ -91,7 +91,7 @@ export class Collection {
     const key = canonicalKey(doc._id)
     if (key.length > 2_000)
       throw refusal('document_invalid', MONGO.BadValue, "An '_id' has at most about 2000 characters.")
-    if (this.#entries.has(key) || this.#select.get(key)) throw this.#duplicate('_id', key)
+    if (this.#entries.has(key) || this.#select.get(key)) throw this.#duplicate('_id')
     const entry: Entry = { key, row: 0, doc, bytes: 0 }
     this.#reweigh(entry)
     this.#moveUnique(key, undefined, doc)
@@ -130,7 +130,7 @@ export class Collection {
         throw refusal(
           'document_too_large',
           MONGO.BSONObjectTooLarge,
-          `A document has at most ${limit} bytes; this one has ${bytes}.`,
+          `A document has at most ${limit} bytes; this one has ${bytes}. Make several of it, or keep it as a file.`,
         )
     }
     this.heldBytes += bytes - entry.bytes
@@ -147,17 +147,17 @@ export class Collection {
       const after = new Set(doc ? uniqueKeys(doc, index) : [])
       for (const value of after)
         if (!before.has(value) && statements.find.get(value))
-          throw this.#duplicate(index.keys.map(([path]) => path).join(', '), value)
+          throw this.#duplicate(index.keys.map(([path]) => path).join(', '))
       for (const value of before) if (!after.has(value)) statements.remove.run(value)
       for (const value of after) if (!before.has(value)) statements.insert.run(value, key)
     }
   }
 
-  #duplicate(field: string, key: string): Error {
+  #duplicate(field: string): Error {
     return refusal(
       'duplicate_key',
       MONGO.DuplicateKey,
-      `Another document of ${quote(this.name)} has the same ${quote(field)}: ${quote(key)}.`,
+      `Another document of ${quote(this.name)} has the same ${quote(field)}, which its index keeps unique. To change the one that is there, write updateOne(filter, change, { upsert: true }).`,
       { collection: this.name, field },
     )
   }
@@ -291,7 +291,7 @@ export class Collection {
     for (const doc of this.scan({})) {
       for (const key of new Set(uniqueKeys(doc, index)))
         if (insert.run(key, canonicalKey(doc._id)).changes === 0)
-          throw this.#duplicate(index.keys.map(([path]) => path).join(', '), key)
+          throw this.#duplicate(index.keys.map(([path]) => path).join(', '))
     }
   }
 }

@@ -29,6 +29,33 @@ export function nearest(name: string, offered: Iterable<string>): string | undef
   return best
 }
 
+/** What people from other languages, and from other parts of this one, write for it. */
+const OTHER_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['$filter', ['$match']],
+  ['$find', ['$match']],
+  ['$where', ['$match', '$expr']],
+  ['$select', ['$project']],
+  ['$order', ['$sort']],
+  ['$orderby', ['$sort']],
+  ['$join', ['$lookup']],
+  ['$groupby', ['$group']],
+  ['$increment', ['$inc']],
+  ['$add', ['$inc']],
+  ['$append', ['$push']],
+  ['$remove', ['$unset', '$pull']],
+  ['$delete', ['$unset']],
+  ['$like', ['$regex']],
+  ['$contains', ['$in', '$elemMatch']],
+  ['$isnull', ['$exists']],
+  ['$average', ['$avg']],
+  ['$mean', ['$avg']],
+])
+
+function otherwiseCalled(name: string, offered: Iterable<string>): string | undefined {
+  const names = new Set(offered)
+  return OTHER_NAMES.get(name.slice(0, 40).toLowerCase())?.find((other) => names.has(other))
+}
+
 /** The refusal of an operator that is not on a list, with the one on it that may have been meant. */
 export function unknownOperator(
   name: string,
@@ -36,7 +63,7 @@ export function unknownOperator(
   offered: Iterable<string>,
   mongoCode: number,
 ): LyceumError {
-  const meant = nearest(name, offered)
+  const meant = otherwiseCalled(name, offered) ?? nearest(name, offered)
   const hint = meant === undefined ? 'docs/db.md lists what is.' : `Did you mean ${quote(meant)}?`
   return refusal(
     'operator_unknown',

@@ -115,7 +115,10 @@ function parseOptions(value: unknown): { upsert: boolean; arrayFilters: unknown 
 }
 
 const collection = z.string()
-const whole = z.number().int().nonnegative()
+const whole = z
+  .number({ error: 'write a whole number' })
+  .int('write a whole number')
+  .nonnegative('write a number that is not negative')
 const readOp = z.discriminatedUnion('op', [
   z.strictObject({
     op: z.literal('find'),
@@ -126,7 +129,11 @@ const readOp = z.discriminatedUnion('op', [
     skip: whole.optional(),
     limit: whole.optional(),
   }),
-  z.strictObject({ op: z.literal('aggregate'), collection, pipeline: z.array(z.unknown()) }),
+  z.strictObject({
+    op: z.literal('aggregate'),
+    collection,
+    pipeline: z.array(z.unknown(), { error: 'write a list of stages' }),
+  }),
   z.strictObject({
     op: z.literal('countDocuments'),
     collection,
@@ -138,7 +145,7 @@ const readOp = z.discriminatedUnion('op', [
   z.strictObject({
     op: z.literal('distinct'),
     collection,
-    field: z.string().max(1_000),
+    field: z.string({ error: 'write the name of a field' }).max(1_000, 'at most 1000 characters'),
     filter: z.unknown().optional(),
   }),
 ])
@@ -156,7 +163,7 @@ export function parseRead(op: unknown, limits: Readonly<DocumentLimits>): ReadOp
       throw refusal('op_unknown', MONGO.FailedToParse, `There is no read ${quote(name)}.`)
     const path = issue?.path.join('.') || 'value'
     throw malformed(
-      `The read ${quote(name)} is not well formed at ${quote(path)}: ${issue?.message ?? 'unknown'}.`,
+      `The read ${quote(name)} is not well formed at ${quote(path)}: ${issue?.message ?? 'look at its shape in docs/db.md'}.`,
     )
   }
   checkCollectionName(parsed.data.collection)

@@ -13,7 +13,11 @@ const MAX_FOLDED_RANGE = 512
 const MAX_REWRITTEN_CHARS = 20_000
 
 function refuse(pattern: string, why: string): never {
-  throw refusal('query_invalid', MONGO.Location51091, `The pattern ${quote(pattern)} is refused: ${why}.`)
+  throw refusal(
+    'query_invalid',
+    MONGO.Location51091,
+    `The pattern ${quote(pattern)} is refused: ${why}. Write it without, or choose among the rows in the handler.`,
+  )
 }
 
 /** A regular expression that ends on any input, in time linear in its length. Options are of `i m s`. */

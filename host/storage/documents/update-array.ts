@@ -141,7 +141,7 @@ function refuseSize(limits: Readonly<DocumentLimits>): never {
   throw refusal(
     'document_too_large',
     MONGO.BSONObjectTooLarge,
-    `A document has at most ${limits.documentBytes} bytes.`,
+    `A document has at most ${limits.documentBytes} bytes. Make several of it, or keep fewer with $slice.`,
   )
 }
 

@@ -64,7 +64,7 @@ function notOffered(operator: string): Error {
   if (!operator.startsWith('$'))
     return invalid(
       MONGO.FailedToParse,
-      `An update is made of operators, which ${quote(operator)} is not: use replaceOne.`,
+      `An update is made of operators, which ${quote(operator)} is not: write { $set: { … } }, or use replaceOne.`,
     )
   return unknownOperator(operator, 'in updates', UPDATE_OPERATORS, MONGO.FailedToParse)
 }

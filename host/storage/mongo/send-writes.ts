@@ -92,9 +92,13 @@ function failureOf(told: Document, run: readonly ServerWrite[]): LyceumError {
   if (code !== 'duplicate_key' || write === undefined) return new LyceumError(code, message, about)
   const { collection } = write
   const field = Object.keys(told.keyPattern ?? {}).join(', ') || '_id'
-  return new LyceumError(code, `Another document of ${quote(collection)} has the same ${quote(field)}.`, {
-    ...about,
-    collection,
-    field,
-  })
+  return new LyceumError(
+    code,
+    `Another document of ${quote(collection)} has the same ${quote(field)}, which its index keeps unique. To change the one that is there, write updateOne(filter, change, { upsert: true }).`,
+    {
+      ...about,
+      collection,
+      field,
+    },
+  )
 }

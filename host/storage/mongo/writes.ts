@@ -114,7 +114,7 @@ function checkDocument(doc: Doc): number {
   throw refusal(
     'document_too_large',
     MONGO.BSONObjectTooLarge,
-    `A document has at most ${limit} bytes; this one has ${bytes}.`,
+    `A document has at most ${limit} bytes; this one has ${bytes}. Make several of it, or keep it as a file.`,
   )
 }
 

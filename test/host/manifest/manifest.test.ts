@@ -43,6 +43,7 @@ describe('the manifest tells what each endpoint needs', () => {
       plugins: ['self', 'grades'],
       replicas: ['lms'],
       codeHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      at: { line: 2, column: 11 },
       source: 'plugin.js',
       line: 2,
       column: 11,
