@@ -14,6 +14,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
     'Authors:',
     [
       {
+        name: 'init',
+        summary: 'make the folder of a new plugin',
+        load: async () => (await import('./init.ts')).registerInit,
+      },
+      {
         name: 'dev',
         summary: 'run a plugin over a sample course, and reload it when you save',
         load: async () => (await import('./dev.ts')).registerDev,

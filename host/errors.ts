@@ -109,6 +109,7 @@ export const ERRORS = {
 
   // the command line
   file_unreadable: { status: 400, title: 'A file cannot be read' },
+  folder_taken: { status: 409, title: 'The folder is not empty' },
   server_unreachable: { status: 503, title: 'There is no Lyceum at this address' },
 
   // the host
