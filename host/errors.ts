@@ -54,6 +54,8 @@ export const ERRORS = {
   plugin_paused: { status: 409, title: 'The plugin is paused' },
   plugin_quarantined: { status: 503, title: 'The plugin was stopped for misbehaving' },
   handler_halted: { status: 409, title: 'The handler failed on event after event and stands still' },
+  nothing_to_rebuild: { status: 409, title: 'The plugin has nothing to rebuild' },
+  rebuild_ended: { status: 409, title: 'The rebuild was ended before it was done' },
   property_unavailable: { status: 503, title: 'A property of the events cannot be worked out now' },
   plugin_failed: { status: 502, title: 'The plugin threw an error' },
   over_cpu: { status: 502, title: 'The plugin used up its CPU time' },
@@ -102,6 +104,9 @@ export const ERRORS = {
   replica_unavailable: { status: 503, title: 'The replica cannot be read right now' },
   replica_writable: { status: 503, title: 'The account of the replica could write' },
   replica_lost: { status: 503, title: 'The reader of the replica was lost' },
+
+  // charts
+  chart_refused: { status: 502, title: 'The chart cannot be drawn' },
 
   // caches
   cache_value_too_large: { status: 413, title: 'The value does not fit into the cache' },

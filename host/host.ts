@@ -15,6 +15,7 @@ import { type PluginServices, pluginAskOp, pluginReadOp, queryClearOp } from './
 import { ProgressReports } from './capabilities/progress.ts'
 import { ReplicaOps } from './capabilities/replica.ts'
 import { signalOp } from './capabilities/signal.ts'
+import { Charts } from './charts/charts.ts'
 import type { Config } from './config.ts'
 import type { DiskRoom } from './disk.ts'
 import { Backlogs } from './dispatch/backlogs.ts'
@@ -85,6 +86,7 @@ export interface Host {
   readonly ops: OpTable
   readonly invoker: Invoker
   readonly supervisor: Supervisor
+  readonly charts: Charts
   readonly stores: Stores
   readonly replicas: Replicas
   /** What authors install. */
@@ -231,7 +233,9 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     pluginAsk: pluginAskOp(between),
     queryClear: queryClearOp(between),
     pluginRead: pluginReadOp(between),
+    chartDraw: (payload, context) => charts.op(payload, context),
   }
+  const charts = new Charts({ conduct, cpuRates, nowMs, onOutput, onLoss, ops })
   const invoker = new Invoker(supervisor, conduct, ops, cpuRates, nowMs)
   const positionOf = (plugin: string) => logPosition(plugin)
   const answers = new Answers({
@@ -262,6 +266,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     clearInterval(keeping)
     keepUsage()
     supervisor.close()
+    charts.close()
     checker.close()
     sdkPackage.close()
     replicas.close()
@@ -391,6 +396,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     ops,
     invoker,
     supervisor,
+    charts,
     stores,
     replicas,
     sdkPackage,

@@ -31,6 +31,8 @@ export const LIMITS = Object.freeze({
   // the disk
   /** Below it, or below a tenth of a small disk, events are refused: a log that leaves plugins no room to write. */
   diskReserveMb: 64,
+  /** Below it, or below a twentieth of a small disk, rebuilds end: a second copy of data that leaves plugins no room. */
+  diskRebuildMb: 32,
   /** A disk with less room than this is taken for full. */
   diskLeastMb: 1,
 
@@ -152,6 +154,16 @@ export const LIMITS = Object.freeze({
   replicaReaderRssMb: 512,
   /** How much later than its deadline a query may end by itself, before its process is killed. */
   replicaGraceMs: 500,
+
+  // rebuilds
+  /** Rebuilds under way: each keeps a second copy of a plugin's data, and works beside live handlers. */
+  rebuildsAtOnce: 2,
+  /** The most of the time that a rebuild works while live handlers have something to do. */
+  rebuildShare: 0.25,
+  /** The most of a plugin's CPU time of a minute that its rebuild uses up: the rest is for its live handlers. */
+  rebuildCpuShare: 0.5,
+  /** How long live handlers stand still for a rebuild that is at the head of the log, until it tries again later. */
+  rebuildHoldMs: 5_000,
 
   // caches
   /** A key: long ones that cost more than what they stand for. */

@@ -14,7 +14,7 @@ import {
   type Failure,
   type InvokeRequest,
   type LoadRequest,
-  OPS,
+  RUNNING_OPS,
 } from './protocol.ts'
 import { failure } from './reports.ts'
 
@@ -42,7 +42,7 @@ interface Invocation {
   /** Calls to other plugins that are not answered. Until they are, none of its turns runs. */
   readonly asked: Set<number>
   /** Those of them that leave when the turn has ended. */
-  readonly questions: { readonly call: number; readonly text: string }[]
+  readonly questions: { readonly op: number; readonly call: number; readonly text: string }[]
   done: { end: number; text: string } | undefined
 }
 
@@ -295,7 +295,7 @@ export class GuestIsolate {
       return
     }
     if (call !== 0) invocation.waiting += 1
-    if (op === OPS.pluginAsk.code) invocation.questions.push({ call, text })
+    if (RUNNING_OPS.has(op)) invocation.questions.push({ op, call, text })
     else this.#events.op(invocation.scope, op, call, text, 0)
   }
 
@@ -350,9 +350,9 @@ export class GuestIsolate {
    */
   #ask(): void {
     for (const { scope, meter, questions, asked } of this.#open.values())
-      for (const { call, text } of questions.splice(0)) {
+      for (const { op, call, text } of questions.splice(0)) {
         asked.add(call)
-        this.#events.op(scope, OPS.pluginAsk.code, call, text, meter.cpuMs)
+        this.#events.op(scope, op, call, text, meter.cpuMs)
       }
   }
 

@@ -19,8 +19,8 @@ export const Kind = {
   /** host → process: `scope` is the invocation, `call` the isolate, payload `InvokeRequest \n input`. */
   invoke: 11,
   /**
-   * process → host: `op` is the operation, `call` pairs its reply, payload is the guest's. Where it asks another
-   * plugin, `flags` is the CPU time in ms that the call has used so far.
+   * process → host: `op` is the operation, `call` pairs its reply, payload is the guest's. Where it is one of
+   * {@link RUNNING_OPS}, `flags` is the CPU time in ms that the call has used so far.
    */
   op: 12,
   /** host → process: the answer to an op; flag FAILED with a {@link Failure}. */
@@ -35,7 +35,7 @@ export const Kind = {
 
 /**
  * The operations that a guest may ask for. Each has one host implementation and one guest offer.
- * `needs` is the facility that must be granted, `writes` whether only writing kinds may call it,
+ * `needs` is the facility that must be granted, or the kind of endpoint that has it without asking; `writes` whether only writing kinds may call it,
  * `replies` whether the guest waits for an answer.
  */
 export const OPS = {
@@ -68,6 +68,8 @@ export const OPS = {
   fsAppend: { code: 14, needs: 'fs', writes: true, replies: true },
   fsDelete: { code: 15, needs: 'fs', writes: true, replies: true },
   fsExpire: { code: 16, needs: 'fs', writes: true, replies: true },
+  /** Asked like another plugin: what draws uses CPU time of the call, too. */
+  chartDraw: { code: 60, needs: 'view', writes: false, replies: true },
   fsUrl: { code: 17, needs: 'fs', writes: false, replies: true },
 } as const satisfies Record<string, OpRow>
 
@@ -79,6 +81,12 @@ export interface OpRow {
 }
 
 export type OpName = keyof typeof OPS
+
+/**
+ * Ops that run code on the budget of whoever asks: they leave when the turn has ended, with what the call has used so
+ * far, and until they are answered none of its turns runs.
+ */
+export const RUNNING_OPS: ReadonlySet<number> = new Set([OPS.pluginAsk.code, OPS.chartDraw.code])
 
 /** `op` value of the message with which a guest ends an invocation; not an operation. Its `call` is an {@link End}. */
 export const DONE = 0

@@ -127,6 +127,7 @@ export class Sandbox {
   /** Every isolate that this process ever had: what it says about them is held against this. */
   readonly #isolates = new Map<number, { readonly plugin: string; state: 'loading' | 'ready' | 'gone' }>()
   #calls = 0
+  #lastUsedMs = performance.now()
   #lastRoom = 0
   #listens = false
   #poisoned: Poisoned | undefined
@@ -171,6 +172,11 @@ export class Sandbox {
     return this.#calls
   }
 
+  /** How long nothing has run here. */
+  get idleMs(): number {
+    return this.#calls > 0 ? 0 : performance.now() - this.#lastUsedMs
+  }
+
   /** The plugins that have an isolate here. */
   get plugins(): readonly string[] {
     return [...new Set([...this.#rooms.values()].map((room) => room.code.plugin))]
@@ -195,6 +201,7 @@ export class Sandbox {
       }
     } finally {
       this.#calls -= 1
+      this.#lastUsedMs = performance.now()
       release()
     }
   }

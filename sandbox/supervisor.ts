@@ -11,6 +11,8 @@ export type { Call, GuestOp, Loss, Outcome, PluginCode } from './sandbox.ts'
 export interface SupervisorOptions {
   /** How many sandboxes the plugins share; about one per core. */
   readonly sandboxes?: number
+  /** Nothing is started before it is needed, and what nobody has used for `idleMs` ends. */
+  readonly onDemand?: boolean
   readonly rssCapMb: number
   readonly heartbeatMs: number
   readonly maxIsolates: number
@@ -192,10 +194,14 @@ export class Supervisor {
     const sandbox = spare ?? this.#make('sandbox', 0)
     this.#shared.add(sandbox)
     // The spare starts later, so that it does not slow what this one is needed for.
+    if (this.#options.onDemand !== true) this.#startSpareLater()
+    return sandbox
+  }
+
+  #startSpareLater(): void {
     setTimeout(() => {
       if (!this.#closed) this.#spare ??= this.#make('sandbox', 0)
     }, SPARE_DELAY_MS).unref()
-    return sandbox
   }
 
   #make(name: string, nice: number, onGone: SandboxOptions['onGone'] = this.#gone.bind(this)): Sandbox {
@@ -227,6 +233,10 @@ export class Supervisor {
 
   #reap(): void {
     this.#reapProbation(false)
+    if (this.#options.onDemand === true) {
+      for (const sandbox of this.#shared) if (sandbox.idleMs > this.#options.idleMs) sandbox.end()
+      return
+    }
     if (this.#shared.size < 2) return
     for (const sandbox of this.#shared)
       if (sandbox.load === 0 && sandbox.plugins.length === 0) {

@@ -1,3 +1,15 @@
+export { chart } from './chart.ts'
+export type {
+  Aggregate,
+  BarOptions,
+  ChartOptions,
+  HeatmapOptions,
+  HistogramOptions,
+  LineOptions,
+  Sort,
+  SpecOptions,
+  TimelineOptions,
+} from './chart-options.ts'
 export { Binary, Decimal128, Long, ObjectId } from './ejson.ts'
 export {
   type CollectionDeclaration,
@@ -23,10 +35,13 @@ export {
   type StringRules,
   t,
 } from './t.ts'
+export { type Column, type TableOptions, table } from './table.ts'
 export type * from './types.ts'
 export type * from './types-cache.ts'
 export type * from './types-db.ts'
+export type { KnownEvents } from './types-edx.ts'
 export type * from './types-events.ts'
 export type * from './types-fs.ts'
 export type * from './types-plugins.ts'
 export type * from './types-replica.ts'
+export type { Field, Format } from './values.ts'

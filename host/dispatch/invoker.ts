@@ -256,7 +256,7 @@ export class Invoker {
 
 function checkGrant(op: GuestOp, { endpoint }: CallContext): void {
   const { needs, writes } = OPS[op.name]
-  if (!endpoint.facilities.includes(needs))
+  if (endpoint.kind !== needs && !endpoint.facilities.includes(needs))
     throw new LyceumError(
       'op_denied',
       `${endpoint.name} does not destructure "${needs}". Add it: ({ ${needs} }) => …`,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { chartScript } from '../charts/bundle.ts'
 
 /** A file that pages use: the same for everybody, so it is public and kept by browsers for good. */
 export interface Asset {
@@ -14,15 +15,22 @@ const served = new Map<string, Asset>()
 /** The assets by the name in their address, which holds a hash of their content. */
 export const ASSETS: ReadonlyMap<string, Asset> = served
 
-export const STYLE_PATH = serve('lyceum', 'css')
-export const VIEW_SCRIPT_PATH = serve('view', 'js')
+export const STYLE_PATH = serve('lyceum', 'css', read('lyceum.css'))
+export const VIEW_SCRIPT_PATH = serve('view', 'js', read('view.js'))
+
+let chartScriptServed: string | undefined
+
+/** The script that makes charts answer. Half a megabyte, so it is read when the first view is shown. */
+export function chartScriptPath(): string {
+  chartScriptServed ??= serve('charts', 'js', Buffer.from(chartScript()))
+  return chartScriptServed
+}
 
 /** The text of a file that goes into the frames of views, which cannot load anything. */
 export const FRAME_STYLE = read('frame.css').toString()
-export const FRAME_SCRIPT = read('frame.js').toString()
+export const FRAME_SCRIPT = `${read('frame.js')}${read('frame-results.js')}`
 
-function serve(name: string, extension: keyof typeof TYPES): string {
-  const body = read(`${name}.${extension}`)
+function serve(name: string, extension: keyof typeof TYPES, body: Buffer): string {
   const file = `${name}.${createHash('sha256').update(body).digest('hex').slice(0, 16)}.${extension}`
   served.set(file, { type: TYPES[extension], body: new Uint8Array(body) })
   return `/assets/${file}`

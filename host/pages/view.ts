@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { html } from 'hono/html'
 import type { Caller } from '../auth/tokens.ts'
 import type { ReadingEndpoint } from '../registry/plugin.ts'
-import { VIEW_SCRIPT_PATH } from './assets.ts'
+import { chartScriptPath, VIEW_SCRIPT_PATH } from './assets.ts'
 import { type Field, fieldMarkup, isDecided } from './fields.ts'
 import { layout, type Markup } from './layout.ts'
 
@@ -37,7 +37,7 @@ export function viewPage({ caller, endpoint, fields, content }: ViewPage): Marku
     title,
     caller,
     // In the head, so that it listens before there is a frame that could be ready.
-    head: html`<script src="${VIEW_SCRIPT_PATH}"></script>`,
+    head: html`<script src="${VIEW_SCRIPT_PATH}" data-charts="${chartScriptPath()}"></script>`,
     body: html`<nav aria-label="Where you are"><a href="/">All views</a></nav>
 <h1>${title}</h1>
 ${description && html`<p>${description}</p>`}

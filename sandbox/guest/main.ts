@@ -3,6 +3,7 @@ import { decode, encode } from '@lyceum/sdk/ejson'
 import type { EndpointKind, GuestInput, InvokeRequest } from '../protocol.ts'
 import { checkAnswer } from './answer.ts'
 import { type Invocation, type Out, openBridge } from './bridge.ts'
+import { withCharts } from './charts.ts'
 import { describeEndpoints } from './describe.ts'
 import { Facilities } from './facilities.ts'
 import { describeFailure } from './failure.ts'
@@ -107,7 +108,7 @@ async function perform(
     return derive(property, (input.events ?? []) as readonly Arrived[], input.valueChars ?? 0, setClock)
   }
   const result = await endpoint.handler(context)
-  if (request.kind === 'view') return page(result)
+  if (request.kind === 'view') return withCharts(page(result), bridge)
   checkAnswer(result)
   if (request.plainJson && !request.bothForms) return stringify(result) ?? 'null'
   const typed = encode(result ?? null)
@@ -118,11 +119,12 @@ async function perform(
 
 /** A view's result as the inside of a page. A string is markup only where it starts like markup. */
 function page(result: unknown): string {
-  if (result === null || result === undefined) return ''
+  if (result === null || result === undefined || result === false) return ''
   if (result instanceof Html) return result.toString()
+  if (Array.isArray(result)) return result.map(page).join('\n')
   if (typeof result === 'string') return result.trimStart().startsWith('<') ? result : escapeText(result)
   throw new TypeError(
-    `A view returns html\`…\`, a string or null, but this returned ${Array.isArray(result) ? 'an array' : typeof result === 'object' ? 'an object' : `a ${typeof result}`}. To return data, make it a query.`,
+    `A view returns html\`…\`, a chart, a table, a string, null or a list of these, but this returned ${typeof result === 'object' ? 'an object' : `a ${typeof result}`}. To show data, return table(rows); to return it, make it a query.`,
   )
 }
 

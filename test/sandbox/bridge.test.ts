@@ -44,12 +44,13 @@ describe('the host checks every op itself', () => {
     const { host } = lyceum
     await lyceum.publish(
       'asking',
-      `import { query, onEvent } from '@lyceum/sdk'
+      `import { query, onEvent, view } from '@lyceum/sdk'
        export const none = query(() => 1)
+       export const shows = view(() => '')
        export const reads = query(async ({ db, fs, cache, log, progress, signal, replica: { lms }, plugins: { self } }) => { await self.none(); log('x'); return db.collection('a').find().toArray() })
        export const writes = onEvent(async ({ events, db }) => { await db.collection('a').insertOne({}) })`,
     )
-    expect(host.plugins.get('asking').endpoints.size).toBe(3)
+    expect(host.plugins.get('asking').endpoints.size).toBe(4)
     // A signal comes shortly before the time is over.
     await lyceum.call('PATCH', '/v1/plugins/asking/quota', { body: { wallMs: 2_000 } })
   })
@@ -76,9 +77,18 @@ describe('the host checks every op itself', () => {
       await answer.promise
       return { cpuMs: 0, result: Buffer.from('null'), failure: undefined }
     }
-    await lyceum.call('GET', `/v1/queries/asking/${endpoint}`)
+    if (endpoint === 'shows')
+      await lyceum.host.questions.answer('view', 'asking', endpoint, [], {
+        role: 'admin',
+        user: undefined,
+        courses: [],
+        plugins: 'all',
+      })
+    else await lyceum.call('GET', `/v1/queries/asking/${endpoint}`)
     return answer.promise
   }
+  /** An endpoint that was granted an op: views have theirs without asking. */
+  const granted = (name: keyof typeof OPS) => (OPS[name].needs === 'view' ? 'shows' : 'reads')
 
   const WELL: Readonly<Record<keyof typeof OPS, string>> = {
     dbRead: '{"op":"find","collection":"a"}',
@@ -107,6 +117,7 @@ describe('the host checks every op itself', () => {
     replicaQuery: 'lms\n{"sql":["SELECT 1 AS one"],"values":[]}',
     replicaNext: '7',
     replicaEnd: '7',
+    chartDraw: JSON.stringify({ named: JSON.stringify({ spec: '{"data":{"values":[]},"mark":"bar"}' }) }),
     log: '{"level":"info","line":"x"}',
     progress: '{"fraction":0.5,"text":"half"}',
     signal: '',
@@ -130,7 +141,7 @@ describe('the host checks every op itself', () => {
     '%s is carried out where it is granted',
     async (name) => {
       // A cursor that this call has not opened is nobody else's either.
-      expect(await forge('reads', name, WELL[name])).toMatch(
+      expect(await forge(granted(name), name, WELL[name])).toMatch(
         name === 'dbMore' || name === 'replicaNext'
           ? /^cursor_unknown$/
           : NOT_ASKED_TO.test(name)
@@ -161,9 +172,9 @@ describe('the host checks every op itself', () => {
         malformed.filter((payload) => payload !== WELL[name]).map((payload) => [name, payload] as const),
       ),
   )('%s with %j is refused with a code, not with an error of the host', async (name, payload) => {
-    const answer = await forge('reads', name, payload)
+    const answer = await forge(granted(name), name, payload)
     expect(answer).toMatch(
-      /^(op_malformed|query_invalid|op_denied|document_invalid|operator_unknown|op_unknown)$/,
+      /^(op_malformed|query_invalid|op_denied|document_invalid|operator_unknown|op_unknown|chart_refused)$/,
     )
   })
 

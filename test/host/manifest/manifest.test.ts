@@ -303,9 +303,9 @@ describe('what cannot be read is refused with its place and what to write', () =
     ['another import', 'import fs from "node:fs"', [2, 1], /imports "node:fs"/],
     [
       'a function of a later version',
-      'import { chart } from "@lyceum/sdk"',
+      'import { consumer } from "@lyceum/sdk"',
       [2, 10],
-      /`chart` is not available yet in this version/,
+      /`consumer` is not available yet in this version/,
     ],
     [
       'a misspelt function',

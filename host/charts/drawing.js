@@ -1,0 +1,141 @@
+// What draws a chart. It runs in an isolate, behind Vega and Vega-Lite, and imports nothing: bundle.ts puts the parts
+// together. The specification is a plugin's, and hostile; whatever it does here costs that plugin's own isolate.
+/* global vega, vegaLite, expressionInterpreter, LIMITS */
+
+/** Where nobody has measured the page: browsers draw it anew in the width that there is. */
+const WIDTH_PX = 640
+
+/** One theme for light and dark pages: colours are the page's own. */
+const TEXT = 'currentColor'
+const COLOURS = [
+  'var(--chart-1, #2f6fc4)',
+  'var(--chart-2, #c2570c)',
+  'var(--chart-3, #2e8540)',
+  'var(--chart-4, #8a4fbf)',
+  'var(--chart-5, #b8336a)',
+  'var(--chart-6, #0e7c86)',
+  'var(--chart-7, #7a6a00)',
+  'var(--chart-8, #5c6670)',
+]
+const LABELS = {
+  labelColor: TEXT,
+  titleColor: TEXT,
+  titleFontWeight: 'normal',
+  labelFontSize: 12,
+  titleFontSize: 12,
+}
+const THEME = {
+  background: null,
+  padding: 4,
+  autosize: { type: 'fit-x', contains: 'padding' },
+  font: 'system-ui, sans-serif',
+  mark: { color: COLOURS[0] },
+  text: { color: TEXT },
+  rule: { color: TEXT },
+  view: { stroke: null, continuousHeight: 240, discreteHeight: { step: 26 } },
+  axis: {
+    ...LABELS,
+    titlePadding: 8,
+    labelLimit: 160,
+    gridColor: TEXT,
+    gridOpacity: 0.15,
+    domainColor: TEXT,
+    domainOpacity: 0.4,
+    tickColor: TEXT,
+    tickOpacity: 0.4,
+  },
+  legend: { ...LABELS, orient: 'bottom', columns: 3, labelLimit: 180 },
+  title: { color: TEXT, subtitleColor: TEXT },
+  header: { labelColor: TEXT, titleColor: TEXT },
+  range: { category: COLOURS },
+}
+/** What has a width of its own for each of its parts. */
+const COMPOSITE = ['facet', 'hconcat', 'vconcat', 'concat', 'repeat']
+
+export const draw = {
+  /** @param {{ spec?: unknown }} chart a Vega-Lite specification as JSON */
+  async handler({ spec: text }) {
+    const spec = JSON.parse(String(text))
+    if (!isObject(spec)) throw new TypeError('A Vega-Lite specification is an object.')
+    if (Array.isArray(spec.marks))
+      throw new TypeError('This is a specification of Vega. Write one of Vega-Lite.')
+    countRows(spec)
+    const fills = spec.width === undefined && !COMPOSITE.some((key) => key in spec)
+    const config = fills ? { ...THEME, view: { ...THEME.view, continuousWidth: WIDTH_PX } } : THEME
+    const sized = fills ? { ...spec, width: 'container' } : spec
+    const compiled = vegaLite.compile(sized, { config, logger: loggerTo(() => {}) }).spec
+    return { svg: await svgOf(compiled), vega: compiled }
+  },
+}
+
+async function svgOf(compiled) {
+  let problem
+  const refuse = async (address) => {
+    problem ??= new TypeError(
+      `A chart loads nothing, but this one asks for ${JSON.stringify(String(address).slice(0, 100))}. Give the data as rows, and leave out links and images.`,
+    )
+    throw problem
+  }
+  // Expressions are interpreted, as they are in browsers, so that no text becomes code.
+  const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
+    renderer: 'none',
+    expr: expressionInterpreter,
+    loader: { load: refuse, sanitize: refuse, http: refuse, file: refuse },
+    logger: loggerTo((error) => {
+      problem ??= error
+    }),
+  })
+  await view.runAsync()
+  if (problem === undefined) countMarks(view.scenegraph().root)
+  const svg = problem === undefined ? await view.toSVG() : ''
+  if (problem !== undefined) throw problem
+  view.finalize()
+  if (svg.length > LIMITS.chartSvgBytes)
+    throw new RangeError(
+      `The picture has ${svg.length} characters, and may have ${LIMITS.chartSvgBytes}. Show fewer rows, or sums of them.`,
+    )
+  return svg
+}
+
+function countRows({ data, datasets }) {
+  const sets = isObject(datasets) ? Object.values(datasets) : []
+  for (const values of [isObject(data) ? data.values : undefined, ...sets])
+    if (Array.isArray(values) && values.length > LIMITS.chartRows)
+      throw new RangeError(
+        `It has ${values.length} rows, and may have ${LIMITS.chartRows}. Add them up in the query, for example by day.`,
+      )
+}
+
+/** Before anything is made of them: a sequence is short to write, and long to print. */
+function countMarks(root) {
+  let marks = 0
+  const waiting = [root]
+  for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
+    marks += 1
+    if (marks > LIMITS.chartMarks)
+      throw new RangeError(
+        `It draws more than ${LIMITS.chartMarks} marks. Show fewer rows, or sums of them, for example by day.`,
+      )
+    for (const inside of item.items ?? []) waiting.push(inside)
+  }
+}
+
+function loggerTo(onError) {
+  const logger = {
+    level: () => logger,
+    error: (...messages) => {
+      onError(
+        messages.find((message) => message instanceof Error) ?? new Error(messages.map(String).join(' ')),
+      )
+      return logger
+    },
+    warn: () => logger,
+    info: () => logger,
+    debug: () => logger,
+  }
+  return logger
+}
+
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
