@@ -29,6 +29,26 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         load: async () => (await import('./publish.ts')).registerPublish,
       },
       {
+        name: 'plugins',
+        summary: 'list your plugins, or show one',
+        load: async () => (await import('./plugins.ts')).registerPlugins,
+      },
+      {
+        name: 'query',
+        summary: 'ask a query, and print the result',
+        load: async () => (await import('./query.ts')).registerQuery,
+      },
+      {
+        name: 'logs',
+        summary: 'show what a plugin logs',
+        load: async () => (await import('./logs.ts')).registerLogs,
+      },
+      {
+        name: 'dead-letters',
+        summary: 'show the events that handlers failed on, and retry them',
+        load: async () => (await import('./dead-letters.ts')).registerDeadLetters,
+      },
+      {
         name: 'types',
         summary: 'write the types of what a plugin may call',
         load: async () => (await import('./types.ts')).registerTypes,
@@ -52,6 +72,41 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         name: 'sign-in',
         summary: 'print a link that signs a browser in',
         load: async () => (await import('./sign-in.ts')).registerSignIn,
+      },
+      {
+        name: 'approve',
+        summary: 'let a plugin reach what it asks for',
+        load: async () => (await import('./administration.ts')).registerApprove,
+      },
+      {
+        name: 'deny',
+        summary: 'say why it will not',
+        load: async () => (await import('./administration.ts')).registerDeny,
+      },
+      {
+        name: 'revoke',
+        summary: 'take approvals back',
+        load: async () => (await import('./administration.ts')).registerRevoke,
+      },
+      {
+        name: 'pause',
+        summary: 'stop a plugin for a while',
+        load: async () => (await import('./administration.ts')).registerPause,
+      },
+      {
+        name: 'resume',
+        summary: 'let it run again',
+        load: async () => (await import('./administration.ts')).registerResume,
+      },
+      {
+        name: 'rollback',
+        summary: 'go back to an earlier version',
+        load: async () => (await import('./administration.ts')).registerRollback,
+      },
+      {
+        name: 'quota',
+        summary: 'show or change the limits of a plugin',
+        load: async () => (await import('./administration.ts')).registerQuota,
       },
       {
         name: 'export',

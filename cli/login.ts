@@ -119,8 +119,9 @@ async function askHidden(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const gone = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
   try {
-    return await lines.question('')
+    return await Promise.race([lines.question(''), gone])
   } finally {
     lines.close()
     process.stderr.write('\n')

@@ -52,8 +52,11 @@ export async function confirm(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   // Readline takes Ctrl-C from the terminal; without this the command would go on with a "no".
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  // Where the terminal goes away there is no answer to wait for.
+  const gone = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
   try {
-    return /^y(?:es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+    const answer = await Promise.race([lines.question(`${question} [y/N] `), gone])
+    return /^y(?:es)?$/i.test(answer.trim())
   } finally {
     lines.close()
   }

@@ -44,7 +44,11 @@ describe('lyceum publish', () => {
     const about = JSON.parse(await readFile(join(HELLO, 'package.json'), 'utf8'))
     await writeFile(join(folder, 'greeter/package.json'), JSON.stringify({ ...about, name: 'greeter' }))
     const ran = await lyceum(['publish', 'greeter'])
-    expect(ran).toEqual({ code: 0, stdout: 'greeter 1.0.0 is published and active.\n', stderr: '' })
+    expect(ran).toEqual({
+      code: 0,
+      stdout: 'greeter 1.0.0 is published and active.\n',
+      stderr: `greeter 1.0.0 is new, at ${host.url}\n  endpoints that come: greet, hello\n`,
+    })
     const admin = await token('admin')
     const { json } = await ask('/v1/schema', admin)
     expect(json.plugins.map(({ id }: { id: string }) => id)).toContain('greeter')
@@ -54,8 +58,8 @@ describe('lyceum publish', () => {
     await plugin('asJson', query("'yes'"))
     const author = await token('author', '--user', 'ann')
     const ran = await run(folder, ['publish', 'asJson', '--url', `${host.url}/`, '--token', author, '--json'])
-    expect([ran.code, ran.stderr]).toEqual([0, ''])
-    expect(JSON.parse(ran.stdout)).toEqual({
+    expect(ran.code).toBe(0)
+    expect(JSON.parse(ran.stdout)).toMatchObject({
       plugin: 'asJson',
       version: '1.0.0',
       needs: [],
@@ -64,16 +68,58 @@ describe('lyceum publish', () => {
     expect((await ask('/v1/queries/asJson/said', await token('admin'))).json).toBe('yes')
   })
 
-  test('says when a version has to wait, and for what', async () => {
+  test('tells what it would ask for first, and without a terminal asks for more only with --yes', async () => {
     await plugin(
       'asksFor',
       "import { query } from '@lyceum/sdk'\nexport const q = query(({ plugins: { asJson } }) => asJson.said())",
     )
-    const ran = await lyceum(['publish', 'asksFor'], { LYCEUM_TOKEN: await token('author', '--user', 'ann') })
-    expect(ran.code).toBe(0)
-    expect(ran.stdout).toBe(
-      'asksFor 1.0.0 is published and waits for an admin, because it asks for: plugins.asJson.\n  new endpoints: q\n',
+    const env = { LYCEUM_TOKEN: await token('author', '--user', 'ann') }
+    const told = `asksFor 1.0.0 is new, at ${host.url}\n  asks for, and waits for an admin to approve: plugins.asJson\n  endpoints that come: q\n`
+    const refused = await lyceum(['publish', 'asksFor'], env)
+    expect([refused.code, refused.stdout]).toEqual([2, ''])
+    expect(refused.stderr.startsWith(told)).toBe(true)
+    expect(refused.stderr).toMatch(/^error bad_parameter: .*plugins\.asJson.*--yes\.$/m)
+    const dry = await lyceum(['publish', 'asksFor', '--dry-run'], env)
+    expect(dry).toEqual({ code: 0, stdout: told, stderr: '' })
+    const { json } = await ask('/v1/plugins/asksFor', await token('admin'))
+    expect(json.code).toBe('plugin_unknown')
+    expect(await lyceum(['publish', 'asksFor', '--yes'], env)).toEqual({
+      code: 0,
+      stdout: 'asksFor 1.0.0 is published and waits for an admin, because it asks for: plugins.asJson.\n',
+      stderr: told,
+    })
+  })
+
+  test('tells which endpoints come, go and change, and who would miss them', async () => {
+    const sdk = "import { query } from '@lyceum/sdk'\n"
+    await plugin('differs', `${sdk}export const a = query(() => 1)\nexport const b = query(() => 1)`)
+    await lyceum(['publish', 'differs'])
+    await plugin('misses', `${sdk}export const q = query(({ plugins: { differs } }) => differs.a())`)
+    await lyceum(['publish', 'misses', '--yes'])
+    await plugin(
+      'differs',
+      `${sdk}export const b = query(({ course }) => course)\nexport const c = query(() => 1)`,
+      '1.1.0',
     )
+    const { code, stderr } = await lyceum(['publish', 'differs'])
+    expect([code, stderr.split('\n')]).toEqual([
+      0,
+      [
+        `differs 1.1.0 takes the place of 1.0.0, at ${host.url}`,
+        '  endpoints that come: c',
+        '  endpoints that go: a',
+        '  endpoints that change: b',
+        '  warning: misses may ask differs for a, which would go.',
+        '',
+      ],
+    ])
+    const again = await lyceum(['publish', 'differs', '--json'])
+    expect(again.stderr).toBe('')
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      plugin: 'differs',
+      version: '1.1.0',
+      plan: { replaces: '1.1.0', isKnown: true },
+    })
   })
 
   test('prints each thing to change in the manifest on a line of its own, with its place', async () => {
@@ -134,8 +180,8 @@ describe('lyceum publish', () => {
     await plugin('twice', query('1'))
     await lyceum(['publish', 'twice'])
     await plugin('twice', query('2'))
-    expect((await lyceum(['publish', 'twice'])).stderr).toBe(
-      'error version_exists: Version 1.0.0 of twice exists with other content. Raise "version" in package.json.\n',
+    expect((await lyceum(['publish', 'twice'])).stderr).toMatch(
+      /^error version_exists: Version 1\.0\.0 of twice exists with other content\. Raise "version".*\n$/,
     )
     const { code, stdout, stderr } = await lyceum(['--json', 'publish', 'twice'])
     expect([code, stdout]).toEqual([1, ''])
@@ -149,7 +195,8 @@ describe('lyceum publish', () => {
       1,
       /^error package_invalid: There is no folder nowhere/,
     ],
-    ['no folder', ['publish'], 2, /^error bad_parameter: .*folder.*--help/],
+    ['a folder without a plugin', ['publish'], 1, /^error package_invalid: .*package\.json/],
+    ['a folder too many', ['publish', 'a', 'b'], 2, /^error bad_parameter: .*--help/],
     [
       'no host',
       ['publish', 'twice', '--url', 'http://127.0.0.1:9'],

@@ -1,0 +1,140 @@
+import { type Command, Option } from 'commander'
+import { z } from 'zod'
+import type { Connection } from './connection.ts'
+import { UsageError } from './exit-codes.ts'
+import { table, tableOf } from './table.ts'
+import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
+import { columnsOf, jsonLine, note, printJson } from './terminal.ts'
+
+const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
+
+const HELP = `
+Without any words it lists the queries that you may ask.
+A common name, which an admin gives to one of several plugins, is asked without a plugin.
+Dimensions (course, user, …) and the query's own parameters are given as name=value.
+On a terminal the result is a table, for programs it is JSON.
+
+Examples:
+  npx lyceum query
+  npx lyceum query video totals course=course-v1:Lyceum+STAT101+2026
+  npx lyceum query video totals course=… --format csv > totals.csv
+  npx lyceum query grades course=… user=42`
+
+interface Options extends ConnectionFlags {
+  readonly param?: readonly string[]
+  readonly format?: (typeof FORMATS)[number]
+  readonly json?: boolean
+}
+
+/** `lyceum query`: asks a plugin's query. */
+export function registerQuery(program: Command): void {
+  withConnection(program.command('query'))
+    .description('Ask a query of a plugin, and print the result.')
+    .usage('[options] [plugin] [query] [name=value…]')
+    .argument('[words...]', 'the plugin and its query, or a common name; then parameters as name=value')
+    .option('-p, --param <name=value>', 'a parameter (repeatable)', (value, before: string[] = []) => [
+      ...before,
+      value,
+    ])
+    .addOption(
+      new Option('--format <format>', 'how to print (default: table on a terminal, else json)').choices(
+        FORMATS,
+      ),
+    )
+    .addHelpText('after', HELP)
+    .action((words: string[], _options: unknown, command: Command) =>
+      query(words, command.optsWithGlobals<Options>()),
+    )
+}
+
+async function query(words: readonly string[], options: Options): Promise<void> {
+  const { names, params } = split(words, options.param ?? [])
+  const format = options.format ?? (options.json === true || !process.stdout.isTTY ? 'json' : 'table')
+  const connection = await connectionOf(options, 'admin')
+  if (names.length === 0) {
+    await list(connection, format)
+    return
+  }
+  const path = `/v1/queries/${names.map(encodeURIComponent).join('/')}?${params}`
+  const answer = await connection.open(path, { ...(format === 'csv' && { accept: 'text/csv' }) })
+  if (answer.headers.get('lyceum-sample') === 'true')
+    note('This is a sample from the author of the plugin, not data.')
+  if (format === 'csv') process.stdout.write(await answer.text())
+  else print(await answer.json(), format)
+}
+
+/** Plugin and query, or a common name; and everything with a `=` after them. @throws UsageError */
+function split(words: readonly string[], more: readonly string[]) {
+  const first = words.findIndex((word) => word.includes('='))
+  const names = first === -1 ? words : words.slice(0, first)
+  const params = new URLSearchParams()
+  for (const word of [...(first === -1 ? [] : words.slice(first)), ...more]) {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+    if (name === undefined || value === undefined)
+      throw new UsageError(`"${word}" is not a parameter. Write it as name=value, such as limit=10.`)
+    params.append(name, value)
+  }
+  if (names.length > 2)
+    throw new UsageError(
+      `A query has a plugin and a name, and not also "${names[2]}". Write parameters as name=value.`,
+    )
+  if (names.length === 0 && params.size > 0)
+    throw new UsageError('Which query? npx lyceum query PLUGIN NAME name=value')
+  return { names, params }
+}
+
+function print(result: unknown, format: 'table' | 'json' | 'ndjson'): void {
+  if (format === 'table') console.log(tableOf(result, columnsOf()))
+  else if (format === 'json') printJson(result)
+  else for (const row of Array.isArray(result) ? result : [result]) console.log(jsonLine(row))
+}
+
+const Schema = z.object({
+  plugins: z.array(
+    z.object({
+      id: z.string(),
+      queries: z.array(
+        z.object({
+          name: z.string(),
+          title: z.string(),
+          dimensions: z.array(z.string()),
+          params: z.record(z.string(), z.unknown()),
+        }),
+      ),
+    }),
+  ),
+  names: z.array(z.object({ name: z.string(), plugin: z.string(), query: z.string() })),
+})
+
+/** The queries that the bearer of the token may ask. */
+async function list(connection: Connection, format: NonNullable<Options['format']>): Promise<void> {
+  const { plugins, names } = Schema.parse(await connection.request('GET', '/v1/schema'))
+  const queries = plugins.flatMap(({ id, queries: own }) =>
+    own.map(({ name, title, dimensions, params }) => ({
+      plugin: id,
+      query: name,
+      takes: [...dimensions, ...Object.keys(params)],
+      names: names.filter((known) => known.plugin === id && known.query === name).map((known) => known.name),
+      title,
+    })),
+  )
+  if (format !== 'table') {
+    print(queries, format === 'ndjson' ? 'ndjson' : 'json')
+    return
+  }
+  if (queries.length === 0) console.log('There is no query that you may ask.')
+  else
+    console.log(
+      table(
+        ['plugin', 'query', 'takes', 'common name', 'title'],
+        queries.map((known) => [
+          known.plugin,
+          known.query,
+          known.takes.join(' '),
+          known.names.join(' '),
+          known.title,
+        ]),
+        columnsOf(),
+      ),
+    )
+}
