@@ -4,6 +4,8 @@ import type { Command } from 'commander'
 export interface CommandEntry {
   readonly name: string
   readonly summary: string
+  /** For scripts: no part of the help. */
+  readonly hidden?: boolean
   /** Its file, with the function that adds it to the program. */
   readonly load: () => Promise<(program: Command) => void>
 }
@@ -22,6 +24,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         name: 'dev',
         summary: 'run a plugin over a sample course, and reload it when you save',
         load: async () => (await import('./dev.ts')).registerDev,
+      },
+      {
+        name: 'test',
+        summary: "run a plugin's tests, and compare its results with those that were kept",
+        load: async () => (await import('./test.ts')).registerTest,
       },
       {
         name: 'publish',
@@ -142,6 +149,22 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         name: 'logout',
         summary: 'forget it',
         load: async () => (await import('./login.ts')).registerLogout,
+      },
+    ],
+  ],
+  [
+    'Help:',
+    [
+      {
+        name: 'completion',
+        summary: 'print what makes a shell complete commands, plugins and queries',
+        load: async () => (await import('./completion.ts')).registerCompletion,
+      },
+      {
+        name: 'complete',
+        summary: 'print what may follow some words',
+        hidden: true,
+        load: async () => (await import('./completion.ts')).registerComplete,
       },
     ],
   ],

@@ -1,20 +1,8 @@
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
-import packageJson from '../package.json' with { type: 'json' }
-import { COMMANDS } from './commands.ts'
-import { EXIT, EXIT_ABOUT, exitCodeOf, UsageError } from './exit-codes.ts'
+import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
+import { programWith } from './program.ts'
 import { jsonLine, printable } from './terminal.ts'
-
-const HELP = `
-Examples:
-  npx lyceum token admin                          a token that may do everything, for an hour
-  npx lyceum sign-in student --user 42            a link that signs a browser in as a student
-  npx lyceum help publish                         what a command is for, and what it takes
-
-Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.
-
-Exit codes:
-${EXIT_ABOUT.map(([code, about]) => `  ${String(code).padEnd(4)} ${about}`).join('\n')}`
 
 /**
  * Runs one command line.
@@ -39,32 +27,6 @@ export async function main(argv: readonly string[]): Promise<number> {
     await report(error, argv.includes('--json'))
     return exitCodeOf(error)
   }
-}
-
-/**
- * The parser, with all commands by name.
- *
- * @param isNeeded which of them to load, with what they take
- */
-export async function programWith(isNeeded: (name: string) => boolean): Promise<Command> {
-  const program = new Command('lyceum')
-    .description(packageJson.description)
-    .version(packageJson.version)
-    .option('--json', 'print for programs: JSON on stdout, problem JSON on stderr')
-    .addHelpText('after', HELP)
-    .configureHelp({ showGlobalOptions: true })
-    .commandsGroup('Help:')
-    .helpCommand('help [command]', 'tell what a command is for, with examples')
-    // Subcommands take both over: every error is thrown, and printed in one place, below.
-    .exitOverride()
-    .configureOutput({ outputError: () => {} })
-  for (const [group, entries] of COMMANDS)
-    for (const { name, summary, load } of entries) {
-      if (isNeeded(name)) (await load())(program)
-      else program.command(name)
-      program.commands.at(-1)?.summary(summary).helpGroup(group)
-    }
-  return program
 }
 
 /** What commander throws after it has printed what was asked for. */
