@@ -1,5 +1,5 @@
 import type { ChartOptions } from './chart-options.ts'
-import { type Field, type Format, type Plain, plainOf, timeOf, wordsOf } from './values.ts'
+import { type Field, type Format, formatted, type Plain, plainOf, timeOf, wordsOf } from './values.ts'
 
 /** What the values of a column are. */
 export type Scale = 'number' | 'time' | 'name'
@@ -59,10 +59,26 @@ export function numbersOf<Row extends object>(
   )
 }
 
+/** The field that holds a time as text. */
+export function textOf(name: string): string {
+  return `${name}Text`
+}
+
 /** Parts as the rows that Vega is given. */
 export function dataOf(parts: Readonly<Record<string, Part | undefined>>, length: number): object[] {
   const columns = Object.entries(parts)
   return Array.from({ length }, (_, index) =>
-    Object.fromEntries(columns.flatMap(([name, part]) => (part ? [[name, part.values[index] ?? null]] : []))),
+    Object.fromEntries(columns.flatMap(([name, part]) => (part ? entriesOf(name, part, index) : []))),
   )
+}
+
+function entriesOf(name: string, part: Part, index: number): [string, Plain][] {
+  const value = part.values[index] ?? null
+  const text: [string, Plain][] = part.scale === 'time' ? [[textOf(name), writtenTime(value, part)]] : []
+  return [[name, value], ...text]
+}
+
+/** A time as people read it. */
+export function writtenTime(ms: Plain, { isDays, format }: Part): string {
+  return formatted(ms, format === 'date' || format === 'datetime' ? format : isDays ? 'date' : 'datetime')
 }

@@ -1,4 +1,4 @@
-import { dataOf, type Part } from './chart-data.ts'
+import { dataOf, type Part, textOf } from './chart-data.ts'
 import type { Aggregate, BarOptions, Sort } from './chart-options.ts'
 import { type Format, formatted, type Plain } from './values.ts'
 
@@ -13,8 +13,19 @@ const NUMBER_FORMATS: Readonly<Record<Format, string | undefined>> = {
   date: undefined,
   datetime: undefined,
 }
-const DATE = '%Y-%m-%d'
-const DATE_TIME = '%Y-%m-%d %H:%M'
+/** How a time is written on an axis, by what it begins; d3's own would write 3 PM. */
+const TIMES = {
+  year: '%Y',
+  quarter: '%b %Y',
+  month: '%b %Y',
+  week: '%-d %b',
+  date: '%-d %b',
+  day: '%-d %b',
+  hours: '%H:%M',
+  minutes: '%H:%M',
+  seconds: '%H:%M:%S',
+  milliseconds: '%H:%M:%S.%L',
+}
 /** Longer names would stand on end below bars. */
 const LONG_NAME_CHARS = 14
 const MOST_POINTS = 40
@@ -41,13 +52,7 @@ function along(name: string, part: Part): Spec {
 }
 
 function time(name: string, part: Part): Spec {
-  return {
-    field: name,
-    type: 'temporal',
-    title: part.label,
-    scale: { type: 'utc' },
-    format: timeFormat(part),
-  }
+  return { field: name, type: 'temporal', title: part.label, scale: { type: 'utc' }, axis: { format: TIMES } }
 }
 
 /** One place for each value. */
@@ -58,13 +63,25 @@ function places(name: string, part: Part): Spec {
       type: 'temporal',
       timeUnit: part.isDays ? 'utcyearmonthdate' : 'utcyearmonthdatehours',
       title: part.label,
-      format: timeFormat(part),
+      axis: { format: TIMES },
     }
   return { field: name, type: part.scale === 'number' ? 'ordinal' : 'nominal', title: part.label }
 }
 
-function timeFormat({ isDays, format }: Part): string {
-  return format === 'datetime' || (format !== 'date' && !isDays) ? DATE_TIME : DATE
+/** What a mark says of itself. Of times their text was made with the rows: Vega would write them in the zone of the browser. */
+function says(
+  parts: Readonly<Record<string, Part | undefined>>,
+  amountOf?: string,
+  aggregate?: Aggregate,
+): Spec[] {
+  return Object.entries(parts).flatMap(([name, part]) => {
+    if (part === undefined) return []
+    if (name === amountOf) {
+      const { axis: _, ...said } = amount(name, part, aggregate)
+      return [said]
+    }
+    return [{ field: part.scale === 'time' ? textOf(name) : name, type: 'nominal', title: part.label }]
+  })
 }
 
 function colour(part: Part | undefined): Spec {
@@ -110,7 +127,13 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
   return {
     data: { values: dataOf({ x, y, color }, x.values.length) },
     mark: { type: 'bar', tooltip: true },
-    encoding: { [lies ? 'y' : 'x']: bars, [lies ? 'x' : 'y']: length, ...beside, ...colour(color) },
+    encoding: {
+      [lies ? 'y' : 'x']: bars,
+      [lies ? 'x' : 'y']: length,
+      ...beside,
+      ...colour(color),
+      tooltip: says({ x, color, y }, 'y', aggregate),
+    },
   }
 }
 
@@ -126,30 +149,42 @@ export function lineSpec(
   return {
     data: { values: dataOf({ x, y, color }, count) },
     mark: { type: mark, tooltip: true, point, ...(mark === 'area' && { line: true, fillOpacity: 0.4 }) },
-    encoding: { x: along('x', x), y: amount('y', y, aggregate), ...colour(color) },
+    encoding: {
+      x: along('x', x),
+      y: amount('y', y, aggregate),
+      ...colour(color),
+      tooltip: says({ x, color, y }, 'y', aggregate),
+    },
   }
 }
 
 /** Darkness is opacity, so that it grows from the page's own colour, be that light or dark. */
 export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate = 'sum'): Spec {
-  const discrete = (name: string, part: Part) => ({
-    ...places(name, part),
+  const cells = (name: string, part: Part) => {
+    const turned = name === 'x' ? { axis: { labelAngle: part.scale === 'number' ? 0 : angleOf(part) } } : {}
     // A place for each value that there is; along a time there would be one for each that could be.
-    ...(part.scale === 'time' && { type: 'ordinal' }),
-    ...(part.scale === 'name' && { sort: null }),
-  })
+    const field = part.scale === 'time' ? { field: textOf(name), type: 'ordinal' } : { field: name }
+    return {
+      ...places(name, part),
+      timeUnit: undefined,
+      ...field,
+      ...turned,
+      ...(part.scale === 'name' && { sort: null }),
+    }
+  }
   const { axis: _, ...value } = amount('color', color, aggregate)
   return {
     data: { values: dataOf({ x, y, color }, x.values.length) },
     mark: { type: 'rect', tooltip: true },
     encoding: {
-      x: { ...discrete('x', x), ...(x.scale === 'name' && { axis: { labelAngle: angleOf(x) } }) },
-      y: discrete('y', y),
-      fillOpacity: {
+      x: cells('x', x),
+      y: cells('y', y),
+      opacity: {
         ...value,
         scale: { range: [0.06, 1] },
         legend: { symbolType: 'square', symbolSize: 200, columns: 6 },
       },
+      tooltip: says({ x, y, color }, 'color', aggregate),
     },
   }
 }
@@ -209,19 +244,15 @@ export function timelineSpec(start: Part, end: Part | undefined, y: Part, color:
     data: { values: dataOf({ start, end, y, color }, start.values.length) },
     mark:
       end === undefined
-        ? { type: 'tick', tooltip: true, thickness: 3 }
+        ? { type: 'tick', tooltip: true, thickness: 3, opacity: 1 }
         : { type: 'bar', tooltip: true, minBandSize: 2, height: { band: 0.7 } },
     encoding: {
-      x: time('start', start),
+      // What began when stands in the table and the tooltip; the axis itself is plain.
+      x: { ...time('start', start), title: null },
       ...(end && { x2: { field: 'end' } }),
       y: { field: 'y', type: 'nominal', title: y.label, sort: null, axis: { title: null, grid: true } },
       ...colour(color),
-      tooltip: [
-        { field: 'y', type: 'nominal', title: y.label },
-        { field: 'start', type: 'temporal', title: start.label, format: timeFormat(start) },
-        ...(end ? [{ field: 'end', type: 'temporal', title: end.label, format: timeFormat(end) }] : []),
-        ...(color ? [{ field: 'color', type: 'nominal', title: color.label }] : []),
-      ],
+      tooltip: says({ y, color, start, end }),
     },
   }
 }

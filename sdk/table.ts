@@ -75,9 +75,7 @@ function columnOf<Row extends object>(
   const { key, label, format, align, cell }: Column<Row> =
     typeof column === 'string' ? { key: column } : column
   const valueIn = (row: Row) => plainOf(row[key])
-  const numbers = rows.every((row) => ['number', 'object'].includes(typeof valueIn(row)))
-  const side = align ?? (numbers && format !== 'date' && format !== 'datetime' ? 'right' : 'left')
-  const place = side === 'left' ? null : html.raw(`class="${side === 'right' ? 'right' : 'center'}"`)
+  const place = placeOf(rows.map(valueIn), format, align)
   return {
     label: label ?? wordsOf(key),
     place,
@@ -89,6 +87,21 @@ function columnOf<Row extends object>(
       return html`<td ${place} ${sorted}>${cell === undefined ? text : cell(row)}</td>`
     },
   }
+}
+
+/** Where the text of a column stands, and whether it may be broken, as an attribute; it is its content that decides. */
+function placeOf(
+  values: readonly Plain[],
+  format: Format | undefined,
+  align: string | undefined,
+): Html | null {
+  const known = values.filter((value) => value !== null)
+  const isTime =
+    format === 'date' || format === 'datetime' || known.every((value) => timeOf(value) !== undefined)
+  const isNumber = !isTime && known.every((value) => typeof value === 'number')
+  const classes = [align ?? (isNumber ? 'right' : 'left'), ...(isTime || isNumber ? ['short'] : [])]
+  const text = classes.filter((name) => ['right', 'center', 'short'].includes(name)).join(' ')
+  return text === '' ? null : html`class="${text}"`
 }
 
 /** What a cell is sorted by. */

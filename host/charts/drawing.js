@@ -44,6 +44,7 @@ const THEME = {
     tickColor: TEXT,
     tickOpacity: 0.4,
   },
+  axisXQuantitative: { tickCount: 8 },
   legend: { ...LABELS, orient: 'bottom', columns: 3, labelLimit: 180 },
   title: { color: TEXT, subtitleColor: TEXT },
   header: { labelColor: TEXT, titleColor: TEXT },
