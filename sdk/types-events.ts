@@ -1,3 +1,4 @@
+import type { BySource, KnownEvents } from './types-edx.ts'
 import type { KnownPlugins } from './types-plugins.ts'
 
 /** A value as JSON has it. */
@@ -58,8 +59,13 @@ export type CheckedProps<P extends readonly string[]> = keyof KnownPlugins exten
   : {
       readonly [Index in keyof P]: P[Index] extends keyof KnownProps | keyof DerivedProps
         ? P[Index]
-        : keyof KnownProps
+        : NoSuchProperty
     }
+
+/** No plugin provides a property of this name, as far as `lyceum types` found. */
+export interface NoSuchProperty {
+  readonly known: keyof KnownProps
+}
 
 type KeyOf<Name extends string> = Name extends `${infer Namespace}.${string}` ? Namespace : Name
 
@@ -77,7 +83,9 @@ export type PropsOf<Name extends string> = {
 /** An event with the derived properties that a handler asked for. */
 export type WithProps<E, P extends readonly string[]> = [P[number]] extends [never]
   ? E
-  : Omit<E, 'props'> & { readonly props: HostProps & PropsOf<P[number]> }
+  : E extends unknown
+    ? Omit<E, 'props'> & { readonly props: HostProps & PropsOf<P[number]> }
+    : never
 
 export interface EventContext extends Fields {
   readonly course_id?: string
@@ -111,101 +119,15 @@ export interface LmsEvent<Payload = Fields> {
   readonly props: EventProps
 }
 
-interface VideoEvent extends Fields {
-  /** The video's id. */
-  readonly id: string
-  readonly code?: string
-  /** The length of the video, in seconds. */
-  readonly duration?: number
-}
-
-interface VideoMoment extends VideoEvent {
-  /** Where in the video, in seconds. */
-  readonly currentTime: number
-}
-
-interface VideoSeek extends VideoEvent {
-  readonly old_time: number
-  readonly new_time: number
-  readonly type?: string
-}
-
-interface VideoSpeed extends VideoEvent {
-  readonly current_time: number
-  readonly old_speed: string | number
-  readonly new_speed: string | number
-}
-
-interface ProblemCheck extends Fields {
-  readonly problem_id: string
-  readonly attempts?: number
-  readonly success?: 'correct' | 'incorrect'
-  readonly grade?: number
-  readonly max_grade?: number
-  readonly answers?: Fields
-  readonly correct_map?: Fields
-  readonly submission?: Fields
-}
-
-interface Problem extends Fields {
-  readonly problem_id: string
-}
-
-interface Enrollment extends Fields {
-  readonly course_id: string
-  readonly user_id?: number | string
-  readonly mode?: string
-}
-
-interface ForumPost extends Fields {
-  readonly id?: string
-  readonly commentable_id?: string
-  readonly title?: string
-  readonly body?: string
-}
-
-interface ForumReply extends ForumPost {
-  readonly discussion?: { readonly id?: string }
-}
-
-interface PageMove extends Fields {
-  readonly id?: string
-  readonly old?: number
-  readonly new?: number
-}
-
-/** What the events of edX carry, by type. A type that is not here has fields that may each be missing. */
-export interface KnownEvents {
-  load_video: VideoEvent
-  play_video: VideoMoment
-  pause_video: VideoMoment
-  stop_video: VideoMoment
-  seek_video: VideoSeek
-  speed_change_video: VideoSpeed
-  show_transcript: VideoEvent
-  hide_transcript: VideoEvent
-  'edx.video.loaded': VideoEvent
-  'edx.video.played': VideoMoment
-  'edx.video.paused': VideoMoment
-  'edx.video.stopped': VideoMoment
-  problem_check: ProblemCheck
-  problem_show: Problem
-  problem_save: Problem
-  problem_reset: Problem
-  showanswer: Problem
-  'edx.course.enrollment.activated': Enrollment
-  'edx.course.enrollment.deactivated': Enrollment
-  'edx.forum.thread.created': ForumPost
-  'edx.forum.response.created': ForumReply
-  'edx.forum.comment.created': ForumReply
-  seq_goto: PageMove
-  seq_next: PageMove
-  seq_prev: PageMove
-  page_close: Fields
-}
-
 /** The event that a type names: with its own payload where the type is known. */
-export type EventOf<K extends string> = K extends keyof KnownEvents ? LmsEvent<KnownEvents[K]> : LmsEvent
+export type EventOf<K extends string> = K extends keyof KnownEvents ? Sent<KnownEvents[K]> : LmsEvent
+
+type Sent<Payload> =
+  Payload extends BySource<infer Server, infer Browser>
+    ?
+        | (LmsEvent<Server> & { readonly event_source?: 'server' })
+        | (LmsEvent<Browser> & { readonly event_source?: 'browser' })
+    : LmsEvent<Payload>
 
 type Scalar = string | number | boolean | null
 
@@ -249,11 +171,38 @@ export type CheckedWhere<W> = {
           : 'a field takes a value, a list, or $eq $ne $in $exists $gt $gte $lt $lte $not'
 }
 
-/** The events that a filter lets through, as far as the filter names their types. */
-export type EventsOf<W> = W extends { readonly event_type: infer K }
-  ? K extends string
-    ? EventOf<K>
-    : K extends readonly (infer One extends string)[]
-      ? EventOf<One>
-      : LmsEvent
-  : LmsEvent
+/**
+ * The events that a filter lets through, as far as it names their types and their source. Where it names several, a
+ * look at `event.event_type` tells which of them it is.
+ */
+export type EventsOf<W> = Narrowed<
+  W extends { readonly event_type: infer Asked }
+    ? NamedBy<'event_type', WordsOf<Asked>>
+    : W extends { readonly name: infer Asked }
+      ? NamedBy<'name', WordsOf<Asked>>
+      : W extends { readonly 'props.type': infer Asked }
+        ? NamedBy<never, WordsOf<Asked>>
+        : LmsEvent,
+  W extends { readonly event_source: infer Asked } ? WordsOf<Asked> : never
+>
+
+/** The texts of which a condition lets one through; `never` for any other condition. */
+type WordsOf<Asked> = Asked extends string
+  ? Asked
+  : Asked extends readonly (infer Word)[]
+    ? Extract<Word, string>
+    : Asked extends { readonly $in: infer List }
+      ? WordsOf<List>
+      : Asked extends { readonly $eq: infer Word }
+        ? WordsOf<Word>
+        : never
+
+type NamedBy<Field extends 'event_type' | 'name', Words extends string> = [Words] extends [never]
+  ? LmsEvent
+  : Words extends string
+    ? EventOf<Words> & { readonly [F in Field]: Words }
+    : never
+
+type Narrowed<Event, Source extends string> = [Source] extends [never]
+  ? Event
+  : Event & { readonly event_source: Source }

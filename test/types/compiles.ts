@@ -72,10 +72,50 @@ export const each = onEvent({ where: { event_type: ['seek_video', 'play_video'] 
   return db.collection('seeks').insertOne({ at: event.time, video: event.event.id })
 })
 
-export const grades = onEvent('problem_check', ({ event }) => {
-  const grade: number | undefined = event.event.grade
-  return grade
+export const grades = onEvent(
+  { where: { event_type: 'problem_check', event_source: 'server' } },
+  ({ event }) => {
+    const grade: number = event.event.grade
+    const questions = Object.values(event.event.submission ?? {}).map((answer) => answer?.question)
+    return [grade, questions]
+  },
+)
+export const fromBoth = onEvent('problem_check', ({ event }) =>
+  event.event_source === 'server' ? event.event.problem_id : typeof event.event,
+)
+export const several = onEvent(
+  { where: { event_type: { $in: ['play_video', 'seek_video', 'my.own'] }, 'context.course_id': 'x' } },
+  ({ events }) => {
+    let seconds = 0
+    for (const e of events) {
+      if (e.event_type === 'play_video') seconds += e.event.currentTime
+      else if (e.event_type === 'seek_video') seconds += e.event.new_time - e.event.old_time
+      else if (e.event.whatever === (e.event_type satisfies 'my.own')) seconds++
+    }
+    return seconds
+  },
+)
+export const switched = onEvent({ where: { event_type: ['seq_next', 'book'] } }, ({ event }) => {
+  switch (event.event_type) {
+    case 'book':
+      return event.event.type === 'nextpage' ? event.event.chapter : event.event.new
+    case 'seq_next':
+      return event.event.new - event.event.old
+  }
 })
+export const byName = onEvent({ where: { name: 'edx.bookmark.added' } }, ({ event }) => {
+  const bookmark: string = event.event.bookmark_id
+  return bookmark
+})
+export const byProps = onEvent({ where: { 'props.type': ['edx.team.created'] } }, ({ event }) => {
+  const team: string = event.event.team_id
+  return team
+})
+export const severalDerived = onEvent(
+  { where: { event_type: ['play_video', 'pause_video'] }, props: ['tincan.actor'] },
+  ({ event }) =>
+    event.event_type === 'play_video' ? event.props.tincan?.actor?.name : event.event.currentTime,
+)
 
 export const unknownType = onEvent('my.own.event', ({ events }) => {
   const first: LmsEvent | undefined = events[0]
