@@ -23,6 +23,7 @@ import { addNames } from './routes/names.ts'
 import { addPluginPages } from './routes/plugin-pages.ts'
 import { addPlugins } from './routes/plugins.ts'
 import { addQueries } from './routes/queries.ts'
+import { addRebuilds } from './routes/rebuild.ts'
 import { addReplicas } from './routes/replicas.ts'
 import { addSdkPackage } from './routes/sdk-package.ts'
 import { addSignIn } from './routes/sign-in.ts'
@@ -40,6 +41,7 @@ export function createApp(host: Host): App {
   addQueries(app, host)
   addReplicas(app, host)
   addPlugins(app, host)
+  addRebuilds(app, host)
   addAdministration(app, host)
   addDeadLetters(app, host)
   addExport(app, host)

@@ -9,7 +9,7 @@ const MB = 1024 * 1024
 
 /**
  * The room on the disk of the data folder. The last of it is kept for what plugins write: events are refused
- * first, since their sender still has them and can send them again.
+ * first, since their sender still has them and can send them again; rebuilds end next, since they can be begun again.
  */
 export class DiskRoom {
   readonly #folder: string
@@ -30,6 +30,12 @@ export class DiskRoom {
     this.#lookedMs = nowMs
     this.#sentBytes = 0
     return this.#low
+  }
+
+  /** True where rebuilds end: what is left is for what plugins write now. */
+  get lowForRebuilds(): boolean {
+    const { bavail, blocks, bsize } = statfsSync(this.#folder)
+    return bavail * bsize < Math.min(LIMITS.diskRebuildMb * MB, (blocks * bsize) / 20)
   }
 
   /** Lets a body of events in. @throws {LyceumError} disk_full */

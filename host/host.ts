@@ -26,6 +26,8 @@ import { type EndedFailure, Invoker } from './dispatch/invoker.ts'
 import { Lane } from './dispatch/lane.ts'
 import { LogWindow } from './dispatch/log-window.ts'
 import { Questions } from './dispatch/questions.ts'
+import type { RebuildStatus } from './dispatch/rebuild.ts'
+import { Rebuilds } from './dispatch/rebuilds.ts'
 import { LyceumError } from './errors.ts'
 import { EventLog } from './events/log.ts'
 import { openDataFolder } from './files.ts'
@@ -36,14 +38,14 @@ import { Checker } from './registry/checker.ts'
 import { CommonNames } from './registry/common-names.ts'
 import { Conduct } from './registry/conduct.ts'
 import type { ActivePlugin } from './registry/plugin.ts'
-import { FIRST_GENERATION, Plugins } from './registry/plugins.ts'
+import { Plugins } from './registry/plugins.ts'
 import { Publishing } from './registry/publishing.ts'
 import { clampedBy } from './registry/quota-rules.ts'
 import { Removal } from './registry/removal.ts'
+import { withStack } from './registry/source-map.ts'
 import { UsageBook } from './registry/usage-book.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { SdkPackage } from './sdk-package/sdk-package.ts'
-import { withStack } from './registry/source-map.ts'
 import { noticesOf } from './storage/mongo/notices.ts'
 import { mongoSecret } from './storage/mongo/secret.ts'
 import type { ConnectControl } from './storage/store-protocol.ts'
@@ -82,6 +84,7 @@ export interface Host {
   readonly lane: Lane
   readonly cron: CronJobs
   readonly backlogs: Backlogs
+  readonly rebuilds: Rebuilds
   /** What plugins may ask the host for. */
   readonly ops: OpTable
   readonly invoker: Invoker
@@ -187,7 +190,12 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       usage.forget(plugin)
       lane.forget(plugin)
     },
-    deleteData: (plugin) => stores.drop(plugin, FIRST_GENERATION),
+    deleteData: async (plugin) => {
+      for (const other of catalogue.generations.others())
+        if (other.plugin === plugin) await stores.drop(plugin, other.generation)
+      const read = catalogue.plugin(plugin)?.generation
+      if (read !== undefined) await stores.drop(plugin, read)
+    },
   })
 
   const authorStack = (plugin: string, stack: string, version = catalogue.plugin(plugin)?.activeVersion) => {
@@ -324,6 +332,24 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     status: (plugin) => lane.status(plugin),
     head: () => log.head(),
   })
+  const rebuilds = new Rebuilds({
+    feeding,
+    plugins,
+    catalogue,
+    stores,
+    lane,
+    cron,
+    log,
+    disk: folder.disk,
+    cpuRates,
+    conduct,
+    whyNot: (plugin) => plugins.whyNot(plugin),
+    isBusy: () => !lane.quiet,
+    nowMs,
+    logger,
+    onEnd: ({ id, version }, status) =>
+      pluginLogs.add(id, { by: 'host', version, endpoint: 'rebuild' }, ...rebuildLine(status)),
+  })
 
   for (const { id, quotaSet } of catalogue.plugins()) {
     const clamped = clampedBy(quotaSet, config.quotas)
@@ -331,16 +357,22 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       logger.warn({ plugin: id, clamped }, 'quotas above the ceilings are lowered to them')
   }
   await removal.finish()
+  const remove = async (plugin: string) => {
+    properties.remove(plugin)
+    await Promise.all([lane.remove(plugin), cron.remove(plugin)])
+  }
   await plugins.start({
     add: (plugin) => {
       properties.add(plugin)
       lane.add(plugin)
       cron.add(plugin)
+      rebuilds.changed(plugin)
     },
-    remove: async (plugin) => {
-      properties.remove(plugin)
-      await Promise.all([lane.remove(plugin), cron.remove(plugin)])
+    remove,
+    end: async (plugin) => {
+      await Promise.all([remove(plugin), rebuilds.forget(plugin)])
     },
+    takeOver: (plugin, passed) => lane.takeOver(plugin, passed),
     wake: (plugin) => {
       properties.wake(plugin)
       lane.wake(plugin)
@@ -348,6 +380,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     head: () => log.head(),
   })
   properties.markComplete()
+  rebuilds.resume()
 
   const logPosition = (plugin: string) =>
     Math.min(log.head(), ...lane.status(plugin).map(({ cursor }) => cursor))
@@ -363,7 +396,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const close = async () => {
     pluginLogs.close()
     backlogs.close()
-    const drained = Promise.all([lane.close(), cron.close()])
+    const drained = Promise.all([lane.close(), cron.close(), rebuilds.close()])
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, LIMITS.drainMs).unref())])
     await log.close()
     await closeParts()
@@ -393,6 +426,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     lane,
     cron,
     backlogs,
+    rebuilds,
     ops,
     invoker,
     supervisor,
@@ -412,4 +446,10 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     },
     close: () => (closing ??= close()),
   }
+}
+
+/** What the author reads of a rebuild that has ended. */
+function rebuildLine({ state, events, problem }: RebuildStatus): ['info' | 'error', string] {
+  if (state === 'done') return ['info', `Rebuilt: its handlers have seen all ${events} events again.`]
+  return [state === 'failed' ? 'error' : 'info', `Not rebuilt: ${problem?.message}`]
 }

@@ -44,6 +44,9 @@ export const LIMITS = Object.freeze({
   /** Reading a bundle's text: parsers that grow faster than their input. */
   checkMs: 5_000,
   checkerRssMb: 1536,
+  /** One sample of a query as JSON, and all of a version: they stand in the schema that everybody reads. */
+  sampleBytes: 16 * 1024,
+  samplesBytes: 128 * 1024,
   /** Common names that one plugin has: whoever claims all that others could want. */
   commonNames: 64,
   /** Publishes of one author under way: whoever sends many keeps the others waiting. */

@@ -3,6 +3,7 @@ import type { Quota } from './limits.ts'
 import { pendingOf } from './registry/approvals.ts'
 import { noUsage } from './registry/plugin.ts'
 import { clampedBy } from './registry/quota-rules.ts'
+import { rebuildOfferOf } from './registry/rebuild-offer.ts'
 import { needsOf } from './registry/version.ts'
 
 const MB = 1024 * 1024
@@ -47,6 +48,9 @@ export async function detailsOf(host: Host, id: string) {
     clamped: row === undefined ? [] : clampedBy(row.quotaSet, config.quotas),
     granted: row?.granted,
     pending: pendingOf(catalogue, id) ?? null,
+    generation: row?.generation,
+    rebuild: host.rebuilds.status(id) ?? null,
+    rebuildOffered: rebuildOfferOf(catalogue, id) ?? null,
     versions: catalogue.versions(id).map((version) => ({
       version: version.version,
       hash: version.hash,

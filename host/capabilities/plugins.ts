@@ -1,6 +1,7 @@
 import { decode } from '@lyceum/sdk/ejson'
 import { z } from 'zod'
 import type { CacheUse } from '../cache/answers.ts'
+import { knownIn } from '../dispatch/circle.ts'
 import { LyceumError } from '../errors.ts'
 import type { CommonNames } from '../registry/common-names.ts'
 import { type ActivePlugin, readableBy } from '../registry/plugin.ts'
@@ -98,7 +99,8 @@ export function pluginReadOp({ plugins, names }: PluginServices): OpImplementati
     if (name === 'self' || name === plugin.id) return plugin.store.read(op, tree.deadlineMs)
     if (names.has(name))
       throw new LyceumError('op_denied', `"${name}" is a common name of queries: it has no collections.`)
-    const owner = plugins.get(name)
+    const active = plugins.get(name)
+    const owner = knownIn(context, name) ?? active
     const collections = readableBy(owner, plugin.id)
     if (collections.length === 0)
       throw new LyceumError(

@@ -1,6 +1,7 @@
 import { encode } from '@lyceum/sdk/ejson'
 import type { CallContext } from '../capabilities/capability.ts'
 import { LyceumError } from '../errors.ts'
+import type { ActivePlugin } from '../registry/plugin.ts'
 
 /**
  * Refuses a call that could only go on for ever: one that comes back to an endpoint through another plugin, which
@@ -21,6 +22,15 @@ export function refuseCircle(context: CallContext): void {
         `Plugins call each other in a circle: ${wayOf(way)}. Take one of these calls out.`,
       )
   }
+}
+
+/**
+ * A plugin as it is known where a call is made: while it is rebuilt, whatever its handlers ask of it, on whatever way,
+ * is answered from the data that are being built.
+ */
+export function knownIn(context: CallContext | undefined, id: string): ActivePlugin | undefined {
+  for (let by = context; by !== undefined; by = by.asking) if (by.plugin.id === id) return by.plugin
+  return undefined
 }
 
 /** `report.page → grades.top → report.page` */

@@ -30,6 +30,8 @@ export interface FeedServices {
   readonly mayRun: (plugin: string, endpoint: string) => boolean
   /** An error that is laid to the plugin, for its author. */
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
+  /** Where others go first: resolves when the next batch may run, with what says that it has ended. */
+  readonly turn?: () => Promise<() => void>
 }
 
 /** Where a handler stands, for admins. */
@@ -141,6 +143,11 @@ export class HandlerFeed {
     return this.#state === 'idle'
   }
 
+  /** How far it has read, batches that are under way included. */
+  get position(): number {
+    return this.#position
+  }
+
   /** Whether it has nothing to do, or may not. */
   get rests(): boolean {
     return this.#state === 'idle' || this.#standsStill
@@ -190,11 +197,14 @@ export class HandlerFeed {
 
   /** Takes no more batches, and waits for those under way. */
   async stop(): Promise<void> {
+    const settled = this.settled
     this.#stopping = true
     this.wake()
     this.#sleeper.stop()
     await this.#running
     this.#state = 'stopped'
+    // It is listed with how far it got, which is not all kept where there was nothing for it.
+    if (settled !== undefined) this.#cursor = Math.max(this.#cursor, settled)
     this.#tellWaiters()
   }
 
@@ -371,13 +381,17 @@ export class HandlerFeed {
 
   async #perform(batch: Batch, before: Promise<unknown>): Promise<BatchEnd> {
     const { plugin, endpoint } = this
-    const failure = await runWriting(this.#services.invoker, {
+    const { turn, invoker } = this.#services
+    // Waited for ahead of the call, whose time would run meanwhile.
+    const ended = turn && (await turn())
+    const failure = await runWriting(invoker, {
       plugin,
       endpoint,
       transaction: plugin.store.begin({ move: this.#move(batch) }, before),
       input: inputOf(batch, endpoint.plugins),
       traceWrites: batch.rows.length === 1,
     })
+    ended?.()
     return { failure }
   }
 

@@ -33,6 +33,8 @@ export class Lane {
   /** How far handlers were that stopped, for those that take their place: another version may want other events. */
   readonly #passed = new Map<string, number>()
   readonly #queuedTimers = new Map<HandlerFeed, NodeJS.Timeout>()
+  /** Plugins whose handlers stand still for a moment. */
+  readonly #held = new Set<string>()
   readonly #unsubscribe: () => void
   /** Every row up to here has woken whom it concerns. */
   #seen: number
@@ -76,7 +78,25 @@ export class Lane {
   async remove(plugin: string): Promise<void> {
     const feeds = this.#feeds.get(plugin) ?? []
     this.#feeds.delete(plugin)
-    await this.#stop(plugin, feeds)
+    if (!this.#held.delete(plugin)) await this.#stop(plugin, feeds)
+  }
+
+  /**
+   * Stops the handlers of a plugin until it is removed, or removed and added again. Until then they are listed with
+   * how far they got. Resolves when what was under way has ended.
+   */
+  async hold(plugin: string): Promise<void> {
+    this.#held.add(plugin)
+    await this.#stop(plugin, this.#feeds.get(plugin) ?? [])
+  }
+
+  /**
+   * Says how far the handlers have seen to everything, by name, that take the place of those of a plugin: they come
+   * from a rebuild, and what those before have passed says nothing of them.
+   */
+  takeOver(plugin: string, passed: ReadonlyMap<string, number>): void {
+    this.forget(plugin)
+    for (const [endpoint, seq] of passed) this.#passed.set(`${plugin}/${endpoint}`, seq)
   }
 
   /** Forgets how far the handlers of a plugin were, whose data are gone: those that take their place begin anew. */
@@ -121,7 +141,7 @@ export class Lane {
 
   /** Whether every event of the log has been handled, put aside, or waits for a plugin that may not run. */
   get quiet(): boolean {
-    if (this.#seen < this.#log.head() || this.#queuedTimers.size > 0) return false
+    if (this.#seen < this.#log.head() || this.#queuedTimers.size > 0 || this.#held.size > 0) return false
     // Whoever was busy is most likely busy still: among a thousand others it need not be looked for again.
     if (this.#busy?.rests === false) return false
     this.#busy = [...this.#feeds.values()].flat().find((feed) => !feed.rests)

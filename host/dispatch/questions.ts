@@ -15,7 +15,7 @@ import type { Plugins } from '../registry/plugins.ts'
 import { IDENTITIES } from '../registry/version.ts'
 import { BrokenLimits } from './broken-limits.ts'
 import { CallTree } from './call-tree.ts'
-import { refuseCircle } from './circle.ts'
+import { knownIn, refuseCircle } from './circle.ts'
 import { awaitsOthers, type EndedFailure, type Invocation, type Invoker, retryAfterMs } from './invoker.ts'
 
 /** Names and values that a request gave: dimensions and parameters. */
@@ -138,7 +138,8 @@ export class Questions {
   ): Promise<PluginAnswer> {
     const depth = asking.depth + 1
     asking.tree.enter(depth)
-    const plugin = this.#services.plugins.get(pluginId)
+    const active = this.#services.plugins.get(pluginId)
+    const plugin = knownIn(asking, pluginId) ?? active
     const endpoint = endpointOf(plugin, 'query or view', name)
     const { caller, tree } = asking
     const named = namedFor(endpoint, Object.entries(args), caller, asking)
@@ -264,7 +265,6 @@ function namedFor(
           parameter: dimension,
         },
       )
-  const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller, asking)
   const missing = endpoint.dimensions.find((dimension) => asking !== undefined && !given.has(dimension))
   // Whom they ask about, people may leave to the host; a plugin says it.
   if (missing !== undefined && (caller === undefined || missing !== 'user'))
@@ -273,6 +273,7 @@ function namedFor(
       `${endpoint.name} is about one ${missing}: name it where you ask, ${endpoint.name}({ ${missing} }), and destructure it to have it.`,
       { parameter: missing },
     )
+  const scope = scopeOf(endpoint, { user: text('user'), course: text('course') }, caller, asking)
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
     if (value === undefined)

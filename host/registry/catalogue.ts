@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { z } from 'zod'
 import { LyceumError } from '../errors.ts'
 import { LIMITS, type Quota } from '../limits.ts'
+import { type Flip, Generations, type MadeBy } from './generations.ts'
 import { Halts } from './halts.ts'
 import { DIMENSIONS, KINDS } from './manifest-names.ts'
 import { NameTable } from './name-table.ts'
@@ -21,9 +22,9 @@ const StoredEndpoint = z.object({
   description: z.string(),
   /** Tells versions of its code apart; '' of versions from before there were hashes. */
   codeHash: z.string().default(''),
-  /** As the scratch load reported them; parsed again when the version is activated. */
   /** Where it stands in the bundle; of versions from before that was kept, nothing. */
   at: z.object({ line: z.int(), column: z.int() }).optional(),
+  /** As the scratch load reported them; parsed again when the version is activated. */
   options: z.unknown(),
 })
 /** An endpoint as the catalogue keeps it. */
@@ -37,6 +38,8 @@ export interface PluginRow {
   readonly installation: string
   readonly activeVersion: string | undefined
   readonly activation: number
+  /** Of its data: the one that is read and that live events go into. */
+  readonly generation: number
   /** What holds: what an admin set, or the default, and never more than the ceiling. */
   readonly quota: Quota
   /** What an admin set, as it was set. */
@@ -78,6 +81,8 @@ export class Catalogue {
   /** The common names of queries. */
   readonly names: NameTable
   readonly halts: Halts
+  /** Which generations of plugins' data there are, and what made them. */
+  readonly generations: Generations
   /** What was read before: whether a plugin may run is asked for every call and every batch. */
   readonly #known = new Map<string, PluginRow>()
   // Prepared once: a start with many plugins would leave thousands of statements behind.
@@ -92,6 +97,7 @@ export class Catalogue {
     this.usage = new UsageHours(this.#db)
     this.names = new NameTable(this.#db)
     this.halts = new Halts(this.#db)
+    this.generations = new Generations(this.#db)
     this.#findPlugin = this.#db.prepare('SELECT * FROM plugins WHERE id = ?')
     this.#findVersion = this.#db.prepare(`${VERSION_COLUMNS} WHERE plugin = ? AND version = ?`)
     this.#findCode = this.#db.prepare(
@@ -178,6 +184,7 @@ export class Catalogue {
    * Makes a version the active one.
    * @param begins after which event of the log each handler begins; those that began before keep where they did
    * @param names common names of its queries: those that nobody has are its own from now on
+   * @param makers the handlers that its data are made by from now on
    * @throws {LyceumError} options_refused as of {@link refuseNames}
    */
   activate(
@@ -185,6 +192,7 @@ export class Catalogue {
     version: string,
     begins: ReadonlyMap<string, number> = new Map(),
     names: readonly string[] = [],
+    makers: readonly MadeBy[] = [],
   ): void {
     this.refuseNames(plugin, names)
     this.#known.delete(plugin)
@@ -197,8 +205,15 @@ export class Catalogue {
           .prepare('INSERT INTO beginnings VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
           .run(plugin, endpoint, seq)
       this.names.claim(plugin, names)
+      this.generations.made(plugin, makers)
     })
     if (names.length > 0) this.names.read()
+  }
+
+  /** Has another generation of a plugin's data read: see {@link Generations.flip}. */
+  flip(flip: Flip): boolean {
+    this.#known.delete(flip.plugin)
+    return this.generations.flip(flip)
   }
 
   /** @throws {LyceumError} options_refused where a common name is called like a plugin, or a plugin has too many */
@@ -292,6 +307,7 @@ export class Catalogue {
     this.usage.forget(plugin)
     this.names.abandon(plugin)
     this.halts.forget(plugin)
+    this.generations.forget(plugin)
     return askers.map(({ id }) => id)
   }
 
@@ -322,6 +338,7 @@ function pluginOf(row: Readonly<Record<string, unknown>>, rules: QuotaRules): Pl
     installation: String(row.installation),
     activeVersion: textOf(row.active_version),
     activation: Number(row.activation),
+    generation: Number(row.generation),
     quota: effectiveQuota(quotaSet, rules),
     quotaSet,
     granted: z.array(z.string()).parse(JSON.parse(String(row.granted))),

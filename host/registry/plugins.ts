@@ -12,6 +12,7 @@ import { didYouMean } from './manifest-names.ts'
 import type { ActivePlugin, PluginState } from './plugin.ts'
 import { mayChange } from './publish.ts'
 import type { StoredQuota } from './quota-rules.ts'
+import { makersOf } from './rebuild-offer.ts'
 import { StoredCode } from './stored-code.ts'
 import type { UsageBook } from './usage-book.ts'
 import { collectionsOf, commonNamesOf, endpointsOf, missingOf, readableOf, withheldFrom } from './version.ts'
@@ -21,6 +22,10 @@ export interface Runner {
   add(plugin: ActivePlugin): void
   /** Resolves when what was under way has ended. */
   remove(plugin: string): Promise<void>
+  /** The same where the plugin ends, and what is built beside it with it. */
+  end(plugin: string): Promise<void>
+  /** Says how far the handlers have seen to everything that take the place of those before: they come from a rebuild. */
+  takeOver(plugin: string, passed: ReadonlyMap<string, number>): void
   wake(plugin: string): void
   /** The last event of the log. */
   head(): number
@@ -35,8 +40,6 @@ export interface PluginsServices {
   readonly logger: Logger
 }
 
-/** Generations come with rebuilds; every plugin is in its first. */
-export const FIRST_GENERATION = 1
 const STARTED_AT_ONCE = 4
 const MB = 1024 * 1024
 
@@ -196,9 +199,39 @@ export class Plugins {
     })
   }
 
-  /** The documents, cursors and dead letters of a plugin. */
+  /** The documents, cursors and dead letters of a plugin, as they are read. Whoever is new begins with the first. */
   storeOf(id: string): PluginStore {
-    return this.#services.stores.plugin(id, FIRST_GENERATION)
+    return this.#services.stores.plugin(id, this.#services.catalogue.plugin(id)?.generation ?? 1)
+  }
+
+  /** The active version over another generation of its data. Inside of {@link Plugins.changing} only. */
+  inGeneration(id: string, generation: number): ActivePlugin {
+    const plugin = this.#planned(id, this.#services.stores.plugin(id, generation))
+    if (plugin === undefined) throw this.unknown(id)
+    return plugin
+  }
+
+  /**
+   * Has another generation of a plugin's data read, and the active version go on with it.
+   * Inside of {@link Plugins.changing} only.
+   * @param passed how far its handlers have seen to everything there, of whom that is known
+   * @returns false where it was not the plugin that it was begun with: then nothing is changed
+   */
+  async flip(
+    id: string,
+    to: number,
+    activation: number,
+    passed: ReadonlyMap<string, number>,
+  ): Promise<boolean> {
+    const { catalogue } = this.#services
+    const row = catalogue.plugin(id)
+    const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
+    if (row === undefined || version === undefined) return false
+    const madeBy = makersOf(version.version, version.endpoints)
+    if (!catalogue.flip({ plugin: id, from: row.generation, to, activation, madeBy })) return false
+    this.#runner?.takeOver(id, passed)
+    await this.restart(id)
+    return true
   }
 
   /** @throws {LyceumError} plugin_unknown */
@@ -231,23 +264,35 @@ export class Plugins {
     const begins = new Map<string, number>()
     for (const { name, kind, options } of endpoints.values())
       if (kind === 'onEvent') begins.set(name, options.from === 'now' ? head : 0)
+    // Where there are no events, no data were made of any.
+    if (head === 0) catalogue.generations.forgetMakers(id)
     // Kept with the activation: a host that is killed now must not let them begin at another event.
-    catalogue.activate(id, version, begins, commonNamesOf(stored))
+    catalogue.activate(id, version, begins, commonNamesOf(stored), makersOf(version, stored))
     conduct.forgive(id)
     await this.restart(id)
   }
 
   /** Starts the active version anew, with what holds for it now. Inside of {@link Plugins.changing} only. */
   async restart(id: string): Promise<void> {
-    const { catalogue, supervisor, usage } = this.#services
+    const plugin = this.#planned(id, this.storeOf(id))
+    if (plugin === undefined) return
+    // What is under way for the version before runs into a cursor that it no longer owns, and is run again.
+    if (this.#active.has(id)) void this.#runner?.remove(id)
+    this.#active.set(id, plugin)
+    this.#withhold(id)
+    this.#runner?.add(plugin)
+    this.#services.supervisor.unload(id, plugin.code.hash)
+  }
+
+  /** The active version of a plugin, with what holds for it now, over its data; undefined where none is active. */
+  #planned(id: string, store: PluginStore): ActivePlugin | undefined {
+    const { catalogue, usage } = this.#services
     const row = catalogue.plugin(id)
     const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
-    if (row === undefined || version === undefined) return
-    const store = this.storeOf(id)
+    if (row === undefined || version === undefined) return undefined
     // Declared when it was activated: a store that is lost just now keeps no plugin from starting.
     store.expect(collectionsOf(version.endpoints), row.quota.databaseMb * MB, row.quota.fileMb * MB)
-    const before = this.#active.get(id)
-    const plugin: ActivePlugin = {
+    return {
       id,
       title: withoutControls(version.title),
       description: withoutControls(version.description),
@@ -262,15 +307,12 @@ export class Plugins {
         return catalogue.plugin(id)?.granted ?? []
       },
       store,
-      quota: row.quota,
+      // One that is changed holds for what is built beside the data, too.
+      get quota() {
+        return catalogue.plugin(id)?.quota ?? row.quota
+      },
       usage: usage.of(id),
     }
-    // What is under way for the version before runs into a cursor that it no longer owns, and is run again.
-    if (before !== undefined) void this.#runner?.remove(id)
-    this.#active.set(id, plugin)
-    this.#withhold(id)
-    this.#runner?.add(plugin)
-    supervisor.unload(id, plugin.code.hash)
   }
 
   /** Has what is approved hold from now on: endpoints that need what is not wait. */
@@ -293,7 +335,7 @@ export class Plugins {
     this.#active.delete(id)
     this.#withheld.delete(id)
     this.#services.supervisor.cancel(id)
-    await this.#runner?.remove(id)
+    await this.#runner?.end(id)
   }
 
   /** One change at a time to a plugin. */

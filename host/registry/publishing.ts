@@ -6,6 +6,7 @@ import { pendingOf } from './approvals.ts'
 import type { Plugins } from './plugins.ts'
 import { checkVersion, ownerOf, type PublishBody, type PublishServices } from './publish.ts'
 import { type PublishPlan, planOf } from './publish-plan.ts'
+import { type RebuildOffer, rebuildOfferOf } from './rebuild-offer.ts'
 import { collectionsOf, missingOf } from './version.ts'
 
 /** The answer to a publish. */
@@ -16,6 +17,8 @@ export interface Published {
   readonly approval: 'granted' | 'pending'
   /** Where it is pending: how it differs from what runs meanwhile. */
   readonly pending?: PendingVersion
+  /** Where its data were made by other handlers than those that run now. */
+  readonly rebuildOffered: RebuildOffer | null
 }
 
 /** Takes new versions in. */
@@ -98,12 +101,18 @@ export class Publishing {
     if (!isKnown) catalogue.addVersion(owner, row, code)
     if (missing.length > 0) {
       const pending = pendingOf(catalogue, id)
-      return { version, needs: missing, approval: 'pending', ...(pending && { pending }) }
+      return {
+        version,
+        needs: missing,
+        approval: 'pending',
+        ...(pending && { pending }),
+        rebuildOffered: null,
+      }
     }
     catalogue.setGranted(id, granted)
     if (isActive) this.#plugins.regrant(id)
     else await this.#plugins.activate(id, version)
-    return { version, needs, approval: 'granted' }
+    return { version, needs, approval: 'granted', rebuildOffered: rebuildOfferOf(catalogue, id) ?? null }
   }
 }
 

@@ -37,6 +37,16 @@ const MIGRATIONS = [
     at_ms INTEGER NOT NULL, PRIMARY KEY (plugin, endpoint)
   ) STRICT, WITHOUT ROWID;`,
   `ALTER TABLE plugins ADD COLUMN installation TEXT NOT NULL DEFAULT '';`,
+  `ALTER TABLE plugins ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE plugins ADD COLUMN newest_generation INTEGER NOT NULL DEFAULT 1;
+  CREATE TABLE generations (
+    plugin TEXT NOT NULL, generation INTEGER NOT NULL, state TEXT NOT NULL, activation INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL, PRIMARY KEY (plugin, generation)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE made_by (
+    plugin TEXT NOT NULL, endpoint TEXT NOT NULL, code_hash TEXT NOT NULL, version TEXT NOT NULL,
+    PRIMARY KEY (plugin, endpoint, code_hash)
+  ) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

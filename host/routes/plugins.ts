@@ -4,9 +4,15 @@ import { callerOf } from '../auth/gate.ts'
 import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
-import { detailsOf, summaryOf } from '../plugin-report.ts'
+import { detailsOf, quickQuotaUse, summaryOf } from '../plugin-report.ts'
 import { PublishBody } from '../registry/publish.ts'
+import { rebuildOfferOf } from '../registry/rebuild-offer.ts'
 import { bodyOf, Done, Id, json } from './shapes.ts'
+
+/** Why a rebuild would make something else of the data. */
+const Offer = z
+  .object({ reason: z.enum(['handlers_changed', 'rolled_back']), endpoints: z.array(z.string()).readonly() })
+  .nullable()
 
 const publish = createRoute({
   method: 'post',
@@ -27,6 +33,7 @@ const publish = createRoute({
         needs: z.array(z.string()),
         approval: z.enum(['granted', 'pending']),
         pending: z.unknown().optional(),
+        rebuildOffered: Offer,
       }),
     ),
   },
@@ -49,7 +56,7 @@ const rollback = createRoute({
   path: '/v1/plugins/{id}/rollback',
   summary: 'Go back to the version before, or to the named one; data are not rolled back',
   request: { params: Id, body: bodyOf(z.object({ version: z.string().optional() })) },
-  responses: { 200: json('Active', Done) },
+  responses: { 200: json('Active', Done.extend({ rebuildOffered: Offer })) },
 })
 const pause = createRoute({
   method: 'post',
@@ -80,7 +87,12 @@ export function addPlugins(app: App, host: Host): void {
   app.openapi(list, (c) => {
     const mine = plugins.ownedBy(callerOf(c))
     return c.json(
-      mine.map(({ id }) => ({ id, ...summaryOf(host, id) })),
+      mine.map(({ id, quota }) => ({
+        id,
+        ...summaryOf(host, id),
+        quota,
+        quotaUse: quickQuotaUse(host, id),
+      })),
       200,
     )
   })
@@ -93,7 +105,7 @@ export function addPlugins(app: App, host: Host): void {
     const { id } = c.req.valid('param')
     plugins.owned(id, callerOf(c))
     await plugins.rollback(id, c.req.valid('json')?.version)
-    return c.json(stateOf(host, id), 200)
+    return c.json({ ...stateOf(host, id), rebuildOffered: rebuildOfferOf(host.catalogue, id) ?? null }, 200)
   })
   app.openapi(pause, async (c) => {
     const { id } = c.req.valid('param')

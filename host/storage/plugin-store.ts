@@ -316,7 +316,11 @@ export class PluginStore {
 
   /** The process that has the database open; opens it there if need be, ahead of what is sent next. */
   connect(): RequestProcess {
-    if (this.#isGone) throw new LyceumError('plugin_unknown', `The plugin ${this.plugin} was uninstalled.`)
+    if (this.#isGone)
+      throw new LyceumError(
+        'plugin_unknown',
+        `These data of ${this.plugin} are gone: it was uninstalled or rebuilt meanwhile. Ask again.`,
+      )
     const store = this.#stores.process(this.#aside)
     if (this.#opened !== store) {
       this.#opened = store

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RequestProcess } from '../../process/requests.ts'
@@ -138,7 +138,20 @@ export class Stores {
     return process
   }
 
-  /** Deletes everything that a plugin has here, for good. Its version must not run any more. */
+  /**
+   * Lets go of a plugin's database where it is open, and keeps it: whoever asks for it next gets it as new, in the
+   * store of all. Whoever has it from before is refused.
+   */
+  async release(plugin: string, generation: number): Promise<void> {
+    const store = this.plugin(plugin, generation)
+    this.sweeper.forget(store)
+    await store.end()
+    this.#plugins.delete(`${plugin}.${generation}`)
+    if (existsSync(join(this.#options.folder, `${plugin}.${generation}.files`)))
+      this.sweeper.changed(this.plugin(plugin, generation))
+  }
+
+  /** Deletes a generation of a plugin's data, for good. Nothing may write into it any more. */
   async drop(plugin: string, generation: number): Promise<void> {
     const store = this.plugin(plugin, generation)
     this.sweeper.forget(store)
@@ -149,7 +162,7 @@ export class Stores {
       await this.process(false).request(plugin, { kind: StoreKind.drop }, control)
     }
     for (const file of await readdir(this.#options.folder))
-      if (file.startsWith(`${plugin}.`))
+      if (file.startsWith(`${plugin}.${generation}.`))
         await rm(join(this.#options.folder, file), { recursive: true, force: true })
   }
 
