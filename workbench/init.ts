@@ -57,7 +57,7 @@ function packageOf(id: string, template: Template, hostUrl: string): object {
     type: 'module',
     scripts: {
       dev: 'lyceum dev',
-      test: 'lyceum test',
+      test: 'node --test',
       check: 'lyceum types --offline && tsc -p .',
       publish: `lyceum publish . --url ${hostUrl}`,
     },

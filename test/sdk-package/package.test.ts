@@ -7,13 +7,15 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
+import { startBrowser } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type Installed, install } from '../support/installed.ts'
 import { spawnHost } from '../support/spawned-host.ts'
+import { firstPlugin, type Means, MOST_PLAYS, run } from './story.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const BUILD = join(ROOT, 'host/sdk-package/build-process.ts')
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
 let lyceum: TestHost
 let packed: Uint8Array
@@ -53,7 +55,7 @@ describe('GET /sdk.tgz', () => {
     expect(name).toMatch(new RegExp(`^sdk-${packageJson.version.replaceAll('.', '\\.')}-[0-9a-f]{16}\\.tgz$`))
     expect(more).toEqual([])
     const { mtimeMs, ino } = await stat(join(folder, name))
-    expect((await run(process.execPath, [BUILD, folder])).stdout).toBe(name)
+    expect((await execute(process.execPath, [BUILD, folder])).stdout).toBe(name)
     expect(await stat(join(folder, name))).toMatchObject({ mtimeMs, ino })
   })
 
@@ -61,7 +63,7 @@ describe('GET /sdk.tgz', () => {
     const folder = await mkdtemp(join(tmpdir(), 'lyceum-sdk-'))
     try {
       await writeFile(join(folder, 'sdk-0.0.1-0123456789abcdef.tgz'), 'an earlier one')
-      const { stdout: name } = await run('sh', [
+      const { stdout: name } = await execute('sh', [
         '-c',
         `umask 077; exec "$0" "$@"`,
         process.execPath,
@@ -142,28 +144,42 @@ describe('the package', () => {
 })
 
 describe('Lyceum, installed from it', () => {
-  test('runs its plugins, answers queries, and serves the very same package', async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'lyceum-installed-'))
-    const host = await spawnHost(dataDir, ['--no-samples'], undefined, installed.bin)
+  test('is a host and an author’s tools: from an empty folder to a page in a browser, with the numbers', async () => {
+    const [dataDir, empty] = await Promise.all([temporary(), temporary()])
+    const browser = startBrowser()
+    const host = await spawnHost(dataDir, [], undefined, installed.bin)
     try {
-      const { stdout } = await run(process.execPath, [installed.bin, 'token', 'admin', '--data', dataDir])
-      const headers = { authorization: `Bearer ${stdout.trim()}` }
-      const line = JSON.stringify({
-        event_type: 'play_video',
-        event_source: 'browser',
-        time: '2026-03-01T10:00:00Z',
-        username: 'sam',
-        context: { course_id: 'course-v1:Uni+BIO+2026' },
-        event: { id: 'intro' },
-      })
-      const sent = await fetch(`${host.url}/v1/events?wait=realtime`, { method: 'POST', headers, body: line })
-      expect(sent.status).toBeLessThan(300)
-      const totals = async () => (await fetch(`${host.url}/v1/queries/video/totals`, { headers })).json()
-      await expect.poll(totals, { timeout: 20_000 }).toMatchObject([{ video: 'intro', plays: 1 }])
+      const { text } = await firstPlugin(empty, host, dataDir, linked(), browser)
+      expect(text).toMatch(new RegExp(`What is watched\\s+Video\\s+Plays\\s+\\w+\\s+${MOST_PLAYS}\\s`))
       expect(sha256(await (await fetch(`${host.url}/sdk.tgz`)).bytes())).toBe(sha256(packed))
     } finally {
+      await (await browser).close()
       await host.stop('SIGTERM')
-      await rm(dataDir, { recursive: true })
+      await Promise.all([dataDir, empty].map((folder) => rm(folder, { recursive: true })))
     }
-  }, 60_000)
+  }, 90_000)
+
+  function temporary(): Promise<string> {
+    return mkdtemp(join(tmpdir(), 'lyceum-first-'))
+  }
+
+  /** Without npm: what it would install is linked, and what it would run is read from package.json. */
+  function linked(): Means {
+    const env = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    const lyceumIn = (cwd: string, words: readonly string[]) =>
+      run(process.execPath, [installed.bin, ...words], { cwd, env })
+    return {
+      lyceum: lyceumIn,
+      install: async (dir) => {
+        const { dependencies } = JSON.parse(await readFile(join(dir, 'package.json'), 'utf8'))
+        expect(dependencies).toEqual({ '@lyceum/sdk': expect.stringMatching(/^http:.*\/sdk\.tgz$/) })
+        await installed.linkInto(dir)
+      },
+      script: async (dir, name, words = []) => {
+        const { scripts } = JSON.parse(await readFile(join(dir, 'package.json'), 'utf8'))
+        const own = `lyceum() { "${process.execPath}" "${installed.bin}" "$@"; }`
+        return run('sh', ['-c', `${own}; ${scripts[name]} "$@"`, 'sh', ...words], { cwd: dir, env })
+      },
+    }
+  }
 })

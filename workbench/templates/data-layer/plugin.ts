@@ -49,7 +49,7 @@ export const list = query({ names: ['activityCounts'] }, ({ db, course }) =>
   db.collection<Count>('counts').find({ course }).sort({ n: -1 }).project<Count>({ _id: 0 }).toArray(),
 )
 
-/** The same as a page. */
+/** What learners of a course do, whatever the LMS calls it. */
 export const activities = view(async ({ plugins: { self }, course }) =>
   table(await self.list({ course }), { columns: ['activity', { key: 'n', label: 'Times' }] }),
 )

@@ -34,7 +34,7 @@ export const top = query(({ db, course }) =>
     .toArray(),
 )
 
-/** The same as a page. */
+/** What learners of a course watch most. */
 export const popular = view(async ({ plugins: { self }, course }) => {
   const videos = await self.top({ course })
   return html`<h2>What is watched</h2>
