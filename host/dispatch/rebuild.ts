@@ -1,0 +1,228 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DiskRoom } from '../disk.ts'
+import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
+import type { EventLog } from '../events/log.ts'
+import type { Conduct } from '../registry/conduct.ts'
+import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
+import type { CpuRates } from './cpu-rates.ts'
+import type { CronJobs } from './cron-jobs.ts'
+import { type FeedServices, HandlerFeed } from './handler-feed.ts'
+import { Rate } from './rate.ts'
+import { RebuildPace } from './rebuild-pace.ts'
+
+/** How far a rebuild is, or how it ended. */
+export interface RebuildStatus {
+  readonly state: 'running' | 'done' | 'failed' | 'cancelled'
+  /** Of the plugin's data: the one that is built. */
+  readonly generation: number
+  /** How far in the log its slowest handler is, and how far that goes. */
+  readonly events: number
+  readonly head: number
+  readonly eventsPerSecond: number
+  /** Null where nobody can tell yet. */
+  readonly secondsLeft: number | null
+  readonly startedMs: number
+  readonly endedMs: number | null
+  /** What keeps it from going on, as a sentence. */
+  readonly waitsFor: string | null
+  /** Why it ended without being done. */
+  readonly problem: { readonly code: ErrorCode; readonly message: string } | null
+}
+
+/** What a rebuild needs of the host. */
+export interface RebuildServices {
+  /** As live handlers have it. */
+  readonly feeding: FeedServices
+  readonly cron: Pick<CronJobs, 'runNow'>
+  readonly log: Pick<EventLog, 'head' | 'onAppend'>
+  readonly disk: Pick<DiskRoom, 'lowForRebuilds'>
+  readonly cpuRates: Pick<CpuRates, 'usedMs'>
+  readonly conduct: Pick<Conduct, 'of'>
+  /** Why a plugin may not run, as a sentence. */
+  readonly whyNot: (plugin: string) => string
+  /** Whether live handlers have something to do. */
+  readonly isBusy: () => boolean
+  /** ms since the epoch; tests set it. */
+  readonly nowMs: () => number
+}
+
+const LOOK_MS = 25
+/** A job that lost its process or store, or waits for others, is tried again after this long. */
+const JOB_RETRY_MS = 1_000
+const MOST_JOB_RETRIES = 5
+
+/**
+ * Builds one generation of a plugin's data: all its handlers, from where each began in the log, with cursors of their
+ * own in that generation. Nobody reads it meanwhile, and live handlers go on in the one before.
+ */
+export class Rebuild {
+  /** The active version, over the generation that is built. */
+  readonly plugin: ActivePlugin
+  readonly startedMs: number
+  readonly #services: RebuildServices
+  readonly #pace: RebuildPace
+  readonly #feeds: readonly HandlerFeed[]
+  readonly #rate = new Rate()
+  readonly #unsubscribe: () => void
+  #ended: LyceumError | undefined
+  #stopped: Promise<Map<string, number>> | undefined
+
+  constructor(plugin: ActivePlugin, startedMs: number, services: RebuildServices) {
+    const { feeding, cpuRates, isBusy, log } = services
+    this.plugin = plugin
+    this.startedMs = startedMs
+    this.#services = services
+    this.#pace = new RebuildPace(plugin, cpuRates, isBusy)
+    const building: FeedServices = {
+      ...feeding,
+      turn: () => this.#pace.turn(),
+      // A live handler that stands still does so for its own data; one that does so here ends the rebuild.
+      halts: {
+        find: () => undefined,
+        set: (_plugin, _endpoint, _activation, { message }) =>
+          this.end(new LyceumError('handler_halted', message)),
+        delete: () => {},
+      },
+      onFailure: (_plugin, endpoint, failure) =>
+        feeding.onFailure(plugin, endpoint, {
+          ...failure,
+          message: `While it was rebuilt: ${failure.message}`,
+        }),
+    }
+    this.#feeds = [...plugin.endpoints.values()].flatMap((endpoint) =>
+      endpoint.kind === 'onEvent' ? [new HandlerFeed(plugin, endpoint, building)] : [],
+    )
+    this.#unsubscribe = log.onAppend(() => {
+      for (const feed of this.#feeds) feed.wake()
+    })
+    for (const feed of this.#feeds) feed.start()
+  }
+
+  get generation(): number {
+    return this.plugin.store.generation
+  }
+
+  get status(): RebuildStatus {
+    const head = this.#services.log.head()
+    const events = this.#reached
+    const perSecond = this.#rate.perSecond
+    return {
+      state: 'running',
+      generation: this.generation,
+      events,
+      head,
+      eventsPerSecond: Math.round(perSecond),
+      secondsLeft: perSecond > 0 ? Math.ceil((head - events) / perSecond) : null,
+      startedMs: this.startedMs,
+      endedMs: null,
+      waitsFor: this.#waitsFor ?? null,
+      problem: null,
+    }
+  }
+
+  /** Has it end with a reason, the first of several: whoever waits for it is told. */
+  end(reason: LyceumError): void {
+    this.#ended ??= reason
+  }
+
+  /** Resolves when its handlers have seen every event of the log. @throws {LyceumError} why it ended before */
+  reachHead(): Promise<void> {
+    return this.#until(() => this.#isAtHead)
+  }
+
+  /**
+   * Runs each cron job once, as if its time had come just now: what it makes of the data is there when they are read.
+   * @throws {LyceumError} the failure of one, or why the rebuild ended before
+   */
+  async runJobs(): Promise<void> {
+    for (const endpoint of this.plugin.endpoints.values())
+      if (endpoint.kind === 'cron') await this.#runJob(endpoint)
+  }
+
+  /** The same as {@link reachHead} for a time. Resolves with whether it got there. */
+  async reachHeadWithin(ms: number): Promise<boolean> {
+    const deadlineMs = performance.now() + ms
+    await this.#until(() => this.#isAtHead || performance.now() > deadlineMs)
+    return this.#isAtHead
+  }
+
+  /** Stops its handlers, for good. Resolves with how far those have seen to everything of whom that is known. */
+  stop(): Promise<Map<string, number>> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<Map<string, number>> {
+    this.#unsubscribe()
+    this.#pace.stop()
+    const settled = new Map<string, number>()
+    for (const feed of this.#feeds)
+      if (feed.settled !== undefined) settled.set(feed.endpoint.name, feed.settled)
+    await Promise.all(this.#feeds.map((feed) => feed.stop()))
+    return settled
+  }
+
+  async #runJob(endpoint: CronEndpoint): Promise<void> {
+    const { feeding, cron } = this.#services
+    for (let retries = MOST_JOB_RETRIES; ; retries -= 1) {
+      await this.#until(() => feeding.mayRun(this.plugin.id, endpoint.name))
+      const failure = await cron.runNow(this.plugin, endpoint)
+      if (failure === undefined) return
+      if (!failure.passing || retries === 0)
+        throw new LyceumError(failure.code, `The job ${endpoint.name} failed: ${failure.message}`)
+      await sleep(JOB_RETRY_MS)
+    }
+  }
+
+  get #isAtHead(): boolean {
+    const head = this.#services.log.head()
+    return this.#feeds.every(({ settled }) => settled !== undefined && settled >= head)
+  }
+
+  get #reached(): number {
+    return Math.min(this.#services.log.head(), ...this.#feeds.map(({ position }) => position))
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    this.#check()
+    while (!isSo()) {
+      await sleep(LOOK_MS)
+      this.#rate.note(this.#reached, performance.now())
+      // Whoever stands still looks again whether that is over.
+      for (const feed of this.#feeds) if (feed.rests && !feed.idle) feed.wake()
+      this.#check()
+    }
+  }
+
+  #check(): void {
+    const { disk, conduct } = this.#services
+    if (this.#ended !== undefined) throw this.#ended
+    const { quarantined } = conduct.of(this.plugin.id)
+    if (quarantined !== undefined) throw new LyceumError('plugin_quarantined', quarantined)
+    if (disk.lowForRebuilds)
+      throw new LyceumError(
+        'disk_full',
+        'The disk of the host is nearly full: what is left is for what plugins write now. Start the rebuild again once there is room.',
+      )
+    for (const { status } of this.#feeds)
+      if (status.state === 'full' && status.lastError !== undefined)
+        throw new LyceumError(
+          isErrorCode(status.lastError.code) ? status.lastError.code : 'database_full',
+          status.lastError.message,
+        )
+  }
+
+  get #waitsFor(): string | undefined {
+    const { id } = this.plugin
+    const { feeding, whyNot } = this.#services
+    for (const { status } of this.#feeds) {
+      if (status.state === 'stopped')
+        return feeding.mayRun(id, status.endpoint)
+          ? undefined
+          : `${status.endpoint} may not run. ${whyNot(id)}`
+      if (status.state === 'waiting' || status.state === 'throttled' || status.state === 'retrying')
+        return status.lastError?.message
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,47 @@
+import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
+import type { MadeBy } from './generations.ts'
+
+/** Why a plugin's data are not what its handlers would make of the log now, and which of them. */
+export interface RebuildOffer {
+  readonly reason: 'handlers_changed' | 'rolled_back'
+  readonly endpoints: readonly string[]
+}
+
+/** The handlers of a version, as what its data are made by. */
+export function makersOf(version: string, endpoints: readonly StoredEndpoint[]): MadeBy[] {
+  return endpoints
+    .filter(({ kind, codeHash }) => kind === 'onEvent' && codeHash !== '')
+    .map(({ name, codeHash }) => ({ endpoint: name, codeHash, version }))
+}
+
+/**
+ * Tells whether a rebuild would make something else of a plugin's data: some of them were made by handlers with other
+ * code, or by handlers that are gone. Undefined where not, and where it is not known.
+ * @param version the one that would make them; the active one unless told
+ */
+export function rebuildOfferOf(
+  catalogue: Catalogue,
+  id: string,
+  version: Pick<VersionRow, 'endpoints' | 'publishedMs'> | undefined = activeOf(catalogue, id),
+): RebuildOffer | undefined {
+  const handlers = version?.endpoints.filter(({ kind }) => kind === 'onEvent') ?? []
+  // Nothing would be made, or nobody knows by what.
+  if (version === undefined || handlers.length === 0 || handlers.some(({ codeHash }) => codeHash === ''))
+    return undefined
+  const hashes = new Map(handlers.map(({ name, codeHash }) => [name, codeHash]))
+  const others = catalogue.generations
+    .madeBy(id)
+    .filter(({ endpoint, codeHash }) => hashes.get(endpoint) !== codeHash)
+  if (others.length === 0) return undefined
+  const isNewer = (other: MadeBy) =>
+    (catalogue.version(id, other.version)?.publishedMs ?? 0) > version.publishedMs
+  return {
+    reason: others.some(isNewer) ? 'rolled_back' : 'handlers_changed',
+    endpoints: [...new Set(others.map(({ endpoint }) => endpoint))].sort(),
+  }
+}
+
+function activeOf(catalogue: Catalogue, id: string): VersionRow | undefined {
+  const active = catalogue.plugin(id)?.activeVersion
+  return active === undefined ? undefined : catalogue.version(id, active)
+}
