@@ -4,10 +4,12 @@ import { signInLink } from '../host/auth/sign-in.ts'
 import type { Role } from '../host/auth/tokens.ts'
 import { type ClaimsOptions, claimsFrom, withClaims } from './claims.ts'
 import { ownKeys, urlOf, withUrl } from './target.ts'
+import { printJson } from './terminal.ts'
 
 interface Options extends ClaimsOptions {
   readonly url?: string
   readonly data?: string
+  readonly json?: boolean
 }
 
 const HELP = `
@@ -22,12 +24,14 @@ export function registerSignIn(program: Command): void {
     .description('Print a link that signs one browser in, once, within 15 minutes.')
     .option('--data <folder>', 'the data folder of the host (default: LYCEUM_DATA or ./.lyceum)')
     .addHelpText('after', HELP)
-    .action(printLink)
+    .action((role: Role, _options: unknown, command: Command) => printLink(role, command.optsWithGlobals()))
 }
 
 async function printLink(role: Role, options: Options): Promise<void> {
   const claims = claimsFrom(role, options)
   const url = urlOf(options.url)
   const keys = await ownKeys(options.data, 'Give --data FOLDER: the folder that the host was started with.')
-  console.log(await signInLink(keys, url, claims))
+  const link = await signInLink(keys, url, claims)
+  if (options.json === true) printJson({ link })
+  else console.log(link)
 }

@@ -14,6 +14,7 @@ import { type Served, serveHost } from '../host/serve.ts'
 import { keepStoreCompiled } from '../host/storage/store.ts'
 import { course } from '../sdk/testing/index.ts'
 import { type Connection, connect } from './connection.ts'
+import { note, printJson } from './terminal.ts'
 
 interface Options {
   readonly port?: string
@@ -24,7 +25,10 @@ interface Options {
   readonly quotas?: string
   readonly ceilings?: string
   readonly logLevel?: string
+  readonly json?: boolean
 }
+
+type Say = (line: string) => void
 
 const FIRST_PARTY = join(import.meta.dirname, '../plugins')
 const OWN_TOKEN_SECONDS = 600
@@ -43,7 +47,9 @@ Plugins may read the LMS's databases that LYCEUM_REPLICAS names: the path of a J
 { "lms": { "kind": "postgres", "url": "postgres://lyceum:\${LMS_PASSWORD}@db.example/lms" } }, where
 \${…} is read from the environment; as in docs/replicas.md.
 
-Ctrl-C stops it: batches under way end, and everything that was accepted is kept.`
+Ctrl-C stops it: batches under way end, and everything that was accepted is kept.
+
+Next: npx lyceum sign-in ROLE, npx lyceum token ROLE, npx lyceum load FILE`
 
 /** `lyceum start`: runs the host until it is told to stop. */
 export function registerStart(program: Command): void {
@@ -59,33 +65,37 @@ export function registerStart(program: Command): void {
     .option('--ceilings <json>', 'what an admin may raise quotas to (default: LYCEUM_CEILINGS)')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent')
     .addHelpText('after', HELP)
-    .action((options: Options) => start(options))
+    .action((_options: unknown, command: Command) => start(command.optsWithGlobals()))
 }
 
 async function start(options: Options): Promise<void> {
   const config = loadConfig(process.env, options)
   const host = await openHost(config)
   const served = await listen(host)
-  stopOnSignal(served)
+  // For a program there is one document on stdout; what else there is to say is for people.
+  const say: Say = options.json === true ? note : (line) => console.log(line)
+  stopOnSignal(served, say)
   const token = await issueToken(host.keys, { role: 'admin' }, OWN_TOKEN_SECONDS)
   const connection = connect(served.url, token)
   const plugins = config.plugins ? await firstParty() : []
   await installNew(plugins, host, connection)
   host.markReady()
-  console.log(`Lyceum is listening on ${served.url}`)
-  console.log(`Sign in once, within 15 minutes: ${await signInLink(host.keys, served.url)}`)
-  tellHowToPublish(config, served.url)
+  const link = await signInLink(host.keys, served.url)
+  if (options.json === true) printJson({ url: served.url, signInLink: link })
+  say(`Lyceum is listening on ${served.url}`)
+  say(`Sign in once, within 15 minutes: ${link}`)
+  tellHowToPublish(config, served.url, say)
   keepStoreCompiled()
-  if (config.samples) await loadSamplesOnce(host, connection)
+  if (config.samples) await loadSamplesOnce(host, connection, say)
   await tellChanged(plugins, host)
 }
 
 /** A command in another terminal has the defaults, and would look for another host. */
-function tellHowToPublish({ port, dataDir }: Config, url: string): void {
+function tellHowToPublish({ port, dataDir }: Config, url: string, say: Say): void {
   const usual = loadConfig({}, {})
   if (port === usual.port && dataDir === usual.dataDir) return
   const folder = /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`
-  console.log(`Publish with: npx lyceum publish DIR --url ${url} --data ${folder}`)
+  say(`Publish with: npx lyceum publish DIR --url ${url} --data ${folder}`)
 }
 
 async function listen(host: Host): Promise<Served> {
@@ -103,12 +113,12 @@ async function listen(host: Host): Promise<Served> {
 }
 
 /** The first signal stops in order; a second one ends at once, which loses nothing that was accepted either. */
-function stopOnSignal(served: Served): void {
+function stopOnSignal(served: Served, say: Say): void {
   let stopping = false
   const stop = () => {
     if (stopping) process.exit(130)
     stopping = true
-    console.log('Stopping: batches under way end first. Press Ctrl-C again to stop at once.')
+    say('Stopping: batches under way end first. Press Ctrl-C again to stop at once.')
     served.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -182,12 +192,12 @@ const Accepted = z.object({ accepted: z.int() })
  * Loads the sample course into an empty log. A mark stays in the data folder until all of it is there, so that
  * the next start finishes what was interrupted; its events count once however often they are sent.
  */
-async function loadSamplesOnce(host: Host, connection: Connection): Promise<void> {
+async function loadSamplesOnce(host: Host, connection: Connection, say: Say): Promise<void> {
   const mark = join(host.config.dataDir, 'samples-loading')
   if (host.log.head() > 0 && !existsSync(mark)) return
   await writeFile(mark, '')
   try {
-    await loadSamples(connection)
+    await loadSamples(connection, say)
   } catch (error) {
     if (host.stopping()) return
     throw error
@@ -196,9 +206,9 @@ async function loadSamplesOnce(host: Host, connection: Connection): Promise<void
 }
 
 /** Sends the sample course in like an LMS would. */
-async function loadSamples(connection: Connection): Promise<void> {
+async function loadSamples(connection: Connection, say: Say): Promise<void> {
   const sample = course()
-  console.log(`Loading the sample course "${sample.title}" …`)
+  say(`Loading the sample course "${sample.title}" …`)
   let batch: string[] = []
   let events = 0
   const send = async () => {
@@ -208,5 +218,5 @@ async function loadSamples(connection: Connection): Promise<void> {
   }
   for (const line of sample.lines()) if (batch.push(line) === SAMPLE_LINES) await send()
   if (batch.length > 0) await send()
-  console.log(`Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`)
+  say(`Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`)
 }

@@ -5,13 +5,17 @@ import { loadConfig } from '../host/config.ts'
 import { LIMITS } from '../host/limits.ts'
 import { type ClaimsOptions, claimsFrom, withClaims } from './claims.ts'
 import { UsageError } from './exit-codes.ts'
+import { note, printJson } from './terminal.ts'
 
 interface Options extends ClaimsOptions {
   readonly ttl: string
   readonly data?: string
+  readonly json?: boolean
 }
 
 const HELP = `
+Whoever bears it needs nothing else, so send it like a password. An author keeps it with: npx lyceum login URL
+
 Examples:
   npx lyceum token admin
   npx lyceum token ingest --ttl 90d
@@ -30,7 +34,7 @@ export function registerToken(program: Command): void {
     .option('--ttl <time>', 'how long it is good: 30m, 12h or 7d', '1h')
     .option('--data <folder>', 'the data folder of the host (default: LYCEUM_DATA or ./.lyceum)')
     .addHelpText('after', HELP)
-    .action(printToken)
+    .action((role: Role, _options: unknown, command: Command) => printToken(role, command.optsWithGlobals()))
 }
 
 async function printToken(role: Role, options: Options): Promise<void> {
@@ -38,9 +42,11 @@ async function printToken(role: Role, options: Options): Promise<void> {
   const ttlSeconds = parseTtl(options.ttl)
   const { dataDir } = loadConfig(process.env, { data: options.data })
   const keys = await loadKeys(dataDir)
-  if (keys.created)
-    console.error(`Made new signing keys in ${dataDir}: only a host on this folder will know the token.`)
-  console.log(await issueToken(keys, claims, ttlSeconds))
+  if (keys.created && options.json !== true)
+    note(`Made new signing keys in ${dataDir}: only a host on this folder will know the token.`)
+  const token = await issueToken(keys, claims, ttlSeconds)
+  if (options.json === true) printJson({ token, ...claims, expiresMs: Date.now() + ttlSeconds * 1_000 })
+  else console.log(token)
 }
 
 const SECONDS = { m: 60, h: 3600, d: 86_400 }

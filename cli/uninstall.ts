@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
-import { connectionOf, withConnection } from './target.ts'
+import { pluginPath } from './connection.ts'
+import { EXIT } from './exit-codes.ts'
+import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
+import { confirm, isInteractive, note, printJson } from './terminal.ts'
 
 const HELP = `
 Its data are kept for its owner: published again, it goes on where it was. With --delete-data they are
@@ -9,6 +12,13 @@ Examples:
   npx lyceum uninstall video
   npx lyceum uninstall video --delete-data`
 
+interface Options extends ConnectionFlags {
+  readonly deleteData?: boolean
+  readonly force?: boolean
+  readonly yes?: boolean
+  readonly json?: boolean
+}
+
 /** `lyceum uninstall`: takes a plugin away. */
 export function registerUninstall(program: Command): void {
   withConnection(program.command('uninstall'))
@@ -16,21 +26,28 @@ export function registerUninstall(program: Command): void {
     .argument('<plugin>', 'its id')
     .option('--delete-data', 'delete documents, files, cursors and logs for good')
     .option('--force', 'also where other plugins are approved to ask it: they fail from then on')
+    .option('--yes', 'delete without asking')
     .addHelpText('after', HELP)
-    .action(async (plugin: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals()
-      const connection = await connectionOf(options, 'admin')
-      const asked = new URLSearchParams({
-        data: options.deleteData === true ? 'delete' : 'keep',
-        force: String(options.force === true),
-      })
-      const answer = await connection.request('DELETE', `/v1/plugins/${encodeURIComponent(plugin)}?${asked}`)
-      if (options.json === true) console.log(JSON.stringify(answer))
-      else
-        console.log(
-          options.deleteData === true
-            ? `${plugin} is uninstalled, and its data are deleted.`
-            : `${plugin} is uninstalled. Its data are kept: publish it again, or delete them with --delete-data.`,
-        )
-    })
+    .action((plugin: string, _options: unknown, command: Command) =>
+      uninstall(plugin, command.optsWithGlobals<Options>()),
+    )
+}
+
+async function uninstall(plugin: string, options: Options): Promise<void> {
+  const { deleteData = false, force = false, yes = false, json = false } = options
+  const connection = await connectionOf(options, 'admin')
+  if (deleteData && !yes && isInteractive() && !(await confirm(`Delete all data of ${plugin} for good?`))) {
+    note('Nothing was done.')
+    process.exitCode = EXIT.refused
+    return
+  }
+  const asked = new URLSearchParams({ data: deleteData ? 'delete' : 'keep', force: String(force) })
+  const answer = await connection.request('DELETE', `${pluginPath(plugin)}?${asked}`)
+  if (json) printJson(answer)
+  else
+    console.log(
+      deleteData
+        ? `${plugin} is uninstalled, and its data are deleted.`
+        : `${plugin} is uninstalled. Its data are kept: publish it again, or delete them with --delete-data.`,
+    )
 }
