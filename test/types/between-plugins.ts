@@ -38,17 +38,17 @@ export const remind = cron({ schedule: '0 7 * * 1', asUsers: true }, async ({ pl
 })
 export const each = onEvent({ where: { event_type: 'x' }, asUsers: true }, () => {})
 
-// @ts-expect-error nothing of another plugin is written
+// @ts-expect-error TS2339: nothing of another plugin is written
 export const a1 = query(({ plugins: { video } }) => video?.collection('plays').insertOne({}))
-// @ts-expect-error a field that the documents do not have
+// @ts-expect-error TS2353: a field that the documents do not have
 export const a2 = query(({ plugins: { video } }) => video?.collection<Grade>('grades').findOne({ grade: 1 }))
-// @ts-expect-error arguments are parameters, not data
+// @ts-expect-error TS2353: arguments are parameters, not data
 export const a3 = query(({ plugins: { grades } }) => grades?.list?.({ of: { course: 'c' } }))
-// @ts-expect-error arguments have names
+// @ts-expect-error TS2345: arguments have names
 export const a4 = query(({ plugins: { courseGrades } }) => courseGrades?.('c'))
-// @ts-expect-error readers are a list
+// @ts-expect-error TS2322: readers are a list
 export const a5 = collection({ read: 'report' })
-// @ts-expect-error names are of queries
+// @ts-expect-error TS2353: names are of queries
 export const a6 = view({ names: ['courseGrades'] }, () => '')
-// @ts-expect-error a query has somebody who asks, or asks nobody about people
+// @ts-expect-error TS2353: a query has somebody who asks, or asks nobody about people
 export const a7 = query({ asUsers: true }, () => 1)
