@@ -48,6 +48,7 @@ function linesOf(record: Exclude<DevRecord, Activity>): string[] {
     case 'events':
       return [`${count(record.accepted)} events of ${onOneLine(record.from)}`]
     case 'reload':
+      if (record.files.length === 0) return [`${paint('green', 'runs')} ${record.version}`]
       return [
         `${paint('green', 'reload')} ${onOneLine(record.files.join(', '))} → ${record.version} in ${record.tookMs} ms, ${onOneLine(becauseOf(record))}`,
       ]

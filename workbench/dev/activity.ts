@@ -25,19 +25,24 @@ export class Activity {
     return this.#latest
   }
 
+  /** How far in the log the results reach: the slowest handler. */
+  get position(): number {
+    return Math.min(this.#host.log.head(), ...this.#latest.handlers.map(({ cursor }) => cursor))
+  }
+
   look(): void {
     const nowMs = performance.now()
     const seconds = (nowMs - this.#lookedMs) / 1_000
     this.#lookedMs = nowMs
     const before = new Map(this.#latest.handlers.map((handler) => [handler.endpoint, handler.cursor]))
-    const handlers = this.#host.lane.status(this.#plugin).map(
-      ({ endpoint, state, cursor }): HandlerActivity => ({
-        endpoint,
-        state,
-        cursor,
-        eventsPerSecond: Math.max(0, Math.round((cursor - (before.get(endpoint) ?? cursor)) / seconds)),
-      }),
-    )
+    const handlers = this.#host.lane
+      .status(this.#plugin)
+      .map(({ endpoint, state, cursor: at }): HandlerActivity => {
+        // One that starts has not read yet where it is.
+        const cursor = state === 'starting' ? (before.get(endpoint) ?? at) : at
+        const moved = cursor - (before.get(endpoint) ?? cursor)
+        return { endpoint, state, cursor, eventsPerSecond: Math.max(0, Math.round(moved / seconds)) }
+      })
     this.#latest = { type: 'activity', head: this.#host.log.head(), handlers }
   }
 

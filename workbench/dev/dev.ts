@@ -54,8 +54,8 @@ export interface Dev {
   setClock(setting: ClockSetting): Promise<void>
   /** Sends the events of more learners of the sample course. */
   addLearners(count: number): Promise<void>
-  /** Has the handlers try events again that they failed on. @returns how many */
-  retryDeadLetters(): Promise<number>
+  /** Has the handlers try events again that they failed on. */
+  retryDeadLetters(): Promise<void>
   /** Has the handlers handle all events anew. Resolves when that has begun. */
   rebuild(): Promise<void>
   close(): Promise<void>
@@ -122,7 +122,7 @@ export async function openDev(options: DevOptions): Promise<Dev> {
   }
 
   // Before the first version runs there is nothing to look at; what is wrong with it is told, and the page tells it too.
-  await reloads.saved(['plugin.ts'])
+  await reloads.saved([])
   const dev: Dev = {
     workbench,
     url: `${workbench.url}/dev`,
@@ -155,7 +155,11 @@ export async function openDev(options: DevOptions): Promise<Dev> {
       learners += count
       await send(linesOf(learners, known), `${count} more learners`)
     },
-    retryDeadLetters: async () => (await retries.retry(plugin, {}, () => host.plugins.get(plugin))).length,
+    retryDeadLetters: async () => {
+      await retries.retry(plugin, {}, () => host.plugins.get(plugin))
+      activity.look()
+      records.tell(activity.latest)
+    },
     rebuild: () => rebuilding.start(),
     close: async () => {
       closing = true

@@ -103,7 +103,7 @@ export class Faults {
   /** What the host logged about the version that runs. */
   async ofRun({ line, endpoint, version, atMs }: LogLine): Promise<Fault> {
     const stackAt = /^\s+at /m.exec(line)?.index ?? line.length
-    const message = line.slice(0, stackAt).trim()
+    const message = onceEach(line.slice(0, stackAt))
     const key = `${endpoint}\n${message}`
     const known = this.#ofRun.get(key)
     const fault: Fault = known
@@ -122,6 +122,12 @@ export class Faults {
     if (known !== undefined || this.#ofRun.size < MOST_FAULTS) this.#ofRun.set(key, fault)
     return fault
   }
+}
+
+/** A stack begins with the message that stands before it already. */
+function onceEach(text: string): string {
+  const lines = text.trim().split('\n')
+  return lines.filter((line, at) => !lines.slice(0, at).some((before) => before.includes(line))).join('\n')
 }
 
 function firstLine(text: string): string {

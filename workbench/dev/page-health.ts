@@ -16,8 +16,9 @@ export function statusPart({ lastReload, faults }: Dev): Markup {
   const waits = faults.all.some(({ during }) => during === 'save')
   if (lastReload === undefined)
     return html`<p class="${waits ? 'light bad' : 'light'}">${waits ? 'Nothing runs yet: mend what is below and save.' : 'Starting…'}</p>`
-  const { version, tookMs } = lastReload
-  return html`<p class="${waits ? 'light bad' : 'light'}">${waits ? 'What was saved last cannot run; the version before does.' : html`<strong>${version}</strong> runs, ${count(tookMs)} ms after the save; ${becauseOf(lastReload)}.`}</p>`
+  const { version, tookMs, files } = lastReload
+  const came = files.length === 0 ? '' : html`, ${count(tookMs)} ms after the save; ${becauseOf(lastReload)}`
+  return html`<p class="${waits ? 'light bad' : 'light'}">${waits ? 'What was saved last cannot run; the version before does.' : html`<strong>${version}</strong> runs${came}.`}</p>`
 }
 
 /** What the author has to mend, with the lines of code. */

@@ -39,10 +39,10 @@ export async function resultPart(dev: Dev, choice: Choice): Promise<Markup> {
       endpoint.kind === 'view'
         ? frame(endpoint, issueTicket(host.keys, { caller, plugin, view: endpoint.name, asked }))
         : await answer(dev, choice)
-    const position = count(host.logPosition(plugin))
-    const behind = host.log.head() - host.logPosition(plugin)
+    const { position } = dev.activity
+    const behind = host.log.head() - position
     return html`${shown}
-<p class="muted asof">${[...about, `data as of event ${position}${behind > 0 ? `, ${count(behind)} more are being handled` : ''}`].join(' · ')}</p>`
+<p class="muted asof">${[...about, `data as of event ${count(position)}${behind > 0 ? `, ${count(behind)} more are being handled` : ''}`].join(' · ')}</p>`
   } catch (error) {
     if (!(error instanceof LyceumError)) throw error
     return html`<div class="problem"><p>${error.message}</p><p class="muted"><code>${error.code}</code> for ${caller.role === 'admin' ? 'an admin' : `a viewer with the role ${caller.role}`}</p></div>`

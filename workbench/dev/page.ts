@@ -47,12 +47,14 @@ export async function devPage(dev: Dev, choice: Choice): Promise<Markup> {
 </div>
 <div class="panel">
 ${part('endpoints')}
+<details class="settings" open><summary>Viewer, time and events</summary>
 <section aria-labelledby="who"><h2 id="who">Shown to</h2>${part('people')}</section>
 <section aria-labelledby="when"><h2 id="when">Time</h2>${part('clock')}</section>
 <section aria-labelledby="what"><h2 id="what">Events</h2>
 <form method="post" action="/dev/learners" class="acts"><input type="hidden" name="count" value="100"><button class="quiet">Send 100 more learners</button></form>
 <form method="post" action="/dev/rebuild" class="acts"><button class="quiet">Handle all events anew</button></form>
 </section>
+</details>
 </div>
 <div class="work">
 <div data-part="faults" role="alert">${parts.faults}</div>

@@ -18,7 +18,7 @@ export type DevRecord =
   | {
       readonly type: 'reload'
       readonly version: string
-      /** What was saved, relative to the plugin's folder. */
+      /** What was saved, relative to the plugin's folder; of the first version nothing. */
       readonly files: readonly string[]
       /** Where the time went: from the save that was seen to the version that runs. */
       readonly bundleMs: number

@@ -23,6 +23,7 @@ export interface ReloadServices {
 export class Reloads {
   readonly #services: ReloadServices
   readonly #saved = new Set<string>()
+  #isDue = false
   #savedMs = 0
   #runs: PluginBundle | undefined
   #needs: readonly string[] = []
@@ -34,9 +35,13 @@ export class Reloads {
     this.#services = services
   }
 
-  /** Files were saved. Resolves when nothing that was saved is left to look at. */
+  /**
+   * Files were saved; at first none. Resolves when nothing that was saved is left to look at.
+   * @param files relative to the plugin's folder
+   */
   saved(files: readonly string[]): Promise<void> {
-    if (this.#saved.size === 0) this.#savedMs = performance.now()
+    if (!this.#isDue) this.#savedMs = performance.now()
+    this.#isDue = true
     for (const file of files) this.#saved.add(file)
     this.#onSave()
     this.#working ??= this.#workOff().finally(() => {
@@ -48,14 +53,15 @@ export class Reloads {
   /** Ends once what is under way is through. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#saved.clear()
+    this.#isDue = false
     this.#onSave()
     await this.#working
   }
 
   async #workOff(): Promise<void> {
-    while (this.#saved.size > 0) {
+    while (this.#isDue) {
       const files = [...this.#saved]
+      this.#isDue = false
       this.#saved.clear()
       await this.#reload(files, this.#savedMs)
     }
@@ -104,7 +110,7 @@ export class Reloads {
 
   /** Whether something is saved, or all ends, within that time. */
   async #isSavedWithin(waitMs: number): Promise<boolean> {
-    if (this.#saved.size > 0 || this.#closed) return true
+    if (this.#isDue || this.#closed) return true
     return new Promise((resolve) => {
       const settle = (saved: boolean) => {
         clearTimeout(timer)

@@ -1,6 +1,9 @@
 // The page of a plugin in development: asks for each part again when the host says that it is not what it was,
 // and changes what is shown without leaving the page. What is chosen stands in the address.
 
+// On a phone what is shown comes before how it is shown.
+document.querySelector('.settings').open = !matchMedia('(max-width: 48rem)').matches
+
 const partOf = (name) => document.querySelector(`[data-part="${name}"]`)
 const shown = new Map()
 
