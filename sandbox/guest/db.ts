@@ -53,11 +53,16 @@ export class Collection extends ReadCollection {
   }
 
   async insertMany(documents: readonly unknown[], options?: WriteOptions): Promise<object> {
+    const ack = options?.ack === true
     const insertedIds: unknown[] = []
+    const added: Promise<Outcome>[] = []
     for (const document of documents) {
-      const added = this.#queue.add(() => this.#insert(document), options?.ack === true, this.insertMany)
-      insertedIds.push((await added).insertedId)
+      const one = this.#queue.add(() => this.#insert(document), ack, this.insertMany)
+      added[added.length] = one
+      // Those that are only queued are so at once: what is read next sees them, awaited or not.
+      if (ack) await one
     }
+    for (const { insertedId } of await Promise.all(added)) insertedIds[insertedIds.length] = insertedId
     return {
       acknowledged: true,
       insertedIds,
@@ -87,10 +92,16 @@ export class Collection extends ReadCollection {
 
   async bulkWrite(operations: readonly BulkOperation[], options?: WriteOptions): Promise<object> {
     const totals = { insertedCount: 0, matchedCount: 0, modifiedCount: 0, deletedCount: 0, upsertedCount: 0 }
+    const ack = options?.ack === true
+    const outcomes: Promise<Outcome>[] = []
     for (const operation of operations) {
       const [kind = ''] = Object.keys(operation)
-      const outcome = await this.#bulkOne(kind, operation[kind] ?? {}, options?.ack === true)
+      const outcome = this.#bulkOne(kind, operation[kind] ?? {}, ack)
+      outcomes[outcomes.length] = outcome
+      if (ack) await outcome
       if (kind === 'insertOne') totals.insertedCount += 1
+    }
+    for (const outcome of await Promise.all(outcomes)) {
       totals.matchedCount += outcome.matchedCount ?? 0
       totals.modifiedCount += outcome.modifiedCount ?? 0
       totals.deletedCount += outcome.deletedCount ?? 0

@@ -166,7 +166,7 @@ describe('what cannot be read is refused with its place and what to write', () =
       'a user in a handler of events',
       'export const a = onEvent(({ user }) => user)',
       [2, 29],
-      /`user`, which an onEvent does not have/,
+      /`user`, which only views and queries are about. Each event says whose it is/,
     ],
     ['events and event', 'export const a = onEvent(({ event, events }) => 1)', [2, 27], /Choose one/],
     [

@@ -137,7 +137,7 @@ describe('options', () => {
 test('wrong options are told with the line of their endpoint, where it is known', () => {
   const place = { source: 'plugin.ts', line: 7, column: 1 }
   expect(() => parseOptions('cron', 'mine', 'hourly', place)).toThrow(
-    /^plugin\.ts:7: The options of `mine` \(cron\) are wrong: schedule: /,
+    /^plugin\.ts:7:1: The options of `mine` \(cron\) are wrong: schedule: /,
   )
 })
 

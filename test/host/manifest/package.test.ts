@@ -15,7 +15,7 @@ describe('package.json of a plugin', () => {
   })
 
   test.each([
-    [{ version: '1.0.0' }, '"name": the plugin\'s id is missing: "name": "myPlugin"'],
+    [{ version: '1.0.0' }, '"name": the plugin\'s id is missing: write "name": "myPlugin"'],
     [
       { name: 'my-plugin', version: '1.0.0' },
       '"name": `my-plugin` is not a camelCase name of letters and digits; write it so: `myPlugin`',
@@ -26,7 +26,7 @@ describe('package.json of a plugin', () => {
     [{ name: 'lyceum', version: '1.0.0' }, '`lyceum` is reserved'],
     [{ name: '__proto__', version: '1.0.0' }, '`__proto__` is reserved'],
     [{ name: 'a'.repeat(41), version: '1.0.0' }, 'is longer than 40 characters'],
-    [{ name: 'a' }, '"version": the version is missing: "version": "1.0.0"'],
+    [{ name: 'a' }, '"version": the version is missing: write "version": "1.0.0"'],
     [{ name: 'a', version: '1.0' }, '"version": not a version of three numbers'],
     [{ name: 'a', version: '1.0.0', title: 5 }, '"title": not a text'],
     [{ name: 'a b', version: 'x' }, '`aB`; "version": not a version'],

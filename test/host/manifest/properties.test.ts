@@ -78,7 +78,7 @@ describe('the handler of a property', () => {
     ['({ cache }) => 1', 'asks for `cache`, which a property does not have'],
     ['({ plugins: { self } }) => 1', 'asks for `plugins`, which a property does not have'],
     ['({ events }) => 1', 'asks for `events`, which a property does not have'],
-    ['({ user }) => 1', 'asks for `user`, which a property does not have'],
+    ['({ user }) => 1', 'asks for `user`, which only views and queries are about'],
   ])('%s is refused', (handler, message) => {
     expect(() => read(`export const a = property(${handler})`)).toThrow(message)
   })
