@@ -1,5 +1,7 @@
 import { LIMITS } from '../host/limits.ts'
 import { Checker } from '../host/registry/checker.ts'
+import type { PluginPackage } from '../host/registry/package.ts'
+import type { Endpoint } from '../host/registry/plugin.ts'
 import { derivedName } from '../host/registry/property-names.ts'
 import { readEndpoints } from '../host/registry/publish.ts'
 import { shownPlugin } from '../host/registry/shown.ts'
@@ -33,23 +35,30 @@ export async function ownSchema(from: string | PluginBundle): Promise<HostSchema
       checker,
       supervisor,
     })
-    const endpoints = [...endpointsOf(stored).values()]
-    return parseHostSchema({
-      plugins: [shownPlugin(about.name, about.version, endpoints)],
-      names: [],
-      properties: endpoints.flatMap((endpoint) =>
-        endpoint.kind === 'property'
-          ? [
-              {
-                name: derivedName(endpoint.options.namespace, endpoint.name),
-                providers: [{ plugin: about.name, description: endpoint.description }],
-              },
-            ]
-          : [],
-      ),
-    })
+    return schemaOf(about, [...endpointsOf(stored).values()])
   } finally {
     supervisor.close()
     checker.close()
   }
+}
+
+/** The same of endpoints that are known. */
+export function schemaOf(
+  { name, version }: Pick<PluginPackage, 'name' | 'version'>,
+  endpoints: readonly Endpoint[],
+): HostSchema {
+  return parseHostSchema({
+    plugins: [shownPlugin(name, version, endpoints)],
+    names: [],
+    properties: endpoints.flatMap((endpoint) =>
+      endpoint.kind === 'property'
+        ? [
+            {
+              name: derivedName(endpoint.options.namespace, endpoint.name),
+              providers: [{ plugin: name, description: endpoint.description }],
+            },
+          ]
+        : [],
+    ),
+  })
 }

@@ -1,0 +1,171 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readSamples, recordSamples } from '../../workbench/samples.ts'
+import { compareSnapshots, keepSnapshots, type Results, resultsOf } from '../../workbench/snapshots.ts'
+import { textDiff } from '../../workbench/text-diff.ts'
+import { run } from '../cli/run.ts'
+import { longTest } from '../support/long.ts'
+import { type Author, authorOf } from './author.ts'
+
+const SOURCE = `import { cron, html, onEvent, query, t, view } from '@lyceum/sdk'
+
+export const count = onEvent('play_video', async ({ events, db }) => {
+  for (const e of events)
+    await db.collection('plays').updateOne({ _id: e.event.id }, { $inc: { n: 1 } }, { upsert: true })
+})
+export const most = query({ params: { limit: t.number({ min: 2 }) } }, ({ db, course, params }) =>
+  db.collection('plays').find().sort({ n: -1, _id: 1 }).limit(params.limit).toArray())
+export const mine = query(({ user }) => 'of ' + user)
+export const popular = view(({ course }) => html\`<ol><li>\${course}</li></ol>\`)
+export const digest = cron('0 4 * * *', ({ db, now }) => db.collection('digests').insertOne({ at: now() }))
+export const last = query(({ db }) => db.collection('digests').findOne())
+export const inSection = query(({ section }) => section)
+export const named = query({ params: { name: t.string() } }, ({ params }) => params.name)
+export const failing = query(({ course }) => course.nothing.at)
+`
+const TEST = `import assert from 'node:assert/strict'
+import { test } from 'node:test'
+test('holds', () => assert.equal(1, 1))
+`
+
+let author: Author
+let results: Results
+
+beforeAll(async () => {
+  author = await authorOf('plays', SOURCE)
+  results = await resultsOf(author.dir)
+})
+afterAll(() => author.remove())
+
+const snapshot = (name: string) => JSON.parse(results.files.get(name) ?? '')
+
+describe('results over the sample course', () => {
+  test('are those of an admin, an instructor and a student, and refusals are results', () => {
+    expect([...results.files.keys()].sort()).toEqual(['last.json', 'mine.json', 'most.json', 'popular.html'])
+    expect(snapshot('most.json')).toMatchObject([
+      { as: 'admin, instructor', given: { limit: 2 }, result: [{ n: expect.any(Number) }, {}] },
+      { as: 'student', refused: 'role_denied' },
+    ])
+    expect(snapshot('mine.json')).toMatchObject([
+      { as: 'admin, student', result: 'of amara_1' },
+      { as: 'instructor', result: 'of instructor' },
+    ])
+    expect(results.files.get('popular.html')).toContain('\n<ol>\n<li>course-v1:Lyceum')
+  })
+
+  test('have a job behind them, a clock that stands still, and ids that are the same each time', () => {
+    expect(snapshot('last.json')).toMatchObject([
+      { as: 'admin, instructor, student', result: { _id: '«id 1»', at: '2026-03-16T00:00:00.000Z' } },
+    ])
+  })
+
+  test('name what could not be asked, and what failed with its place', () => {
+    expect(results.skipped).toEqual([
+      { endpoint: 'inSection', reason: 'the sample course has no section to ask for' },
+      { endpoint: 'named', reason: expect.stringContaining('write t.string({ default: … })') },
+    ])
+    expect(results.failed).toMatchObject([{ message: expect.stringMatching(/plays\.failing.*> 15 \|/s) }])
+  })
+})
+
+describe('snapshots', () => {
+  test('are written where they are new, differ where a result does, and go with their endpoint', async () => {
+    const file = join(author.dir, 'snapshots/mine.json')
+    const first = await compareSnapshots(author.dir, results)
+    expect(first.map(({ state }) => state)).toEqual(['new', 'new', 'new', 'new'])
+    await keepSnapshots(author.dir, results, first)
+    const kept = await readFile(file, 'utf8')
+    await writeFile(file, kept.replace('of instructor', 'of somebody'))
+    await writeFile(join(author.dir, 'snapshots/older.json'), '[]\n')
+    const whole = { ...results, failed: [] }
+    const changed = (await compareSnapshots(author.dir, whole)).filter(({ state }) => state !== 'same')
+    expect(changed).toEqual([
+      {
+        file: 'mine.json',
+        state: 'changed',
+        diff: expect.stringMatching(/- +"result": "of somebody"\n\+ +"result": "of instructor"/),
+      },
+      { file: 'older.json', state: 'gone' },
+    ])
+    // While something fails nobody knows what is gone.
+    expect(await compareSnapshots(author.dir, results)).not.toContainEqual(changed[1])
+    await keepSnapshots(author.dir, whole, changed)
+    expect(await readFile(file, 'utf8')).toBe(kept)
+    expect((await compareSnapshots(author.dir, whole)).every(({ state }) => state === 'same')).toBe(true)
+  })
+
+  test('show a long text that changed by its first line that did', () => {
+    const lines = Array.from({ length: 6_000 }, (_, index) => `line ${index}`)
+    const after = lines.with(4_000, 'other')
+    expect(textDiff(lines.join('\n'), after.join('\n'))).toBe('line 4001:\n- line 4000\n+ other')
+  })
+})
+
+describe('samples', () => {
+  test('are the beginning of what was returned, with the same ids each time', async () => {
+    const long = [1, 2, 3, 4, 5].map((n) => ({ _id: `${n}`.repeat(24), text: 'x'.repeat(300) }))
+    await recordSamples(
+      author.dir,
+      new Map<string, unknown>([
+        ['most', long],
+        ['none', null],
+      ]),
+    )
+    const samples = await readSamples(author.dir)
+    expect(Object.keys(samples)).toEqual(['most'])
+    expect(samples.most).toHaveLength(3)
+    expect(samples.most).toMatchObject([
+      { _id: '000000000000000000000001', text: `${'x'.repeat(200)}…` },
+      {},
+      {},
+    ])
+  })
+
+  test('that are not JSON are refused with the name of the file', async () => {
+    await author.write('samples.json', '{ most: 1')
+    await expect(readSamples(author.dir)).rejects.toThrow('samples.json: it is not JSON')
+    await author.write('samples.json', '{}')
+  })
+})
+
+describe('lyceum test', () => {
+  test('fails in CI where a snapshot is missing, and writes nothing', async () => {
+    const { dir, write, remove } = await authorOf('small', SMALL)
+    await write('plugin.test.ts', TEST)
+    const missing = await run(dir, ['test', '--json'], { env: { CI: '1' } })
+    expect(missing.code).toBe(4)
+    expect(JSON.parse(missing.stdout)).toEqual({
+      tests: { files: ['plugin.test.ts'], passed: true },
+      snapshots: [{ file: 'one.json', state: 'new' }],
+      skipped: [],
+      failed: [],
+    })
+    expect(missing.stderr).toContain('holds')
+    expect(existsSync(join(dir, 'snapshots'))).toBe(false)
+    await remove()
+  })
+
+  longTest('keeps what is new, shows what has changed, and takes it with --update', async () => {
+    const { dir, write, remove } = await authorOf('small', SMALL)
+    await write('plugin.test.ts', TEST)
+    expect(await run(dir, ['test'])).toMatchObject({ code: 0, stdout: expect.stringContaining('+ one.json') })
+    await write('plugin.ts', SMALL.replace('1)', '2)'))
+    const changed = await run(dir, ['test'])
+    expect(changed).toMatchObject({
+      code: 4,
+      stdout: expect.stringMatching(/-.*"result": 1\n.*\+.*"result": 2/),
+    })
+    expect((await run(dir, ['test', '--update'])).code).toBe(0)
+    expect(JSON.parse(await readFile(join(dir, 'samples.json'), 'utf8'))).toEqual({ one: 2 })
+    expect((await run(dir, ['test'], { env: { CI: '1' } })).code).toBe(0)
+    await write('plugin.test.ts', TEST.replace('1, 1', '1, 2'))
+    expect((await run(dir, ['test'])).code).toBe(4)
+    await remove()
+  })
+})
+
+const SMALL = `import { query } from '@lyceum/sdk'
+export const one = query(() => 1)
+`
