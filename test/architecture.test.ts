@@ -17,7 +17,7 @@ interface Import {
 }
 
 const files = globSync(`{${FOLDERS.join(',')}}/**/*.{ts,js}`, { cwd: ROOT }).filter(
-  (file) => !file.includes('node_modules'),
+  (file) => !file.includes('node_modules') && !file.endsWith('.d.ts'),
 )
 const textOf = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]))
 const imports = files.flatMap(importsOf)
@@ -46,6 +46,9 @@ function importsOf(file: string): Import[] {
     if (isImport.includes(String(node.type)) && isNode(source) && typeof source.value === 'string')
       add(source.value, false)
   })
+  // A package whose files are read, because they run somewhere else.
+  for (const [, specifier] of text.matchAll(/import\.meta\.resolve\('([^']+)'\)/g))
+    add(specifier ?? '', false)
   return found
 }
 
@@ -151,6 +154,9 @@ describe('dependencies', () => {
   const HOMES: readonly (readonly [string, RegExp])[] = [
     ['isolated-vm', /^sandbox\//],
     ['esbuild', /^workbench\/bundle\.ts$/],
+    ['vega', /^host\/charts\/bundle\.ts$/],
+    ['vega-lite', /^host\/charts\/bundle\.ts$/],
+    ['vega-interpreter', /^host\/charts\/bundle\.ts$/],
     ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
     ['mongodb', /^host\/storage\/mongo\/driver\.ts$/],

@@ -6,25 +6,23 @@ import { LIMITS } from '../limits.ts'
  * Vega's packages bring files that need no bundler: each puts one name into the global object. They are read when
  * the first chart is drawn, since most hosts have started long before.
  */
-function packaged(module: string, file: string): string {
-  return text(new URL(file, import.meta.resolve(module)))
-}
-
+const vega = () => text('vega.min.js', import.meta.resolve('vega'))
+const vegaLite = () => text('vega-lite.min.js', import.meta.resolve('vega-lite'))
 /** The interpreter of Vega's expressions is a module that imports a part of Vega, which is there by then. */
-function interpreter(): string {
-  return packaged('vega-interpreter', 'vega-interpreter.js')
+const interpreter = () =>
+  text('vega-interpreter.js', import.meta.resolve('vega-interpreter'))
     .replace(/^import (\{[^}]*\}) from 'vega-util';$/m, 'const $1 = vega;')
     .replace(
       /^export \{ expression as expressionInterpreter \};$/m,
       'const expressionInterpreter = expression;',
     )
-}
 
-function text(file: URL): string {
-  return readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '')
-}
+const own = (name: string) => text(name, import.meta.url)
 
-const own = (name: string) => text(new URL(name, import.meta.url))
+/** A file that lies beside another. */
+function text(name: string, beside: string): string {
+  return readFileSync(new URL(name, beside), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '')
+}
 
 /** What draws charts in an isolate: a module, as a plugin's bundle is one, with the export `draw`. */
 export interface DrawingBundle {
@@ -40,8 +38,8 @@ export function drawingBundle(): DrawingBundle {
   const { chartRows, chartMarks, chartSvgBytes } = LIMITS
   const parts = [
     own('surroundings.js'),
-    packaged('vega', 'vega.min.js'),
-    packaged('vega-lite', 'vega-lite.min.js'),
+    vega(),
+    vegaLite(),
     interpreter(),
     `const LIMITS = ${JSON.stringify({ chartRows, chartMarks, chartSvgBytes })}`,
     own('drawing.js'),
@@ -51,7 +49,7 @@ export function drawingBundle(): DrawingBundle {
   return made
 }
 
-/** What draws charts in the frame of a view, behind Vega: a script. */
+/** What draws charts in the frame of a view, behind Vega: a script. Its names are not those of the view's scripts. */
 export function chartScript(): string {
-  return [packaged('vega', 'vega.min.js'), interpreter(), own('page.js')].join('\n;')
+  return `${vega()}\n;(() => {${interpreter()}\n;${own('page.js')}})()`
 }
