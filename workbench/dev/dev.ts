@@ -97,7 +97,10 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     workbench,
     faults,
     tell: records.tell,
-    onReload: () => watching.also(bundler.files),
+    onReload: async ({ rebuildOffered }) => {
+      watching.also(bundler.files)
+      if (rebuildOffered !== null) await rebuilding.start()
+    },
   })
   const watching = await FolderWatch.open(dir, (files) => void reloads.saved(files))
   const logs = followLogs(workbench, faults, records.tell)
@@ -163,9 +166,9 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     rebuild: () => rebuilding.start(),
     close: async () => {
       closing = true
-      rebuilding.close()
       await watching.close()
       await reloads.close()
+      await rebuilding.close()
       await bundler.close()
       activity.close()
       await loading.catch(() => {})

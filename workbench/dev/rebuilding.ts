@@ -1,21 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { z } from 'zod'
 import { LyceumError } from '../../host/errors.ts'
 import type { Workbench } from '../workbench.ts'
 import type { DevRecord } from './records.ts'
 
-const LOOK_MS = 25
-const Status = z.object({
-  state: z.enum(['running', 'done', 'failed', 'cancelled']),
-  events: z.number(),
-  problem: z.object({ message: z.string() }).nullable(),
-})
+const LOOK_MS = 20
 
 /** Has a plugin's data made anew from all events, and tells when they are there. */
 export class Rebuilding {
   readonly #workbench: Workbench
   readonly #tell: (record: DevRecord) => void
-  #following: Promise<void> | undefined
+  #following = Promise.resolve()
   #closed = false
 
   constructor(workbench: Workbench, tell: (record: DevRecord) => void) {
@@ -23,21 +17,31 @@ export class Rebuilding {
     this.#tell = tell
   }
 
-  /** Begins anew, also where one is under way. @throws {LyceumError} */
+  /**
+   * Begins anew, also where a rebuild is under way: that is of events or handlers as they were.
+   * @throws {LyceumError} nothing_to_rebuild, disk_full …
+   */
   async start(): Promise<void> {
-    await this.#request('DELETE').catch(() => {})
+    const { host, plugin } = this.#workbench
+    await host.rebuilds.cancel(plugin).catch(ifNoneIsUnderWay)
     await this.#following
-    await this.#request('POST')
-    this.#following = this.#follow(performance.now()).catch(() => {})
+    const startMs = performance.now()
+    await host.rebuilds.start(plugin)
+    this.#following = this.#follow(startMs)
   }
 
-  close(): void {
+  /** Tells nothing more. */
+  async close(): Promise<void> {
     this.#closed = true
+    await this.#following
   }
 
   async #follow(startMs: number): Promise<void> {
+    const { host, plugin } = this.#workbench
     while (!this.#closed) {
-      const { state, events, problem } = Status.parse(await this.#request('GET'))
+      const status = host.rebuilds.status(plugin)
+      if (status === undefined) return
+      const { state, events, problem } = status
       if (state !== 'running') {
         const tookMs = Math.round(performance.now() - startMs)
         this.#tell({ type: 'rebuilt', state, events, tookMs, problem: problem?.message ?? null })
@@ -46,18 +50,8 @@ export class Rebuilding {
       await sleep(LOOK_MS)
     }
   }
+}
 
-  async #request(method: 'GET' | 'POST' | 'DELETE'): Promise<unknown> {
-    const { url, plugin, token } = this.#workbench
-    const answer = await fetch(`${url}/v1/plugins/${plugin}/rebuild`, {
-      method,
-      headers: { authorization: `Bearer ${await token({ role: 'admin' })}` },
-    })
-    const said = z
-      .looseObject({ detail: z.string().optional() })
-      .nullish()
-      .parse(await answer.json().catch(() => null))
-    if (!answer.ok) throw new LyceumError('internal', said?.detail ?? 'The data could not be made anew.')
-    return said
-  }
+function ifNoneIsUnderWay(error: unknown): void {
+  if (!(error instanceof LyceumError && error.code === 'not_found')) throw error
 }

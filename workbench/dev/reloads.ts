@@ -13,7 +13,7 @@ export interface ReloadServices {
   readonly faults: Faults
   readonly tell: (record: DevRecord) => void
   /** Another version runs. */
-  readonly onReload: (answer: PublishAnswer) => void
+  readonly onReload: (answer: PublishAnswer) => Promise<void>
 }
 
 /**
@@ -90,12 +90,12 @@ export class Reloads {
         bundleMs: Math.round(bundledMs - startMs),
         publishMs: Math.round(doneMs - bundledMs),
         tookMs: Math.round(doneMs - savedMs),
-        data: 'kept',
-        because: '',
+        data: answer.rebuildOffered === null ? 'kept' : 'rebuilding',
+        because: becauseOf(answer),
       })
       if (hadFaults) tell({ type: 'mended' })
       this.#tellNeeds(answer.needs)
-      onReload(answer)
+      await onReload(answer)
     } catch (error) {
       if (await this.#isSavedWithin(HALF_WRITTEN_MS)) return
       tell({ type: 'fault', fault: await faults.ofSave(error, isPublished(error) ? bundle : undefined) })
@@ -121,6 +121,15 @@ export class Reloads {
       this.#onSave = () => settle(true)
     })
   }
+}
+
+/** Why the data are not what the handlers would make of the events now; '' where they are. */
+function becauseOf({ rebuildOffered }: PublishAnswer): string {
+  if (rebuildOffered === null) return ''
+  const { endpoints } = rebuildOffered
+  return endpoints.length === 1
+    ? `the handler ${endpoints[0]} changed`
+    : `the handlers ${endpoints.join(', ')} changed`
 }
 
 function isSame(bundle: PluginBundle, other: PluginBundle | undefined): boolean {
