@@ -13,6 +13,7 @@ import { answerError } from './problem.ts'
 import { addAdministration } from './routes/administration.ts'
 import { addDeadLetters } from './routes/dead-letters.ts'
 import { addDiscovery } from './routes/discovery.ts'
+import { addDocs } from './routes/docs.ts'
 import { addEvents } from './routes/events.ts'
 import { addExport } from './routes/export.ts'
 import { addFiles } from './routes/files.ts'
@@ -48,6 +49,7 @@ export function createApp(host: Host): App {
   addNames(app, host)
   addLogs(app, host)
   addDiscovery(app, host)
+  addDocs(app)
   addMetrics(app, host)
   addViews(app, host)
   addPluginPages(app, host)

@@ -6,12 +6,14 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import type { AppEnv } from './auth/gate.ts'
 import { ERRORS, LyceumError } from './errors.ts'
+import { typeOf } from './errors-explained.ts'
 import { dataFailure } from './storage/data-failure.ts'
 
 /** An error as `application/problem+json` (RFC 9457) carries it. */
 export interface Problem {
   readonly [detail: string]: unknown
-  readonly type: 'about:blank'
+  /** Where the host explains the code. */
+  readonly type: `/docs/errors#${string}`
   readonly title: string
   readonly status: ContentfulStatusCode
   readonly code: string
@@ -21,7 +23,14 @@ export interface Problem {
 /** The public form of a refusal. */
 export function toProblem(error: LyceumError): Problem {
   const { status, title } = ERRORS[error.code]
-  return { ...error.details, type: 'about:blank', title, status, code: error.code, detail: error.message }
+  return {
+    ...error.details,
+    type: typeOf(error.code),
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+  }
 }
 
 /**
@@ -78,7 +87,7 @@ function errorPage(problem: Problem) {
 <main>
 <h1>${problem.title}</h1>
 <p>${problem.detail}</p>
-<p><code>${problem.status} ${problem.code}</code></p>
+<p><a href="${problem.type}"><code>${problem.status} ${problem.code}</code></a></p>
 ${problem.status === 401 ? '' : html`<p><a href="/">All views</a></p>`}
 </main>
 </body>

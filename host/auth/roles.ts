@@ -26,6 +26,9 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /assets/:file', 'public'],
   // npm has no token to send; what it gets is the same for everybody.
   ['GET /sdk.tgz', 'public'],
+  // Whoever was refused may read why.
+  ['GET /docs', 'public'],
+  ['GET /docs/errors', 'public'],
   ['GET /', SIGNED_IN],
   ['GET /views/:plugin/:name', SIGNED_IN],
   ['GET /plugins', OPERATORS],

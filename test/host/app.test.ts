@@ -40,7 +40,7 @@ describe('a refusal', () => {
     expect(answer.headers.get('content-type')).toBe('application/problem+json')
     expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
     expect(await answer.json()).toEqual({
-      type: 'about:blank',
+      type: '/docs/errors#bad_parameter',
       title: 'A parameter is missing or wrong',
       status: 400,
       code: 'bad_parameter',

@@ -145,7 +145,7 @@ describe('a refusal says what was wrong and what to do', () => {
     expect(answer.json.detail).toContain(expected)
     expect(answer.headers.get('content-type')).toBe('application/problem+json')
     expect(Object.keys(ERRORS)).toContain(code)
-    expect(answer.json).toMatchObject({ type: 'about:blank', status, title: expect.any(String) })
+    expect(answer.json).toMatchObject({ type: `/docs/errors#${code}`, status, title: expect.any(String) })
     expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
     expect(leaks(answer)).toEqual([])
   })
