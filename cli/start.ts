@@ -84,16 +84,15 @@ async function start(options: Options): Promise<void> {
   if (options.json === true) printJson({ url: served.url, signInLink: link })
   say(`Lyceum is listening on ${served.url}`)
   say(`Sign in once, within 15 minutes: ${link}`)
-  tellHowToPublish(config, served.url, say)
+  tellAuthors(config, served.url, say)
   keepStoreCompiled()
   if (config.samples) await loadSamplesOnce(host, connection, say)
   await tellChanged(plugins, host)
 }
 
-/** A command in another terminal has the defaults, and would look for another host. */
-function tellHowToPublish({ port, dataDir }: Config, url: string, say: Say): void {
-  const usual = loadConfig({}, {})
-  if (port === usual.port && dataDir === usual.dataDir) return
+/** Whole commands: authors work in other folders, where the defaults are those of another host. */
+function tellAuthors({ dataDir }: Config, url: string, say: Say): void {
+  say(`Begin a plugin, in any folder: npx --package ${url}/sdk.tgz lyceum init myPlugin`)
   const folder = /^[\w./-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`
   say(`Publish with: npx lyceum publish DIR --url ${url} --data ${folder}`)
 }

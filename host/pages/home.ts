@@ -21,6 +21,8 @@ export interface Home {
   /** The course that the page is set to; '' for none. */
   readonly course: string
   readonly showsQueries: boolean
+  /** That of the host, for commands that authors copy. */
+  readonly address: string
   readonly properties: readonly PropertyOffer[]
 }
 
@@ -48,13 +50,23 @@ export function homePage(home: Home): Markup {
 ${asksCourse ? coursePicker(home) : ''}
 ${withViews.length > 0 ? withViews.map((plugin) => pluginSection(plugin, home)) : nothing(home.caller)}
 ${home.showsQueries ? querySection(plugins, home) : ''}
-${home.showsQueries ? propertySection(home.properties) : ''}`,
+${home.showsQueries ? propertySection(home.properties) : ''}
+${isAuthor(home.caller) ? howToBegin(home.address) : ''}`,
   })
 }
 
-function nothing({ role }: Caller): Markup {
-  return html`<p>There is nothing here for you yet.
-${role === 'author' || role === 'admin' ? html`Publish a plugin with a view: <code>npx lyceum publish DIR</code>` : ''}</p>`
+function nothing(caller: Caller): Markup {
+  return html`<p>There is nothing here for you yet.${isAuthor(caller) ? ' Publish a plugin with a view.' : ''}</p>`
+}
+
+function isAuthor({ role }: Caller): boolean {
+  return role === 'author' || role === 'admin'
+}
+
+/** The one command that a plugin begins with. */
+function howToBegin(address: string): Markup {
+  return html`<p class="muted">A plugin of your own begins in a terminal, in any folder:
+<code>npx --package ${address}/sdk.tgz lyceum init myPlugin</code></p>`
 }
 
 /** Set once for the page, so that the views of a course are links. */

@@ -37,6 +37,7 @@ export function addViews(app: App, host: Host): void {
         offer,
         course,
         showsQueries: mayReadStack(caller),
+        address: new URL(c.req.url).origin,
         properties: propertiesFor(host, caller),
       }),
     )

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ROOT } from '../../process/own-files.ts'
+import { PACKAGES } from '../../process/packages.js'
 import { packageOfSdk, type Sources } from './contents.ts'
 
 /** Where the sources lie in the package. Not beside the JavaScript: an author's editor would check them. */
@@ -10,8 +11,6 @@ const SOURCE_FOLDER = 'src'
 const CONFIG = 'tsconfig.json'
 /** Whatever the user's mask is, the same files give the same bytes. */
 const MODE = 0o644
-
-const require = createRequire(import.meta.url)
 
 /**
  * Writes the package's files into a folder: JavaScript and declarations with their maps, the sources that these
@@ -27,10 +26,7 @@ export function compileInto(folder: string, { compiled, copied }: Sources): void
   for (const map of globSync('**/*.map', { cwd: folder })) pointToSource(folder, map)
   for (const path of compiled) copy(path, join(folder, SOURCE_FOLDER, path))
   for (const path of copied) copy(path, join(folder, path))
-  writeFileSync(
-    join(folder, 'package.json'),
-    `${JSON.stringify(packageOfSdk(versionOf('@types/node')), null, 2)}\n`,
-  )
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(packageOfSdk(), null, 2)}\n`)
   for (const path of globSync('**/*', { cwd: folder, withFileTypes: true }))
     if (path.isFile()) chmodSync(join(path.parentPath, path.name), MODE)
 }
@@ -47,7 +43,7 @@ function config(folder: string, compiled: readonly string[]): object {
       declarationMap: true,
       sourceMap: true,
       rewriteRelativeImportExtensions: true,
-      typeRoots: [join(dirname(packageJsonOf('@types/node')), '..')],
+      typeRoots: [join(PACKAGES, '@types')],
     },
     files: compiled.map((path) => join(ROOT, path)),
     include: [],
@@ -68,14 +64,5 @@ function copy(path: string, to: string): void {
 }
 
 function tsc(): string {
-  return join(dirname(packageJsonOf('typescript')), 'bin/tsc')
-}
-
-function versionOf(name: string): string {
-  const { version }: { version: string } = JSON.parse(readFileSync(packageJsonOf(name), 'utf8'))
-  return version
-}
-
-function packageJsonOf(name: string): string {
-  return require.resolve(`${name}/package.json`)
+  return fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))
 }

@@ -52,8 +52,8 @@ export function contentHash(paths: readonly string[], root: string = ROOT): stri
 }
 
 /** package.json of the package: what authors import, the command, and what they need of others. */
-export function packageOfSdk(typesOfNode: string): object {
-  const { version, license, dependencies, allowScripts } = packageJson
+export function packageOfSdk(): object {
+  const { version, license, dependencies, devDependencies, allowScripts } = packageJson
   return {
     name: '@lyceum/sdk',
     version,
@@ -71,7 +71,7 @@ export function packageOfSdk(typesOfNode: string): object {
     // What runs Lyceum comes with it; any Node that npm runs on installs it.
     engines: { node: '>=20' },
     // Tests of authors import node:test.
-    dependencies: { ...dependencies, '@types/node': typesOfNode },
+    dependencies: { ...dependencies, '@types/node': devDependencies['@types/node'] },
     allowScripts,
   }
 }

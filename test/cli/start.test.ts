@@ -50,15 +50,18 @@ describe('lyceum start', () => {
         async () => host.output(),
         (output) => output.includes('Loaded '),
       )
-      const [first, second, third, fourth, fifth] = host.output().split('\n')
+      const [first, second, third, fourth, fifth, sixth] = host.output().split('\n')
       expect(first).toMatch(/^Lyceum is listening on http:\/\/127\.0\.0\.1:\d+$/)
       expect(second).toMatch(
         /^Sign in once, within 15 minutes: http:\/\/127\.0\.0\.1:\d+\/sign-in\?token=\S+$/,
       )
-      expect(third).toBe(`Publish with: npx lyceum publish DIR --url ${host.url} --data ${data()}`)
-      expect(fourth).toBe(`Loading the sample course "${sample.title}" …`)
+      expect(third).toBe(
+        `Begin a plugin, in any folder: npx --package ${host.url}/sdk.tgz lyceum init myPlugin`,
+      )
+      expect(fourth).toBe(`Publish with: npx lyceum publish DIR --url ${host.url} --data ${data()}`)
+      expect(fifth).toBe(`Loading the sample course "${sample.title}" …`)
       const { events } = sample.truth()
-      expect(fifth).toBe(
+      expect(sixth).toBe(
         `Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`,
       )
       const api = await client(host)
