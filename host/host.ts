@@ -17,6 +17,7 @@ import { ReplicaOps } from './capabilities/replica.ts'
 import { signalOp } from './capabilities/signal.ts'
 import { Charts } from './charts/charts.ts'
 import type { Config } from './config.ts'
+import { CsvConverter } from './csv/converter.ts'
 import type { DiskRoom } from './disk.ts'
 import { Backlogs } from './dispatch/backlogs.ts'
 import { CpuRates } from './dispatch/cpu-rates.ts'
@@ -93,6 +94,8 @@ export interface Host {
   readonly stores: Stores
   readonly replicas: Replicas
   /** What authors install. */
+  /** Writes results as CSV. */
+  readonly csv: CsvConverter
   readonly sdkPackage: SdkPackage
   /** The host's clock, in ms since the epoch; tests set it. */
   readonly nowMs: () => number
@@ -164,6 +167,10 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     },
   })
   const checker = new Checker(onOutput)
+  const csv = new CsvConverter({
+    onOutput,
+    onUsed: (plugin, cpuMs) => cpuRates.charge(plugin, cpuMs),
+  })
   const sdkPackage = new SdkPackage(folder.sdk, logger)
   const pluginLogs = new PluginLogs()
   const progress = new ProgressReports()
@@ -276,6 +283,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     supervisor.close()
     charts.close()
     checker.close()
+    csv.close()
     sdkPackage.close()
     replicas.close()
     await stores.close()
@@ -410,6 +418,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     window,
     catalogue,
     checker,
+    csv,
     conduct,
     plugins,
     publishing,

@@ -231,6 +231,17 @@ export const LIMITS = Object.freeze({
   /** The address of a frame, which has to fit into the headers beside the cookie: endless parameters. */
   frameAddressChars: 10 * 1024,
 
+  // CSV
+  /** Columns of a table: rows that each have keys of their own make a table of their product. */
+  csvColumns: 1_000,
+  csvCells: 5_000_000,
+  /** Characters of a table, which may be many times those of its JSON. */
+  csvBytes: 48 * 1024 * 1024,
+  csvMs: 5_000,
+  csvRssMb: 1_024,
+  /** Requests that wait for the one process that writes CSV: each holds a result in memory. */
+  csvWaiting: 16,
+
   // charts
   /** Bytes of one chart's specification with its data: they are read by a drawer that takes a multiple. */
   chartBytes: 1024 * 1024,

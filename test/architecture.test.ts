@@ -158,6 +158,7 @@ describe('dependencies', () => {
     ['vega-lite', /^host\/charts\/bundle\.ts$/],
     ['vega-interpreter', /^host\/charts\/bundle\.ts$/],
     ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
+    ['csv-stringify', /^host\/csv\/csv\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
     ['mongodb', /^host\/storage\/mongo\/driver\.ts$/],
     ['pg', /^host\/replicas\/postgres\.ts$/],

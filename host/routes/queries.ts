@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { accepts } from 'hono/accepts'
 import type { App } from '../app.ts'
 import { type AppEnv, callerOf } from '../auth/gate.ts'
 import { mayReadStack } from '../auth/roles.ts'
@@ -12,9 +13,9 @@ const Address = z.object({ plugin: z.string(), name: z.string() })
 const get = createRoute({
   method: 'get',
   path: '/v1/queries/{plugin}/{name}',
-  summary: 'The result of a query, as JSON',
+  summary: 'The result of a query, as JSON or CSV',
   description:
-    'Dimensions (course, user, …) and the parameters of the query go into the query string. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
+    'Dimensions (course, user, …) and the parameters of the query go into the query string. `Accept: text/csv` or `format=csv` asks for CSV: a row for each item of a list, the columns in the order in which they are first seen. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
   request: { params: Address },
   responses: {
     200: {
@@ -24,7 +25,10 @@ const get = createRoute({
         'Lyceum-Log-Position': z.string(),
         Age: z.string().optional(),
       }),
-      content: { 'application/json': { schema: z.unknown() } },
+      content: {
+        'application/json': { schema: z.unknown() },
+        'text/csv': { schema: z.string() },
+      },
     },
   },
 })
@@ -45,7 +49,10 @@ const getByName = createRoute({
         'Lyceum-Log-Position': z.string(),
         Age: z.string().optional(),
       }),
-      content: { 'application/json': { schema: z.unknown() } },
+      content: {
+        'application/json': { schema: z.unknown() },
+        'text/csv': { schema: z.string() },
+      },
     },
   },
 })
@@ -67,13 +74,17 @@ export function addQueries(app: App, host: Host): void {
     const caller = callerOf(c)
     try {
       const asked = new URL(c.req.url).searchParams
+      const asCsv = wantsCsv(c)
       const use = cacheUseOf(c.req.header('cache-control'))
       const answer = await host.questions.answer('query', plugin, name, asked, caller, { use })
-      c.header('Content-Type', 'application/json')
+      const body = asCsv ? await host.csv.convert(plugin, answer.result) : answer.result
+      c.header('Content-Type', asCsv ? 'text/csv; charset=utf-8' : 'application/json')
+      if (asCsv) c.header('Content-Disposition', `attachment; filename="${answer.endpoint.name}.csv"`)
+      c.header('Vary', 'Accept')
       c.header('Lyceum-Version', answer.version)
       c.header('Lyceum-Log-Position', String(answer.position))
       if (answer.ageMs !== undefined) c.header('Age', String(Math.floor(answer.ageMs / 1_000)))
-      return c.body(new Uint8Array(answer.result))
+      return c.body(new Uint8Array(body))
     } catch (error) {
       throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
     }
@@ -91,6 +102,20 @@ export function addQueries(app: App, host: Host): void {
     return answer(c, plugin.id, query.name)
   })
 }
+
+/** What the address says wins over what the program sends with every request. @throws {LyceumError} bad_parameter */
+function wantsCsv(c: Context<AppEnv>): boolean {
+  const format = c.req.query('format')
+  if (format === undefined)
+    return accepts(c, { header: 'Accept', supports: [JSON_TYPE, CSV_TYPE], default: JSON_TYPE }) === CSV_TYPE
+  if (format === 'json' || format === 'csv') return format === 'csv'
+  throw new LyceumError('bad_parameter', 'format: write ?format=json or ?format=csv.', {
+    parameter: 'format',
+  })
+}
+
+const JSON_TYPE = 'application/json'
+const CSV_TYPE = 'text/csv'
 
 /** What a request says about kept answers (RFC 9111). */
 function cacheUseOf(header: string | undefined): CacheUse {

@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { csvOf } from '../../../host/csv/csv.ts'
+
+const LIMITS = { columns: 5, cells: 1_000, bytes: 100_000 }
+const csv = (value: unknown) => csvOf(JSON.stringify(value), LIMITS)
+
+describe('a result as CSV', () => {
+  test('has the columns in the order in which they are first seen', () => {
+    expect(
+      csv([
+        { b: 1, a: 'x' },
+        { a: 'y', c: true },
+      ]),
+    ).toBe('b,a,c\r\n1,x,\r\n,y,true\r\n')
+  })
+
+  test('has a row for each item of a list, and one for anything else', () => {
+    expect(csv([1, 'two', null])).toBe('value\r\n1\r\ntwo\r\n\r\n')
+    expect(csv({ n: 3 })).toBe('n\r\n3\r\n')
+    expect(csv('one')).toBe('value\r\none\r\n')
+    expect(csv([])).toBe('\r\n')
+  })
+
+  test('holds what is nested as JSON', () => {
+    expect(csv([{ days: [1, 2], at: { x: 'a' } }])).toBe('days,at\r\n"[1,2]","{""x"":""a""}"\r\n')
+  })
+
+  test.each(['=1+1', '+1', '-cmd', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
+    'disarms %j, which a spreadsheet would run, also as a name of a column',
+    (formula) => {
+      expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`'${formula}\r\n'${formula}\r\n`)
+    },
+  )
+
+  test('leaves negative numbers numbers', () => {
+    expect(csv([{ n: -1.5 }])).toBe('n\r\n-1.5\r\n')
+  })
+
+  test('is refused where rows with keys of their own make it wide, or it gets too large', () => {
+    const wide = Array.from({ length: 6 }, (_, index) => ({ [`k${index}`]: 1 }))
+    expect(csv(wide.slice(0, 5))).toContain('k4')
+    expect(() => csv(wide)).toThrow('more than 5 columns')
+    const tall = Array.from({ length: 500 }, () => ({ a: 1, b: 2 }))
+    expect(csv(tall)).toContain('1,2')
+    expect(() => csv([...tall, {}])).toThrow('more than 1000 cells')
+    expect(() => csv(tall.map((row) => ({ ...row, a: 'x'.repeat(200) })))).toThrow('more than 100000 bytes')
+  })
+
+  test('keeps any cell apart from its neighbours, and keys from prototypes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string(), (first, second) => {
+        const text = csv([{ __proto__: null, first, second, constructor: 'x' }])
+        const quotes = text.split('"').length - 1
+        expect(quotes % 2).toBe(0)
+        // Outside of quotes nothing but the three cells of both rows is left.
+        const bare = text.replace(/"(?:[^"]|"")*"/g, 'q')
+        expect(bare.split('\r\n').map((line) => line.split(',').length)).toEqual([3, 3, 1])
+      }),
+    )
+    expect(csvOf('[{"__proto__":1}]', LIMITS)).toBe('__proto__\r\n1\r\n')
+  })
+})
