@@ -39,8 +39,10 @@ const DRAW: QueryEndpoint = {
 export class Charts {
   readonly #supervisor: Supervisor
   readonly #invoker: Invoker
+  readonly #conduct: Conduct
 
   constructor({ conduct, cpuRates, nowMs, onOutput, onLoss, ops }: ChartsServices) {
+    this.#conduct = conduct
     this.#supervisor = new Supervisor({
       sandboxes: 1,
       onDemand: true,
@@ -84,6 +86,7 @@ export class Charts {
       bundle: text,
       load: { memoryMb: chartMemoryMb, cpuMs: chartLoadMs, wallMs: chartLoadMs },
     }
+    const lossesBefore = this.#conduct.lossesOf(plugin.id)
     const { result, failure } = await this.#invoker.run({
       context: { plugin: { ...plugin, code }, endpoint: DRAW, caller, transaction: undefined, tree, depth },
       input,
@@ -91,8 +94,10 @@ export class Charts {
       plainJson: true,
       traceWrites: false,
     })
-    if (failure !== undefined) throw refusal(failure)
-    return result
+    if (failure === undefined) return result
+    if (failure.code === 'sandbox_lost' && this.#conduct.lossesOf(plugin.id) > lossesBefore)
+      throw new LyceumError('chart_refused', `A chart took down the process that draws it. ${LESS}`)
+    throw refusal(failure)
   }
 }
 

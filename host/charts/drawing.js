@@ -71,10 +71,9 @@ export const draw = {
 
 async function svgOf(compiled) {
   let problem
+  // Vega goes on without what it could not load.
   const refuse = async (address) => {
-    problem ??= new TypeError(
-      `A chart loads nothing, but this one asks for ${JSON.stringify(String(address).slice(0, 100))}. Give the data as rows, and leave out links and images.`,
-    )
+    problem ??= loadsNothing(address)
     throw problem
   }
   // Expressions are interpreted, as they are in browsers, so that no text becomes code.
@@ -87,8 +86,9 @@ async function svgOf(compiled) {
     }),
   })
   await view.runAsync()
-  if (problem === undefined) countMarks(view.scenegraph().root)
-  const svg = problem === undefined ? await view.toSVG() : ''
+  if (problem !== undefined) throw problem
+  checkMarks(view.scenegraph().root)
+  const svg = await view.toSVG()
   if (problem !== undefined) throw problem
   view.finalize()
   if (svg.length > LIMITS.chartSvgBytes)
@@ -96,6 +96,12 @@ async function svgOf(compiled) {
       `The picture has ${svg.length} characters, and may have ${LIMITS.chartSvgBytes}. Show fewer rows, or sums of them.`,
     )
   return svg
+}
+
+function loadsNothing(address) {
+  return new TypeError(
+    `A chart loads nothing, but this one asks for ${JSON.stringify(String(address).slice(0, 100))}. Give the data as rows, and leave out links and images.`,
+  )
 }
 
 function countRows({ data, datasets }) {
@@ -107,8 +113,11 @@ function countRows({ data, datasets }) {
       )
 }
 
-/** Before anything is made of them: a sequence is short to write, and long to print. */
-function countMarks(root) {
+/**
+ * Looks at all marks before anything is made of them: a sequence is short to write, and long to print. And whoever
+ * draws an image waits for it.
+ */
+function checkMarks(root) {
   let marks = 0
   const waiting = [root]
   for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
@@ -117,6 +126,8 @@ function countMarks(root) {
       throw new RangeError(
         `It draws more than ${LIMITS.chartMarks} marks. Show fewer rows, or sums of them, for example by day.`,
       )
+    const address = item.href ?? (item.mark?.marktype === 'image' ? item.url : undefined)
+    if (address !== undefined && address !== null) throw loadsNothing(address)
     for (const inside of item.items ?? []) waiting.push(inside)
   }
 }

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LIMITS } from '../../host/limits.ts'
+import { startHost, type TestHost } from '../support/host.ts'
+import { DRAWER, draw } from './drawing.ts'
+
+let lyceum: TestHost
+beforeAll(async () => {
+  lyceum = await startHost()
+  expect((await lyceum.publish('charts', DRAWER)).status).toBe(201)
+  // What takes for ever is given up soon.
+  await lyceum.call('PATCH', '/v1/plugins/charts/quota', { body: { cpuMsPerCall: 500 } })
+})
+afterAll(() => lyceum.dispose())
+
+const values = [
+  { a: 'x', b: 1 },
+  { a: 'y', b: 2 },
+]
+const encoding = { x: { field: 'a', type: 'nominal' }, y: { field: 'b', type: 'quantitative' } }
+const bars = { data: { values }, mark: 'bar', encoding }
+const nested = (levels: number) =>
+  `${'{"layer":['.repeat(levels)}${JSON.stringify(bars)}${']}'.repeat(levels)}`
+const expression = (text: string) => ({
+  ...bars,
+  transform: [{ calculate: text, as: 'c' }],
+  encoding: { ...encoding, color: { field: 'c', type: 'nominal' } },
+})
+
+const REFUSED: readonly (readonly [string, unknown, RegExp])[] = [
+  [
+    'data from an address',
+    { ...bars, data: { url: 'http://127.0.0.1:1/data.json' } },
+    /loads nothing.*127\.0\.0\.1/,
+  ],
+  ['data from a file', { ...bars, data: { url: 'file:///etc/passwd' } }, /loads nothing/],
+  [
+    'data from a relative address',
+    { ...bars, data: { url: '/v1/plugins', format: { type: 'json' } } },
+    /loads nothing/,
+  ],
+  [
+    'a lookup in data from an address',
+    {
+      ...bars,
+      transform: [{ lookup: 'a', from: { data: { url: 'http://127.0.0.1:1/' }, key: 'a', fields: ['c'] } }],
+    },
+    /loads nothing/,
+  ],
+  [
+    'an image',
+    {
+      data: { values },
+      mark: { type: 'image', url: 'http://127.0.0.1:1/pixel.png', width: 9, height: 9 },
+      encoding,
+    },
+    /loads nothing/,
+  ],
+  ['a link', { ...bars, mark: { type: 'bar', href: 'javascript:alert(1)' } }, /loads nothing/],
+  ['a link in each row', { ...bars, encoding: { ...encoding, href: { field: 'a' } } }, /loads nothing/],
+  [
+    'more rows than a chart shows',
+    { ...bars, data: { values: Array.from({ length: LIMITS.chartRows + 1 }, () => ({})) } },
+    /It has 10,?001 rows.*Add them up/,
+  ],
+  [
+    'more rows in a named set',
+    { ...bars, data: { name: 'd' }, datasets: { d: Array.from({ length: LIMITS.chartRows + 1 }, () => 0) } },
+    /rows/,
+  ],
+  [
+    'more bytes than a chart has',
+    { ...bars, description: 'x'.repeat(LIMITS.chartBytes) },
+    /bytes with its data/,
+  ],
+  [
+    'more marks than a chart draws',
+    {
+      data: { sequence: { start: 0, stop: 25_000 } },
+      mark: 'point',
+      encoding: { x: { field: 'data', type: 'quantitative' } },
+    },
+    /more than 20000 marks/,
+  ],
+  [
+    'a sequence without end',
+    {
+      data: { sequence: { start: 0, stop: 1e9 } },
+      mark: 'point',
+      encoding: { x: { field: 'data', type: 'quantitative' } },
+    },
+    /too much (?:CPU time|memory)/,
+  ],
+  [
+    'a sequence without steps',
+    { data: { sequence: { start: 0, stop: 1, step: 1e-12 } }, mark: 'point', encoding: {} },
+    /too much (?:CPU time|memory)|Invalid array length/,
+  ],
+  [
+    'ticks without end',
+    { ...bars, encoding: { ...encoding, y: { ...encoding.y, axis: { tickCount: 1e9 } } } },
+    /too much (?:CPU time|memory)|marks|array/,
+  ],
+  [
+    'bins without end',
+    {
+      ...bars,
+      encoding: { x: { field: 'b', type: 'quantitative', bin: { step: 1e-12 } }, y: { aggregate: 'count' } },
+    },
+    /too much (?:CPU time|memory)|took down the process|Invalid array length/,
+  ],
+  [
+    'an expression that makes a sequence',
+    expression('length(sequence(0, 1e9))'),
+    /too much (?:CPU time|memory)|array/,
+  ],
+  [
+    'text that doubles',
+    expression("pad('x', 1e9, 'y', 'left')"),
+    /too much (?:CPU time|memory)|string length|array/i,
+  ],
+  [
+    'a regular expression that backtracks',
+    {
+      ...expression("test(regexp('^(a+)+$'), datum.a)"),
+      data: { values: [{ a: `${'a'.repeat(40)}!`, b: 1 }] },
+    },
+    /too much CPU time/,
+  ],
+  ['nesting', nested(5_000), /cannot be drawn|too much CPU time/],
+  [
+    'a thousand charts beside each other',
+    { hconcat: Array.from({ length: 3_000 }, () => bars) },
+    /too much (?:CPU time|memory)|marks/,
+  ],
+  [
+    'the constructor of a function',
+    expression("datum.constructor.constructor('return 1')()"),
+    /cannot be drawn/,
+  ],
+  ['a function that is not of Vega', expression("eval('1')"), /cannot be drawn/],
+  ['a name that is not of Vega', expression('globalThis.vega'), /cannot be drawn/],
+  ['a specification of Vega', { marks: [], width: 10 }, /Write one of Vega-Lite/],
+  ['a list', [bars], /is an object/],
+  ['nothing', null, /is an object/],
+  ['no JSON', '{"mark":', /cannot be drawn/],
+  ['a mark that there is not', { ...bars, mark: 'explosion' }, /cannot be drawn/],
+]
+
+describe('a chart is refused, with a sentence that says so, for', () => {
+  test.each(REFUSED)('%s', async (name, spec, message) => {
+    const as = `hostile${REFUSED.findIndex(([other]) => other === name)}`
+    await expect(draw(lyceum, as, spec)).rejects.toThrow(message)
+  })
+})
