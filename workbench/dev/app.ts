@@ -63,6 +63,7 @@ export function createDevApp(inner: App, host: Host, started: Promise<Dev>): Pic
 
   app.get('/dev/changes', async (c) => {
     const { records } = await started
+    const missed = c.req.query('since') !== records.mark
     const stale = new Set<PartName>()
     let wake: () => void = () => {}
     let isOver = false
@@ -77,8 +78,8 @@ export function createDevApp(inner: App, host: Host, started: Promise<Dev>): Pic
       })
       const alive = setInterval(() => void out.writeSSE({ event: 'alive', data: '' }), ALIVE_MS)
       try {
-        // What was missed before it listened is looked at once.
-        await out.writeSSE({ data: JSON.stringify(PARTS) })
+        // What was missed while it did not listen is looked at once.
+        if (missed) await out.writeSSE({ data: JSON.stringify(PARTS) })
         while (!isOver && !host.stopping()) {
           if (stale.size === 0)
             await new Promise<void>((resolve) => {

@@ -32,6 +32,7 @@ export async function partOf(name: PartName, dev: Dev, choice: Choice): Promise<
 
 /** The whole page. It works without its script, too, and then shows what was so when it was loaded. */
 export async function devPage(dev: Dev, choice: Choice): Promise<Markup> {
+  const { mark } = dev.records
   const names = PARTS.map(async (name) => [name, await partOf(name, dev, choice)] as const)
   const parts = Object.fromEntries(await Promise.all(names)) as Record<PartName, Markup>
   const part = (name: PartName) => html`<div data-part="${name}">${parts[name]}</div>`
@@ -40,7 +41,7 @@ export async function devPage(dev: Dev, choice: Choice): Promise<Markup> {
     head: html`<link rel="stylesheet" href="/dev/assets/dev.css">
 <script src="${VIEW_SCRIPT_PATH}"></script>
 <script src="/dev/assets/dev.js" type="module"></script>`,
-    body: html`<div class="dev">
+    body: html`<div class="dev" data-mark="${mark}">
 <div class="top">
 <h1>${dev.workbench.plugin}</h1>
 <div data-part="status" role="status">${parts.status}</div>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { LogLine } from '../../host/capabilities/log.ts'
 import type { Fault } from './faults.ts'
 
@@ -47,8 +48,16 @@ export type DevRecord =
 /** Hands records to whoever listens. */
 export class Records {
   readonly #listeners = new Set<(record: DevRecord) => void>()
+  readonly #id = randomUUID()
+  #told = 0
+
+  /** Names what was told last: the same only where nothing was told since. */
+  get mark(): string {
+    return `${this.#id}.${this.#told}`
+  }
 
   readonly tell = (record: DevRecord): void => {
+    this.#told += 1
     for (const listener of this.#listeners) listener(record)
   }
 

@@ -2,6 +2,7 @@ import type { Figure } from '../harness.ts'
 import { backlog } from './backlog.ts'
 import { besideHostile } from './beside-hostile.ts'
 import { betweenPlugins } from './between-plugins.ts'
+import { devReload } from './dev-reload.ts'
 import { idleMemory, idleThroughput } from './idle-plugins.ts'
 import { ingest } from './ingest.ts'
 import { keptAnswer } from './kept-answer.ts'
@@ -36,4 +37,5 @@ export const figures: readonly Figure[] = [
   idleMemory,
   backlog,
   start,
+  devReload,
 ]

@@ -125,6 +125,6 @@ document.addEventListener('submit', async (event) => {
   }
 })
 
-const changes = new EventSource('/dev/changes')
+const changes = new EventSource(`/dev/changes?since=${document.querySelector('.dev').dataset.mark}`)
 changes.onmessage = ({ data }) => void refresh(JSON.parse(data))
 changes.onerror = () => say('lyceum dev does not answer. The page comes back when it does.')
