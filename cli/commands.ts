@@ -56,6 +56,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         load: async () => (await import('./dead-letters.ts')).registerDeadLetters,
       },
       {
+        name: 'rebuild',
+        summary: "make a plugin's data anew, with the handlers that it has now",
+        load: async () => (await import('./rebuild.ts')).registerRebuild,
+      },
+      {
         name: 'types',
         summary: 'write the types of what a plugin may call',
         load: async () => (await import('./types.ts')).registerTypes,

@@ -35,6 +35,7 @@ export const ROUTES: ReadonlyMap<string, Access> = new Map<string, Access>([
   ['GET /plugins/:id', OPERATORS],
   ['POST /plugins/:id/pause', OPERATORS],
   ['POST /plugins/:id/resume', OPERATORS],
+  ['GET /plugins/:id/rebuild', OPERATORS],
   ['POST /plugins/:id/rebuild', OPERATORS],
   ['POST /plugins/:id/cancel-rebuild', OPERATORS],
   ['POST /plugins/:id/uninstall', OPERATORS],

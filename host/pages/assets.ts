@@ -17,6 +17,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = served
 
 export const STYLE_PATH = serve('lyceum', 'css', read('lyceum.css'))
 export const VIEW_SCRIPT_PATH = serve('view', 'js', read('view.js'))
+export const PLUGIN_SCRIPT_PATH = serve('plugin', 'js', read('plugin.js'))
 
 let chartScriptServed: string | undefined
 

@@ -6,9 +6,11 @@ import type { FeedStatus } from '../dispatch/handler-feed.ts'
 import type { PendingVersion } from '../registry/approvals.ts'
 import type { PluginState } from '../registry/plugin.ts'
 import type { RecentUsage } from '../registry/usage-book.ts'
+import { PLUGIN_SCRIPT_PATH } from './assets.ts'
 import { layout, type Markup } from './layout.ts'
 import { count, cpuOf, list, megabytes, seconds, stateMarkup } from './plugin-list.ts'
 import { type QuotaForm, quotaSection } from './plugin-quotas.ts'
+import { type RebuildPart, rebuildSection } from './plugin-rebuild.ts'
 
 /** What the page of a plugin is made of. */
 export interface PluginPage {
@@ -31,6 +33,7 @@ export interface PluginPage {
   readonly deadLetters: number
   /** How often the effects of an event happen. */
   readonly guarantee: 'exactly-once' | 'at-least-once'
+  readonly rebuild: RebuildPart
   readonly log: readonly LogLine[]
   /** What was just done, or could not be. */
   readonly done: string | undefined
@@ -43,6 +46,7 @@ export function pluginPage(page: PluginPage): Markup {
   return layout({
     title,
     caller,
+    head: html`<script src="${PLUGIN_SCRIPT_PATH}"></script>`,
     body: html`<nav aria-label="Where you are"><a href="/plugins">All plugins</a></nav>
 <h1>${title}</h1>
 ${done === undefined ? '' : html`<p class="done" role="status">${done}</p>`}
@@ -58,6 +62,7 @@ ${page.granted.length > 0 ? grantedSection(page) : ''}
 ${quotaSection(page.quotas, id, caller.role === 'admin')}
 ${costSection(page.recent)}
 ${handlerSection(page)}
+${rebuildSection(page.rebuild)}
 ${jobSection(page)}
 ${logSection(page.log)}
 ${uninstallSection(page)}`,

@@ -1,5 +1,6 @@
 import { changesBetween, type EndpointChanges } from './approvals.ts'
 import type { Catalogue, VersionRow } from './catalogue.ts'
+import { type RebuildOffer, rebuildOfferOf } from './rebuild-offer.ts'
 import { commonNamesOf, missingOf, needsOf } from './version.ts'
 
 /** What publishing a version would do. */
@@ -17,6 +18,8 @@ export interface PublishPlan {
   readonly missing: readonly string[]
   readonly approval: 'granted' | 'pending'
   readonly endpoints: EndpointChanges
+  /** Where its data would be those of other handlers, until it is rebuilt. */
+  readonly rebuildOffered: RebuildOffer | null
   /** Sentences about what others would lose. */
   readonly warnings: readonly string[]
 }
@@ -38,6 +41,7 @@ export function planOf(catalogue: Catalogue, next: VersionRow, granted: readonly
     missing,
     approval: missing.length > 0 ? 'pending' : 'granted',
     endpoints: changesBetween(running?.endpoints ?? [], next.endpoints),
+    rebuildOffered: rebuildOfferOf(catalogue, plugin, next) ?? null,
     warnings: running === undefined ? [] : lossesOf(catalogue, running, next),
   }
 }

@@ -8,10 +8,12 @@ import { LIMITS, QUOTA_NAMES, quotaSchema } from '../limits.ts'
 import { ownPage } from '../pages/headers.ts'
 import { pluginListPage } from '../pages/plugin-list.ts'
 import { pluginPage } from '../pages/plugin-page.ts'
+import { type RebuildPart, rebuildSection } from '../pages/plugin-rebuild.ts'
 import { quickQuotaUse, quotaUse } from '../plugin-report.ts'
 import { pendingOf } from '../registry/approvals.ts'
 import { noUsage } from '../registry/plugin.ts'
 import { StoredQuota } from '../registry/quota-rules.ts'
+import { rebuildOfferOf } from '../registry/rebuild-offer.ts'
 import { refuseResume } from './plugins.ts'
 
 /** Lines of the log that a page shows. */
@@ -66,6 +68,14 @@ const ACTIONS: ReadonlyMap<string, { readonly done: string; readonly act: Act }>
     },
   ],
   [
+    'rebuild',
+    {
+      done: 'The rebuild has begun.',
+      act: ({ rebuilds }, id) => rebuilds.start(id),
+    },
+  ],
+  ['cancel-rebuild', { done: 'The rebuild has ended.', act: ({ rebuilds }, id) => rebuilds.cancel(id) }],
+  [
     'uninstall',
     {
       done: 'Uninstalled. Its data are kept.',
@@ -109,6 +119,14 @@ export function addPluginPages(app: App, host: Host): void {
     const { id } = c.req.param()
     plugins.owned(id, callerOf(c))
     return page(c, id, ACTIONS.get(c.req.query('done') ?? '')?.done, undefined)
+  })
+
+  // What the page of the plugin shows anew while a rebuild is under way.
+  app.get('/plugins/:id/rebuild', (c) => {
+    const { id } = c.req.param()
+    plugins.owned(id, callerOf(c))
+    ownPage(c)
+    return c.html(rebuildSection(rebuildPart(host, id)))
   })
 
   for (const [action, { act }] of ACTIONS)
@@ -162,11 +180,22 @@ export function addPluginPages(app: App, host: Host): void {
       running: host.progress.of(id),
       deadLetters,
       guarantee: host.stores.guarantee,
+      rebuild: rebuildPart(host, id),
       log: host.pluginLogs.tail(id, LOG_LINES),
       done,
       problem: problem?.message,
     })
     return c.html(markup, problem?.status === 403 ? 403 : problem === undefined ? 200 : 400)
+  }
+}
+
+function rebuildPart({ plugins, rebuilds, catalogue }: Host, id: string): RebuildPart {
+  const endpoints = [...(plugins.active().get(id)?.endpoints.values() ?? [])]
+  return {
+    id,
+    canStart: plugins.mayRun(id) && endpoints.some(({ kind }) => kind === 'onEvent'),
+    status: rebuilds.status(id),
+    offer: rebuildOfferOf(catalogue, id),
   }
 }
 

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
-import { ask, plays, rebuilt } from './support.ts'
+import { ask, ended, opened, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -10,35 +10,276 @@ beforeAll(async () => {
 })
 afterAll(() => lyceum.dispose())
 
-/** Adds `by` for each event. */
-const counting = (by: number) => `
-  import { onEvent, query, view } from '@lyceum/sdk'
+const SDK = "import { cron, onEvent, query, view } from '@lyceum/sdk'\n"
+/** Counts every event, `by` for each, and fails on the one that is named. */
+const counting = (by: number, failsOn = '') => `${SDK}
+  const inc = (db, id, n) => db.collection('plays').updateOne({ _id: id }, { $inc: { n } }, { upsert: true })
   export const count = onEvent('play_video', async ({ events, db }) => {
-    for (const e of events)
-      await db.collection('plays').updateOne({ _id: e.event.id }, { $inc: { n: ${by} } }, { upsert: true })
+    for (const e of events) {
+      if (e.id === '${failsOn}') throw new Error('not this one')
+      await inc(db, e.event.id, ${by})
+    }
   })
   export const total = query(async ({ db }) =>
     (await db.collection('plays').find().toArray()).reduce((sum, { n }) => sum + n, 0))
-  export const shown = view(() => '<p>' + ${by})`
+  export const shown = view(() => '<p>shown</p>')`
 
-const databases = async (id: string) =>
-  (await readdir(join(lyceum.dataDir, 'plugins'))).filter((file) =>
-    new RegExp(`^${id}\\.\\d+\\.db$`).test(file),
+const files = async (id: string) =>
+  (await readdir(join(lyceum.dataDir, 'plugins')))
+    .map((file) => /^(\w+\.\d+)\.(?:db|files)$/.exec(file)?.[1] ?? '')
+    .filter((file) => file.startsWith(`${id}.`))
+const shown = async (id: string) => (await lyceum.call('GET', `/v1/plugins/${id}`)).json
+const change = (id: string, action: string) => lyceum.call('POST', `/v1/plugins/${id}/${action}`)
+
+describe('the data', () => {
+  test('are made anew by the handlers of now, and what was before is deleted', async () => {
+    await lyceum.publish('counting', counting(1))
+    await lyceum.call('PATCH', '/v1/plugins/counting/quota', { body: { wallMs: 300 } })
+    await lyceum.send(plays(1_000))
+    const published = await lyceum.publish('counting', counting(2), { version: '2.0.0' })
+    expect(published.json.rebuildOffered).toEqual({ reason: 'handlers_changed', endpoints: ['count'] })
+    expect(await ask(lyceum, 'counting', 'total')).toBe(1_000)
+    expect(await rebuilt(lyceum, 'counting')).toMatchObject({
+      state: 'done',
+      generation: 2,
+      events: lyceum.host.log.head(),
+      secondsLeft: 0,
+      problem: null,
+    })
+    expect(await ask(lyceum, 'counting', 'total')).toBe(2_000)
+    await lyceum.send(plays(10, 1_000))
+    expect(await ask(lyceum, 'counting', 'total')).toBe(2_020)
+    expect(await shown('counting')).toMatchObject({ rebuildOffered: null, rebuild: { state: 'done' } })
+    await expect.poll(() => files('counting')).toEqual(['counting.2'])
+  })
+
+  test('are those of before until all of it is done; events that come meanwhile are in both', async () => {
+    await lyceum.publish('reading', counting(1))
+    const door = opened(lyceum, 'reading', 2)
+    await lyceum.send(plays(600, 2_000))
+    const before = await ask(lyceum, 'reading', 'total')
+    await change('reading', 'rebuild')
+    await door.reached(256)
+    // Some of the new data are there, and nobody sees them.
+    expect(await ask(lyceum, 'reading', 'total')).toBe(before)
+    await lyceum.send(plays(40, 3_000))
+    expect(await ask(lyceum, 'reading', 'total')).toBe(before + 40)
+    expect(await shown('reading')).toMatchObject({
+      generation: 1,
+      rebuild: { state: 'running', generation: 2 },
+    })
+    door.open()
+    expect(await ended(lyceum, 'reading')).toMatchObject({ state: 'done' })
+    expect(await ask(lyceum, 'reading', 'total')).toBe(before + 40)
+    expect(await shown('reading')).toMatchObject({ generation: 2 })
+  })
+
+  test('of two handlers are made by both, each from where it began, and never out of those of before', async () => {
+    const two = (by: number) => `${SDK}
+      const add = (db, who, n) => db.collection('seen').updateOne({ _id: who }, { $inc: { n } }, { upsert: true })
+      export const all = onEvent('play_video', async ({ events, db, plugins: { self } }) => {
+        await add(db, 'all', ${by} * events.length)
+        const before = await self.seen()
+        await db.collection('asked').updateOne({ _id: 'most' }, { $max: { n: before.all ?? 0 } }, { upsert: true })
+      })
+      export const late = onEvent({ where: { event_type: 'play_video' }, from: 'now' }, ({ events, db }) =>
+        add(db, 'late', events.length))
+      export const seen = query(async ({ db }) =>
+        Object.fromEntries((await db.collection('seen').find().toArray()).map(({ _id, n }) => [_id, n])))
+      export const asked = query(({ db }) => db.collection('asked').findOne({ _id: 'most' }))`
+    await lyceum.publish('two', two(1_000))
+    await lyceum.send(plays(600, 5_000))
+    const { all } = await ask(lyceum, 'two', 'seen')
+    await lyceum.publish('two', two(1), { version: '2.0.0' })
+    expect(await rebuilt(lyceum, 'two')).toMatchObject({ state: 'done' })
+    expect(await ask(lyceum, 'two', 'seen')).toEqual({ all: all / 1_000, late: 600 })
+    // What a handler asks its own plugin is answered from the data that are made.
+    expect((await ask(lyceum, 'two', 'asked')).n).toBeLessThan(all / 1_000)
+    await lyceum.send(plays(5, 6_000))
+    expect(await ask(lyceum, 'two', 'seen')).toEqual({ all: all / 1_000 + 5, late: 605 })
+  })
+
+  test('that cron jobs and files are made of are there too; dead letters are those of the new data', async () => {
+    await lyceum.publish(
+      'kept',
+      `${SDK}
+      export const log = onEvent('play_video', async ({ events, db, fs }) => {
+        for (const e of events) if (e.id === 'p1') throw new Error('never this one')
+        await fs.append('log.txt', events.length + ' ')
+        await db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: events.length } }, { upsert: true })
+      })
+      export const digest = cron('0 0 1 1 *', async ({ db }) => {
+        const row = await db.collection('n').findOne({ _id: 'n' })
+        await db.collection('digests').insertOne({ _id: 'last', n: row?.n })
+      })
+      export const sizes = query(async ({ db, fs }) => ({
+        file: (await fs.readText('log.txt')).split(' ').reduce((sum, n) => sum + Number(n), 0),
+        n: (await db.collection('n').findOne({ _id: 'n' })).n,
+        digest: await db.collection('digests').findOne({ _id: 'last' }),
+      }))`,
+    )
+    await lyceum.settled()
+    const before = await ask(lyceum, 'kept', 'sizes')
+    expect(before).toMatchObject({ digest: null, file: before.n })
+    expect((await shown('kept')).deadLetters).toBe(1)
+    expect(await rebuilt(lyceum, 'kept')).toMatchObject({ state: 'done' })
+    expect(await ask(lyceum, 'kept', 'sizes')).toEqual({
+      ...before,
+      digest: { _id: 'last', n: before.n },
+    })
+    expect((await shown('kept')).deadLetters).toBe(1)
+    const { letters } = (await lyceum.call('GET', '/v1/plugins/kept/dead-letters')).json
+    expect(letters).toMatchObject([{ message: expect.stringContaining('never this one') }])
+  })
+})
+
+describe('a rebuild is offered', () => {
+  test('after a handler changed or went, not after anything else did; and after a rollback', async () => {
+    const handlers = (n: number) => `const step = ${n}
+      export const a = onEvent('play_video', ({ db }) => db.collection('x').insertOne({ n: step }))`
+    const other = `export const b = onEvent('play_video', ({ db }) => db.collection('y').insertOne({}))`
+    const version = async (at: number, text: string) =>
+      (await lyceum.publish('offered', `${SDK}${text}`, { version: `1.0.${at}` })).json.rebuildOffered
+    expect(await version(0, `${handlers(1)}\n${other}`)).toBeNull()
+    expect(await version(1, `${handlers(1)}\n${other}\nexport const v = view(() => '<p>1</p>')`)).toBeNull()
+    expect(await version(2, `${handlers(2)}\n${other}`)).toEqual({
+      reason: 'handlers_changed',
+      endpoints: ['a'],
+    })
+    expect(await version(3, handlers(2))).toEqual({ reason: 'handlers_changed', endpoints: ['a', 'b'] })
+    const back = await lyceum.call('POST', '/v1/plugins/offered/rollback', { body: { version: '1.0.0' } })
+    expect(back.json).toMatchObject({
+      version: '1.0.0',
+      rebuildOffered: { reason: 'rolled_back', endpoints: ['a'] },
+    })
+    await lyceum.settled()
+    expect(await rebuilt(lyceum, 'offered')).toMatchObject({ state: 'done' })
+    expect(await shown('offered')).toMatchObject({ rebuildOffered: null })
+  })
+})
+
+describe('a rebuild ends without being done, and the data are what they were,', () => {
+  test('where somebody cancels it', async () => {
+    await lyceum.publish('cancelled', counting(1))
+    const door = opened(lyceum, 'cancelled', 2)
+    await lyceum.settled()
+    const before = await ask(lyceum, 'cancelled', 'total')
+    await change('cancelled', 'rebuild')
+    await door.reached(256)
+    door.open()
+    const { status, json } = await lyceum.call('DELETE', '/v1/plugins/cancelled/rebuild')
+    expect([status, json]).toMatchObject([200, { state: 'cancelled', problem: { code: 'rebuild_ended' } }])
+    expect(await ask(lyceum, 'cancelled', 'total')).toBe(before)
+    expect(await files('cancelled')).toEqual(['cancelled.1'])
+    expect((await lyceum.call('DELETE', '/v1/plugins/cancelled/rebuild')).json.code).toBe('not_found')
+    // Another one does not take up what was left of it.
+    expect(await rebuilt(lyceum, 'cancelled')).toMatchObject({ state: 'done', generation: 3 })
+    expect(await ask(lyceum, 'cancelled', 'total')).toBe(before)
+  })
+
+  test('where another version is activated', async () => {
+    await lyceum.publish('replaced', counting(1))
+    const door = opened(lyceum, 'replaced', 2)
+    await lyceum.settled()
+    await change('replaced', 'rebuild')
+    await door.reached(256)
+    await lyceum.publish('replaced', counting(3), { version: '2.0.0' })
+    door.open()
+    const { state, problem } = await ended(lyceum, 'replaced')
+    expect(state).toBe('cancelled')
+    expect(problem?.message).toContain('Version 2.0.0 of replaced was activated meanwhile')
+    expect(await shown('replaced')).toMatchObject({ generation: 1 })
+  })
+
+  test('where a handler fails on event after event', async () => {
+    await lyceum.publish(
+      'failing',
+      `${SDK}
+      export const once = onEvent('play_video', async ({ events, db }) => {
+        for (const e of events) await db.collection('seen').insertOne({ _id: e.id })
+      })
+      export const n = query(({ db }) => db.collection('seen').countDocuments())`,
+    )
+    await lyceum.settled()
+    const n = await ask(lyceum, 'failing', 'n')
+    const broken = `${SDK}
+      export const once = onEvent('play_video', () => { throw new Error('no more') })
+      export const n = query(({ db }) => db.collection('seen').countDocuments())`
+    await lyceum.publish('failing', broken, { version: '2.0.0' })
+    const { state, problem } = await rebuilt(lyceum, 'failing')
+    expect([state, problem?.code]).toEqual(['failed', 'handler_halted'])
+    expect(problem?.message).toContain('no more')
+    expect(await ask(lyceum, 'failing', 'n')).toBe(n)
+    // The live handler did not fail on anything.
+    expect((await shown('failing')).cursors).toMatchObject([{ state: 'idle' }])
+    const { json } = await lyceum.call('GET', '/v1/plugins/failing/logs')
+    expect(JSON.stringify(json)).toContain('While it was rebuilt: ')
+  })
+
+  test('where the new data do not fit into the quota', async () => {
+    await lyceum.publish(
+      'large',
+      `${SDK}
+      export const fill = onEvent('play_video', ({ events, db }) =>
+        db.collection('text').insertMany(events.map((e) => ({ _id: e.id, text: 'x'.repeat(2_000) }))))`,
+    )
+    await lyceum.settled()
+    await lyceum.call('PATCH', '/v1/plugins/large/quota', { body: { databaseMb: 1 } })
+    const { state, problem } = await rebuilt(lyceum, 'large')
+    expect([state, problem?.code]).toEqual(['failed', 'database_full'])
+  })
+
+  test('where the plugin is uninstalled, with all of what it keeps', async () => {
+    await lyceum.publish('gone', counting(1))
+    const door = opened(lyceum, 'gone', 2)
+    await lyceum.settled()
+    await change('gone', 'rebuild')
+    await door.reached(256)
+    door.open()
+    await lyceum.call('DELETE', '/v1/plugins/gone?data=delete')
+    expect(await files('gone')).toEqual([])
+    await lyceum.publish('gone', counting(1))
+    expect(await shown('gone')).toMatchObject({ generation: 1, rebuildOffered: null })
+  })
+})
+
+test('a paused plugin is rebuilt once it may run again, and says what it waits for', async () => {
+  await lyceum.publish('waiting', counting(1))
+  const door = opened(lyceum, 'waiting', 2)
+  await lyceum.settled()
+  const before = await ask(lyceum, 'waiting', 'total')
+  await change('waiting', 'rebuild')
+  await door.reached(256)
+  await change('waiting', 'pause')
+  door.open()
+  const status = async () => (await lyceum.call('GET', '/v1/plugins/waiting/rebuild')).json
+  await expect.poll(async () => (await status()).waitsFor).toContain('waiting is paused')
+  await change('waiting', 'resume')
+  expect(await ended(lyceum, 'waiting')).toMatchObject({ state: 'done' })
+  expect(await ask(lyceum, 'waiting', 'total')).toBe(before)
+})
+
+test('who starts one that is under way is told of it; there are only so many at once; roles hold', async () => {
+  const doors = await Promise.all(
+    ['first', 'second', 'third'].map(async (id) => {
+      await lyceum.publish(id, counting(1))
+      return opened(lyceum, id, 2)
+    }),
   )
-
-test('data are made anew by the handlers of now, and what was before is deleted', async () => {
-  await lyceum.publish('counting', counting(1))
-  await lyceum.call('PATCH', '/v1/plugins/counting/quota', { body: { wallMs: 300 } })
-  await lyceum.send(plays(1_000))
-  expect(await ask(lyceum, 'counting', 'total')).toBe(1_000)
-  const published = await lyceum.publish('counting', counting(2), { version: '2.0.0' })
-  expect(published.json.rebuildOffered).toEqual({ reason: 'handlers_changed', endpoints: ['count'] })
-  expect(await ask(lyceum, 'counting', 'total')).toBe(1_000)
-  expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 2, problem: null })
-  expect(await ask(lyceum, 'counting', 'total')).toBe(2_000)
-  await lyceum.send(plays(10, 1_000))
-  expect(await ask(lyceum, 'counting', 'total')).toBe(2_020)
-  const { json } = await lyceum.call('GET', '/v1/plugins/counting')
-  expect(json).toMatchObject({ rebuildOffered: null, rebuild: { state: 'done' }, generation: 2 })
-  await expect.poll(() => databases('counting')).toEqual(['counting.2.db'])
+  await lyceum.settled()
+  const [one, again] = [await change('first', 'rebuild'), await change('first', 'rebuild')]
+  expect([one.status, again.status, again.json.startedMs]).toEqual([202, 202, one.json.startedMs])
+  await change('second', 'rebuild')
+  const third = await change('third', 'rebuild')
+  expect([third.status, third.json.code]).toEqual([429, 'over_concurrency'])
+  expect(third.json.detail).toContain('first and second are rebuilt right now')
+  for (const door of doors) door.open()
+  await Promise.all(['first', 'second'].map((id) => ended(lyceum, id)))
+  await lyceum.publish('plain', `${SDK}export const v = view(() => '<p>')`)
+  expect((await change('plain', 'rebuild')).json.code).toBe('nothing_to_rebuild')
+  const ann = await lyceum.token({ role: 'author', user: 'ann' })
+  for (const method of ['POST', 'GET', 'DELETE'])
+    expect((await lyceum.call(method, '/v1/plugins/first/rebuild', { token: ann })).json.code).toBe(
+      'plugin_denied',
+    )
 })

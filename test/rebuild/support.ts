@@ -31,3 +31,33 @@ export function plays(n: number, first = 0): object[] {
     time: '2026-01-01T00:00:00Z',
   }))
 }
+
+/** A door in the way of one generation's batches: it lets the first through, and the others once it is open. */
+export interface Door {
+  /** Waits until so many events at least are committed in the generation. */
+  reached(events: number): Promise<void>
+  open(): void
+}
+
+/** Puts a door before the transactions of a generation of a plugin's data, which nobody has begun yet. */
+export function opened({ host }: TestHost, id: string, generation: number): Door {
+  const store = host.stores.plugin(id, generation)
+  const begin = store.begin.bind(store)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let committed = 0
+  let begun = 0
+  store.begin = (claim, after = Promise.resolve()) => {
+    begun += 1
+    const transaction = begin(claim, begun === 1 ? after : Promise.all([after, promise]))
+    transaction.onEnd(() => {
+      if ('move' in claim) committed = Math.max(committed, claim.move.to)
+    })
+    return transaction
+  }
+  return {
+    reached: async (events) => {
+      while (committed < events) await new Promise((wait) => setTimeout(wait, 5))
+    },
+    open: resolve,
+  }
+}

@@ -21,7 +21,7 @@ describe('a publish', () => {
   test('makes the first version active at once', async () => {
     const answer = await lyceum.publish('first', says('one'), { token: ann })
     expect(answer.status).toBe(201)
-    expect(answer.json).toEqual({ version: '1.0.0', needs: [], approval: 'granted' })
+    expect(answer.json).toEqual({ version: '1.0.0', needs: [], approval: 'granted', rebuildOffered: null })
     expect(await said('first')).toBe('one')
     expect(await shown('first')).toMatchObject({
       owner: 'ann',
@@ -36,7 +36,7 @@ describe('a publish', () => {
     const before = lyceum.host.catalogue.plugin('again')
     const answer = await lyceum.publish('again', says('one'))
     expect(answer.status).toBe(201)
-    expect(answer.json).toEqual({ version: '1.0.0', needs: [], approval: 'granted' })
+    expect(answer.json).toEqual({ version: '1.0.0', needs: [], approval: 'granted', rebuildOffered: null })
     expect(lyceum.host.catalogue.plugin('again')).toEqual(before)
     expect((await shown('again')).versions).toHaveLength(1)
   })
@@ -177,6 +177,7 @@ describe('a version that asks for other plugins', () => {
         approved: [],
         endpoints: { added: [], removed: [], changed: ['said'] },
       },
+      rebuildOffered: null,
     })
     expect(await said('asker')).toBe('alone')
     expect(await shown('asker')).toMatchObject({
@@ -196,7 +197,12 @@ describe('a version that asks for other plugins', () => {
 
   test('needs no approval again for what was approved', async () => {
     const answer = await lyceum.publish('asker', asks(['source'], 'new'), { version: '2.1.0', token: ann })
-    expect(answer.json).toEqual({ version: '2.1.0', needs: ['plugins.source'], approval: 'granted' })
+    expect(answer.json).toEqual({
+      version: '2.1.0',
+      needs: ['plugins.source'],
+      approval: 'granted',
+      rebuildOffered: null,
+    })
     expect(await said('asker')).toEqual(['new', 's'])
   })
 
@@ -267,7 +273,12 @@ describe('a version that asks for other plugins', () => {
 
   test('published by an admin is approved with that', async () => {
     const answer = await lyceum.publish('admins', asks(['source'], 'a'))
-    expect(answer.json).toEqual({ version: '1.0.0', needs: ['plugins.source'], approval: 'granted' })
+    expect(answer.json).toEqual({
+      version: '1.0.0',
+      needs: ['plugins.source'],
+      approval: 'granted',
+      rebuildOffered: null,
+    })
     expect(await said('admins')).toEqual(['a', 's'])
   })
 })
