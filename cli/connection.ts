@@ -3,7 +3,8 @@ import { isErrorCode, LyceumError } from '../host/errors.ts'
 /** A host that commands talk to over HTTP. */
 export interface Connection {
   readonly url: string
-  readonly token: string
+  /** A token that is good now. */
+  token(): Promise<string>
   /**
    * Sends JSON, or a text of another type, and resolves with the JSON of the answer.
    * @throws {LyceumError} what the host refused, server_unreachable
@@ -27,14 +28,16 @@ const IS_IT_RUNNING = 'Is the host running there? Start it with npm start, or gi
 /** Longer than a host takes for anything that it answers at once. */
 const REQUEST_MS = 60_000
 
-/** What a host at an address answers to the bearer of a token. */
-export function connect(url: string, token: string): Connection {
+/**
+ * What a host at an address answers to the bearer of a token.
+ *
+ * @param token the token, or what makes one that is good for the next request
+ */
+export function connect(url: string, token: string | (() => Promise<string>)): Connection {
+  const tokenNow = async () => (typeof token === 'string' ? token : token())
   const send = async (method: string, path: string, options: RequestInit) => {
-    const answer = await fetch(url + path, {
-      ...options,
-      method,
-      headers: { ...options.headers, authorization: `Bearer ${token}` },
-    }).catch((error: unknown) => {
+    const headers = { ...options.headers, authorization: `Bearer ${await tokenNow()}` }
+    const answer = await fetch(url + path, { ...options, method, headers }).catch((error: unknown) => {
       throw unreachable(error, url)
     })
     if (answer.ok) return answer
@@ -42,7 +45,7 @@ export function connect(url: string, token: string): Connection {
   }
   return {
     url,
-    token,
+    token: tokenNow,
     request: async (method, path, body, contentType = JSON_TYPE) => {
       const answer = await send(method, path, {
         headers: { 'content-type': contentType, accept: JSON_TYPE },

@@ -115,7 +115,7 @@ export function registerLoad(program: Command): void {
 }
 
 async function load(files: string[], { quiet, json, ...flags }: Options): Promise<void> {
-  const { url, token } = await connectionOf(flags, 'ingest')
+  const connection = await connectionOf(flags, 'ingest')
   const line = quiet ? undefined : new ProgressLine(process.stderr)
   let sent = 0
   const interrupt = new AbortController()
@@ -124,8 +124,8 @@ async function load(files: string[], { quiet, json, ...flags }: Options): Promis
   process.once('SIGINT', onInterrupt)
   try {
     const summary = await loadFiles(files, {
-      url,
-      token,
+      url: connection.url,
+      token: await connection.token(),
       signal: interrupt.signal,
       onProgress({ events, bytes, totalBytes }) {
         sent = events

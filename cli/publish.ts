@@ -56,7 +56,9 @@ interface Options extends ConnectionFlags {
 /** `lyceum publish`: bundles a folder, tells what publishing it would change, and does it. */
 export function registerPublish(program: Command): void {
   withConnection(program.command('publish'))
-    .description('Bundle the plugin in a folder and send it to a host, which checks and activates it.')
+    .description(
+      'Bundle the plugin in a folder and send it to a host, which checks and activates it. The types in .lyceum/ are written anew.',
+    )
     .argument('[folder]', 'the folder with plugin.ts and package.json', '.')
     .option('--dry-run', 'have it checked, tell what it would change, and publish nothing')
     .option('--yes', 'publish without asking, also where it asks for more or endpoints go')
@@ -73,7 +75,8 @@ async function publish(folder: string, options: Options): Promise<void> {
     steps.say(`Bundling ${folder} …`)
     // The bundler takes long to load, and who asks for help has no need of it.
     const { bundlePlugin } = await import('../workbench/bundle.ts')
-    const bundle = await bundlePlugin(folder)
+    const { readSamples } = await import('../workbench/samples.ts')
+    const bundle = { ...(await bundlePlugin(folder)), samples: await readSamples(folder) }
     const plugin = bundle.package.name
     steps.say(`Having ${plugin} checked by ${connection.url} …`)
     const plan = Plan.parse(await send(connection, bundle, '?dry=true'))
@@ -92,6 +95,8 @@ async function publish(folder: string, options: Options): Promise<void> {
     }
     steps.say(`Publishing ${plugin} …`)
     const answer = Answer.parse(await send(connection, bundle))
+    steps.say('Writing the types of what it may call …')
+    await writeTypesOf(folder, connection)
     steps.stop()
     if (options.json === true) printJson({ plugin, ...answer, plan })
     else console.log(printable(outcome(plugin, answer)))
@@ -102,6 +107,18 @@ async function publish(folder: string, options: Options): Promise<void> {
 
 function send(connection: Connection, bundle: PluginBundle, query = ''): Promise<unknown> {
   return connection.request('POST', `${pluginPath(bundle.package.name, '/versions')}${query}`, bundle)
+}
+
+/** A folder that cannot be written, or a token that may not read, makes no publish fail that was done. */
+async function writeTypesOf(folder: string, connection: Connection): Promise<void> {
+  const { writeHostTypes, writeTypes } = await import('../workbench/types-file.ts')
+  try {
+    const schema = await connection.request('GET', '/v1/schema')
+    await writeTypes(folder, schema)
+    await writeHostTypes(folder, schema)
+  } catch {
+    note('The types in .lyceum/ could not be written. Try again with: npx lyceum types')
+  }
 }
 
 /** What publishing would change, for a person. */

@@ -12,7 +12,8 @@ const CUT = '…'
  *
  * @param width of the terminal: cells are cut to fit it, and columns left out that do not; undefined cuts nothing
  */
-export function table(head: readonly string[], rows: readonly Row[], width?: number): string {
+export function table(titles: readonly string[], rows: readonly Row[], width?: number): string {
+  const head = titles.map(onOneLine)
   const cells = rows.map((row) => row.map((cell) => onOneLine(String(cell))))
   const natural = head.map((title, column) =>
     cells.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), widthOf(title)),
@@ -32,7 +33,7 @@ export function table(head: readonly string[], rows: readonly Row[], width?: num
   const left = head.length - widths.length
   const more =
     left > 0 ? [`${CUT} and ${left} more columns, which do not fit: ${head.slice(-left).join(', ')}`] : []
-  return [line(head.map(onOneLine), 'bold'), ...cells.map((row) => line(row)), ...more].join('\n')
+  return [line(head, 'bold'), ...cells.map((row) => line(row)), ...more].join('\n')
 }
 
 /** Any JSON as a table: a list of objects by their keys, an object as two columns, anything else as it is. */

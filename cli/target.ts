@@ -51,7 +51,7 @@ export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'inge
   const token = flags.token || process.env.LYCEUM_TOKEN
   if (token) return connect(url, token)
   const login = flags.data === undefined ? logins.tokens.get(url) : undefined
-  return connect(url, login ?? (await ownToken(flags.data, role, url)))
+  return connect(url, login ?? (await ownTokens(flags.data, role, url)))
 }
 
 /** The address of the host, without a slash at its end. @throws UsageError, LyceumError config_invalid */
@@ -85,10 +85,24 @@ async function isOnThisMachine({ data }: ConnectionFlags): Promise<boolean> {
   return isSaid ? true : hasKeys(loadConfig({}, {}).dataDir)
 }
 
-async function ownToken(data: string | undefined, role: 'admin' | 'ingest', url: string): Promise<string> {
+/** Makes tokens, each good for some requests: who waits for a rebuild waits longer than a token should live. */
+async function ownTokens(
+  data: string | undefined,
+  role: 'admin' | 'ingest',
+  url: string,
+): Promise<() => Promise<string>> {
   const keys = await ownKeys(
     data,
     `Give --data FOLDER, the folder that the host was started with; or ask an admin for a token, and run: npx lyceum login ${url}`,
   )
-  return issueToken(keys, { role }, OWN_TOKEN_SECONDS[role])
+  const seconds = OWN_TOKEN_SECONDS[role]
+  let token = ''
+  let renewMs = Number.NEGATIVE_INFINITY
+  return async () => {
+    if (performance.now() >= renewMs) {
+      token = await issueToken(keys, { role }, seconds)
+      renewMs = performance.now() + (seconds / 2) * 1_000
+    }
+    return token
+  }
 }

@@ -32,7 +32,7 @@ export function gate(keys: Keys, absent: (c: Context<AppEnv>) => LyceumError): M
       if (!rule.includes(caller.role))
         throw new LyceumError(
           'role_denied',
-          `A token of role ${caller.role} may not do this. It takes one of: ${rule.join(', ')}.`,
+          `A token of role ${caller.role} may not do this. It takes one of: ${rule.join(', ')}. An admin makes such a token: npx lyceum token ROLE.`,
         )
       c.set('caller', caller)
     }

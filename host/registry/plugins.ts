@@ -130,7 +130,10 @@ export class Plugins {
     if (row === undefined) throw this.unknown(id)
     authorisePlugin(caller, id)
     if (!mayChange(row.owner, caller))
-      throw new LyceumError('plugin_denied', `The plugin ${id} belongs to somebody else.`)
+      throw new LyceumError(
+        'plugin_denied',
+        `The plugin ${id} belongs to somebody else. Its owner and admins may do this.`,
+      )
     return row
   }
 
