@@ -57,7 +57,7 @@ function packageOf(id: string, template: Template, hostUrl: string): object {
     type: 'module',
     scripts: {
       dev: 'lyceum dev',
-      test: 'node --test',
+      test: 'lyceum test',
       check: 'lyceum types --offline && tsc -p .',
       publish: `lyceum publish . --url ${hostUrl}`,
     },

@@ -15,7 +15,7 @@ import { firstPlugin, type Means, run } from './story.ts'
 const MOST_MS = 60_000
 const [picture] = process.argv.slice(2)
 
-/** As in a terminal of the author's: nothing of the clone, nor of the npm that runs this. */
+/** As in a terminal of the author's: nothing of the clone, nor of what runs this. */
 const env = Object.fromEntries(
   Object.entries({
     ...process.env,
@@ -25,7 +25,7 @@ const env = Object.fromEntries(
       .join(delimiter),
   }).filter(
     ([name]) =>
-      !/^(?:npm_|INIT_CWD$|NODE_)/.test(name) || /^npm_config_(?:registry|cache|userconfig)$/.test(name),
+      !/^(?:npm_|INIT_CWD$|NODE_|CI$)/.test(name) || /^npm_config_(?:registry|cache|userconfig)$/.test(name),
   ),
 )
 /** What was fetched before is not fetched again. */

@@ -165,7 +165,8 @@ describe('Lyceum, installed from it', () => {
 
   /** Without npm: what it would install is linked, and what it would run is read from package.json. */
   function linked(): Means {
-    const env = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    const { CI: _, ...own } = process.env
+    const env = { ...own, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
     const lyceumIn = (cwd: string, words: readonly string[]) =>
       run(process.execPath, [installed.bin, ...words], { cwd, env })
     return {

@@ -89,6 +89,13 @@ describe('lyceum init', () => {
   })
 })
 
+test('README.md shows the first of them as it is', async () => {
+  const [, shown = ''] = /```ts\n(import .*?)```/s.exec(await readFile(join(ROOT, 'README.md'), 'utf8')) ?? []
+  const template = await readFile(join(ROOT, 'workbench/templates/event-counter/plugin.ts'), 'utf8')
+  // In an author's folder the type is known.
+  expect(shown.replace('self.top<Plays[]>(', 'self.top(')).toBe(template)
+})
+
 // The first of them is tried with every other run, in the story of test/sdk-package.
 longTests('the template', () => {
   test.each(Object.keys(TEMPLATES))(
