@@ -46,7 +46,7 @@ function linesOf(record: Exclude<DevRecord, Activity>): string[] {
     case 'ready':
       return [`${record.plugin} is shown on ${paint('underline', record.url)}`]
     case 'events':
-      return [`${count(record.accepted)} events of ${onOneLine(record.from)}`]
+      return [events(record)]
     case 'reload':
       if (record.files.length === 0) return [`${paint('green', 'runs')} ${record.version}`]
       return [
@@ -71,6 +71,12 @@ function linesOf(record: Exclude<DevRecord, Activity>): string[] {
             `${colourOf(record.line.level)} ${paint('dim', record.line.endpoint)} ${printable(record.line.line)}`,
           ]
   }
+}
+
+function events({ accepted, rejected, why, from }: Extract<DevRecord, { type: 'events' }>): string {
+  const refused =
+    rejected === 0 || why === null ? '' : `; ${count(rejected)} lines are none, ${onOneLine(why)}`
+  return `${count(accepted)} events of ${onOneLine(from)}${refused}`
 }
 
 function rebuilt({ state, events, tookMs, problem }: Extract<DevRecord, { type: 'rebuilt' }>): string {

@@ -5,6 +5,8 @@ import { DeadLetterRetries } from '../../host/dispatch/dead-letters.ts'
 import { LIMITS } from '../../host/limits.ts'
 import { course } from '../../sdk/testing/index.ts'
 import { Bundler } from '../bundle.ts'
+import { schemaOf } from '../own-schema.ts'
+import { writeTypes } from '../types-file.ts'
 import { openWorkbench, type Workbench } from '../workbench.ts'
 import { Activity } from './activity.ts'
 import { createDevApp } from './app.ts'
@@ -99,6 +101,8 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     tell: records.tell,
     onReload: async ({ rebuildOffered }) => {
       watching.also(bundler.files)
+      // For the author's editor. A folder that cannot be written into is no reason to stop.
+      void writeOwnTypes(workbench, dir).catch(() => {})
       if (rebuildOffered !== null) await rebuilding.start()
     },
   })
@@ -107,9 +111,11 @@ export async function openDev(options: DevOptions): Promise<Dev> {
 
   let closing = false
   const send = async (lines: Iterable<string> | AsyncIterable<string>, from: string) => {
-    const { accepted } = await workbench.send(until(() => closing, lines))
+    const { accepted, rejected, firstRejected } = await workbench.send(until(() => closing, lines))
     users = usersIn(host.log)
-    records.tell({ type: 'events', accepted, from })
+    const why =
+      firstRejected === undefined ? null : `line ${firstRejected.index + 1}: ${firstRejected.message}`
+    records.tell({ type: 'events', accepted, rejected, why, from })
   }
   const load = async () => {
     if (host.log.head() > 0) users = usersIn(host.log)
@@ -180,6 +186,13 @@ export async function openDev(options: DevOptions): Promise<Dev> {
   const loading = load()
   started.resolve(dev)
   return dev
+}
+
+/** Writes what TypeScript has to know of the version that runs. */
+async function writeOwnTypes({ host, plugin }: Workbench, dir: string): Promise<void> {
+  const active = host.plugins.active().get(plugin)
+  if (active !== undefined)
+    await writeTypes(dir, schemaOf({ name: plugin, version: active.version }, [...active.endpoints.values()]))
 }
 
 /** The same lines, until there is no need for more. */

@@ -15,7 +15,14 @@ export interface HandlerActivity {
 export type DevRecord =
   | { readonly type: 'ready'; readonly url: string; readonly plugin: string }
   /** Events were sent to the host. */
-  | { readonly type: 'events'; readonly accepted: number; readonly from: string }
+  | {
+      readonly type: 'events'
+      readonly accepted: number
+      readonly rejected: number
+      /** What is wrong with the first line that was rejected. */
+      readonly why: string | null
+      readonly from: string
+    }
   | {
       readonly type: 'reload'
       readonly version: string
