@@ -1,0 +1,90 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+import { type Ran, run } from './run.ts'
+
+let lyceum: TestHost
+let folder: string
+let token: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lyceum-login-'))
+  lyceum = await startHost()
+  token = await lyceum.token({ role: 'author', user: 'ann' })
+  await lyceum.publish('mine', "import { query } from '@lyceum/sdk'\nexport const q = query(() => 1)", {
+    token,
+  })
+})
+afterAll(async () => {
+  await lyceum.dispose()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** In a folder without a data folder of a host, which is its user's home. */
+const away = (words: readonly string[], input = '', env: Record<string, string> = {}): Promise<Ran> =>
+  run(folder, words, { input, env })
+const file = () => join(folder, '.config/lyceum/logins.json')
+
+describe('lyceum login', () => {
+  test('without it a command says how to get a token', async () => {
+    const { code, stderr } = await away(['plugins', '--url', lyceum.url])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`ask an admin for a token, and run: npx lyceum login ${lyceum.url}`)
+  })
+
+  test('a token that the host does not know is not kept', async () => {
+    const [wrong, none] = await Promise.all([
+      away(['login', lyceum.url], 'x.y.z'),
+      away(['login', lyceum.url], ''),
+    ])
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringMatching(/^error token_invalid: /)])
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('That is not a token.')])
+    await expect(stat(file())).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('keeps a token where only its user can read it, and the other commands go there with it', async () => {
+    const { code, stdout, stderr } = await away(['login', `${lyceum.url}/`], `${token}\n`)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(
+      new RegExp(
+        `^Logged in to ${lyceum.url} as author ann, until \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC\\.\n$`,
+      ),
+    )
+    expect((await stat(file())).mode & 0o777).toBe(0o600)
+    const mine = await away(['plugins', '--json'])
+    expect(JSON.parse(mine.stdout)).toMatchObject([{ id: 'mine', owner: 'ann' }])
+  })
+
+  test('its token goes to no other host, and yields to what is said', async () => {
+    const elsewhere = await away(['plugins', '--url', 'http://127.0.0.1:9'])
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([
+      2,
+      expect.stringContaining('lyceum login http://127.0.0.1:9'),
+    ])
+    const admin = await away(['plugins', '--json'], '', {
+      LYCEUM_TOKEN: await lyceum.token({ role: 'student', user: 's' }),
+    })
+    expect([admin.code, admin.stderr]).toEqual([1, expect.stringContaining('role_denied')])
+    // A data folder says that there is a host on this machine, whatever login there was.
+    const local = await away(['plugins'], '', { LYCEUM_DATA: lyceum.dataDir, LYCEUM_PORT: '9' })
+    expect([local.code, local.stderr]).toEqual([
+      3,
+      expect.stringContaining('http://127.0.0.1:9 cannot be reached'),
+    ])
+  })
+
+  test('a token for events only can be kept, too', async () => {
+    const ingest = await lyceum.token({ role: 'ingest' })
+    const home = { XDG_CONFIG_HOME: join(folder, 'other') }
+    expect((await away(['login', lyceum.url, '--json'], ingest, home)).code).toBe(0)
+    const loaded = await away(['load', '-', '--json'], '{"event_type":"x"}\n', home)
+    expect(JSON.parse(loaded.stdout)).toMatchObject({ accepted: 1 })
+  })
+
+  test('lyceum logout forgets it', async () => {
+    expect((await away(['logout'])).stdout).toBe(`The token for ${lyceum.url} is forgotten.\n`)
+    expect(await readFile(file(), 'utf8')).not.toContain(token)
+    expect((await away(['logout'])).code).toBe(2)
+  })
+})
