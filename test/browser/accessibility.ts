@@ -1,7 +1,7 @@
-import type { Page } from 'playwright-core'
+import type { Frame, Page } from 'playwright-core'
 
-/** What keeps people from using a page, in sentences; an empty list is good. Runs in the page. */
-export function barriersOf(page: Page): Promise<string[]> {
+/** What keeps people from using a page or a frame, in sentences; an empty list is good. Runs in it. */
+export function barriersOf(page: Page | Frame): Promise<string[]> {
   return page.evaluate(() => {
     const barriers: string[] = []
     const all = (selector: string) => [...document.querySelectorAll<HTMLElement>(selector)]

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+
+const PLUGIN = `
+import { chart, html, Long, query, table, view } from '@lyceum/sdk'
+
+const videos = [
+  { video: 'Intro', n: 12, section: 'A' },
+  { video: 'Limits', n: 120, section: 'B' },
+  { video: 'Series', n: 33, section: 'A' },
+]
+const days = Array.from({ length: 30 }, (_, i) => ({
+  day: '2026-02-' + String(i % 28 + 1).padStart(2, '0'), learners: 20 + i, section: i < 28 ? 'A' : 'B' }))
+const sessions = [
+  { user: 'ann', began: new Date('2026-02-01T08:00Z'), ended: new Date('2026-02-01T10:30Z') },
+  { user: 'ben', began: new Date('2026-02-01T09:00Z'), ended: new Date('2026-02-02T10:30Z') },
+]
+const hours = ['Mon', 'Tue'].flatMap((weekday) => Array.from({ length: 24 }, (_, hour) => ({ weekday, hour, events: hour })))
+const grades = Array.from({ length: 101 }, (_, grade) => ({ grade }))
+
+export const bar = view(() => chart.bar(videos, { x: 'video', y: 'n', title: 'Plays', labels: { n: 'Times played' } }))
+export const stacked = view(() => chart.bar(days, { x: 'day', y: 'learners', color: 'section' }))
+export const line = view(() => chart.line(days.slice(0, 28), { x: 'day', y: 'learners' }))
+export const area = view(() => chart.area(days.slice(0, 28), { x: 'day', y: 'learners' }))
+export const heatmap = view(() => chart.heatmap(hours, { x: 'hour', y: 'weekday', color: 'events' }))
+export const histogram = view(() => chart.histogram(grades, { x: 'grade', bins: 10 }))
+export const timeline = view(() => chart.timeline(sessions, { y: 'user', start: 'began', end: 'ended' }))
+export const moments = view(() => chart.timeline(sessions, { y: 'user', start: 'began' }))
+export const spec = view(() => chart.spec(
+  { data: { values: videos }, mark: 'point', encoding: { x: { field: 'video', type: 'nominal' }, y: { field: 'n', type: 'quantitative' } } },
+  { title: 'Points', description: 'Videos against plays.' }))
+export const facets = view(() => chart.spec(
+  { data: { values: videos }, facet: { field: 'section' }, spec: { mark: 'bar', encoding: { x: { field: 'n', type: 'quantitative' } } } },
+  { description: 'By section.' }))
+
+export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'video', y: 'n' }), null, false, [table(videos)], '<p>end</p>', 'a < b'])
+export const inside = view(() => html\`<section>\${chart.bar(videos, { x: 'video', y: 'n' })}</section>\`)
+export const asText = view(() => '<div>' + chart.bar(videos, { x: 'video', y: 'n' }) + '</div>')
+export const own = view(async ({ plugins: { self } }) => html\`<main>\${await self.bar()}</main>\`)
+export const empty = view(() => [chart.bar([] as typeof videos, { x: 'video', y: 'n', title: 'Plays' }), table([] as typeof videos, { caption: 'Videos', empty: 'No video was played.' })])
+
+const evil = '</script><img src=x onerror=alert(1)>\\'"&]]>'
+export const escaped = view(() => [
+  chart.bar([{ x: evil, y: 1, c: evil }], { x: 'x', y: 'y', color: 'c', title: evil, labels: { x: evil }, description: evil }),
+  table([{ x: evil }], { caption: evil, columns: [{ key: 'x', label: evil }] }),
+])
+export const keys = view(() => chart.bar([JSON.parse('{"__proto__": "a", "a.b[0]": 1}'), { ['__proto__']: 'b', 'a.b[0]': 2 }], { x: '__proto__' as never, y: 'a.b[0]' as never }))
+export const style = view(() => chart.spec({
+  data: { values: videos }, title: { text: evil, font: 'x;}</style>' + evil }, config: { font: evil },
+  mark: { type: 'bar', color: 'red" onload="alert(1)', cursor: 'x;background:url(//evil)' }, encoding: { x: { field: 'video', type: 'nominal' }, y: { field: 'n', type: 'quantitative', axis: { format: evil } } } },
+  { description: 'x' }))
+
+export const sorted = view(() => table([{ name: 'Ann', grade: 0.5, at: new Date('2026-02-01T10:00Z'), n: new Long(7) }, { name: 'Ben', grade: null, at: null, n: new Long(12345) }],
+  { caption: 'Grades', columns: ['name', { key: 'grade', format: 'percent' }, { key: 'at', label: 'Handed in' }, 'n', { key: 'name', label: 'Link', cell: (row) => html\`<a href="\${'javascript:alert(1)'}">\${row.name}</a>\` }] }))
+export const capped = view(() => table(days, { limit: 7 }))
+
+export const promise = view(() => chart.bar(Promise.resolve(videos) as never, { x: 'video', y: 'n' } as never))
+export const typo = view(() => chart.bar(videos, { x: 'vidoe', y: 'n' } as never))
+export const words = view(() => chart.bar(videos, { x: 'n', y: 'video' } as never))
+export const notTimes = view(() => chart.timeline(videos, { y: 'video', start: 'n' }))
+export const silent = view(() => chart.spec({ mark: 'bar' }, {} as never))
+export const scalars = view(() => table([1, 2] as never))
+export const badSpec = view(() => chart.spec({ data: { url: 'http://127.0.0.1:9/' }, mark: 'bar' }, { description: 'x' }))
+export const object = view((() => ({ a: 1 })) as never)
+export const forged = view(() => html.raw("<lyceum-chart data-spec='nonsense'></lyceum-chart>"))
+export const plain = query(() => table(videos).toString().length)
+`
+
+let lyceum: TestHost
+beforeAll(async () => {
+  lyceum = await startHost()
+  const published = await lyceum.publish('results', PLUGIN)
+  expect(published.json).toMatchObject({ version: '1.0.0' })
+  expect((await lyceum.publish('other', OTHER)).status).toBe(201)
+})
+afterAll(() => lyceum.dispose())
+
+const OTHER = `import { html, view } from '@lyceum/sdk'
+export const report = view(async ({ plugins: { results } }) => html\`<h1>Report</h1>\${await results.bar()}\`)`
+
+/** The inside of a view's frame, as a browser gets it. */
+async function shown(name: string, plugin = 'results'): Promise<string> {
+  const page = await lyceum.call('GET', `/views/${plugin}/${name}`)
+  const address = /src="(\/frames\/[^"]+)"/.exec(page.text)?.[1] ?? 'none'
+  const { text } = await lyceum.call('GET', address)
+  return text.slice(text.indexOf('<body>'))
+}
+/** How many marks of a kind the picture has, as screen readers would call them. */
+function marks(markup: string, kind: string): number {
+  return markup.split(`aria-roledescription="${kind}"`).length - 1
+}
+
+describe('a chart is drawn before the page is sent', () => {
+  test.each([
+    ['bar', 'bar', 3],
+    ['stacked', 'bar', 30],
+    ['line', 'point', 28],
+    ['line', 'line mark', 1],
+    ['area', 'area mark', 1],
+    ['heatmap', 'rect mark', 48],
+    ['histogram', 'bar', 10],
+    ['timeline', 'bar', 2],
+    ['moments', 'tick', 2],
+    ['spec', 'point', 3],
+    ['facets', 'bar', 3],
+  ])('%s: its %s marks are there', async (name, kind, count) => {
+    const markup = await shown(name)
+    expect(markup.match(/<svg /g)).toHaveLength(1)
+    expect(marks(markup, kind)).toBe(count)
+  })
+
+  test('with what it shows in words, and its data as a table', async () => {
+    const markup = await shown('bar')
+    expect(markup).toContain('<figcaption>Plays</figcaption>')
+    expect(markup).toContain(
+      'aria-label="Plays. Bars: Times played by Video. 3 values, the lowest 12 (Intro), the highest 120 (Limits)."',
+    )
+    expect(markup).toContain('Data as a table (3 rows)')
+    expect(markup).toMatch(/<tr><td[^>]*>Limits<\/td><td[^>]*>120<\/td><\/tr>/)
+    expect(await shown('line')).toContain('from 2026-02-01 to 2026-02-28')
+    expect(await shown('histogram')).toContain('Histogram: Grade of 101.')
+  })
+
+  test('in colours that the page decides, and the page can draw it again', async () => {
+    const markup = await shown('stacked')
+    expect(markup).toContain('fill="var(--chart-1')
+    expect(markup).toContain('fill="currentColor"')
+    expect(markup).toMatch(/data-vega='\{"\$schema"/)
+    expect(markup).not.toContain('data-spec')
+  })
+
+  test('wherever its author puts it', async () => {
+    expect(await shown('inside')).toMatch(/<section><figure[\s\S]*<svg [\s\S]*<\/section>/)
+    expect(await shown('asText')).toMatch(/<div><figure[\s\S]*<svg [\s\S]*<\/div>/)
+    expect(await shown('own')).toMatch(/<main><figure[\s\S]*<svg [\s\S]*<\/main>/)
+    expect(await shown('report', 'other')).toMatch(/data-lyceum-view="[^"]*data-vega=[^"]*&lt;svg /)
+  })
+
+  test('in a list of results, in order', async () => {
+    const markup = await shown('list')
+    expect(markup).toMatch(/<h1>All<\/h1>[\s\S]*<svg [\s\S]*lyceum-table[\s\S]*<p>end<\/p>\na &lt; b/)
+  })
+
+  test('and without rows it says so', async () => {
+    const markup = await shown('empty')
+    expect(markup).toContain('Plays: There is nothing to show yet.')
+    expect(markup).toContain('Videos: No video was played.')
+    expect(markup).not.toContain('<svg')
+  })
+})
+
+describe('what is in the data stays data', () => {
+  test('as text, title, label and description', async () => {
+    const markup = await shown('escaped')
+    expect(markup).toContain('<svg ')
+    expect(markup).not.toMatch(/<img|<\/script>/)
+    expect(markup).toContain('&lt;/script&gt;')
+  })
+  test('as a name of a colour, a font or a style', async () => {
+    const markup = await shown('style')
+    expect(markup).not.toMatch(/<img|<\/style>|<\/script>| onload="alert/)
+  })
+  test('as a key of every object, or one that looks like a path', async () => {
+    expect(marks(await shown('keys'), 'bar')).toBe(2)
+  })
+})
+
+describe('a table', () => {
+  test('has its numbers at the right, its times and numbers sorted as such, and no link that is code', async () => {
+    const markup = await shown('sorted')
+    expect(markup).toContain('<caption>Grades</caption>')
+    expect(markup).toContain('<td class="right short" data-order="0.5">50%</td>')
+    expect(markup).toContain(
+      `<td class="short" data-order="${Date.UTC(2026, 1, 1, 10)}">2026-02-01 10:00</td>`,
+    )
+    expect(markup).toContain('<td class="right short" data-order="12345">12,345</td>')
+    expect(markup).toContain('<th scope="col" class="short">Handed in</th>')
+    expect(markup).toContain('<a href="#">Ann</a>')
+  })
+  test('says how many rows there are where it does not show them all', async () => {
+    const markup = await shown('capped')
+    expect(markup).toContain('The first 7 of 30 rows.')
+    expect(markup.match(/<tr>/g)).toHaveLength(8)
+  })
+})
+
+describe('a mistake says what to do:', () => {
+  test.each([
+    ['promise', 'chart.bar: the rows are a promise. Await them first.'],
+    ['typo', 'chart.bar: no row has &quot;vidoe&quot;. They have: video, n, section.'],
+    ['words', 'chart.bar: &quot;video&quot; is a number in each row, but &quot;Intro&quot; in row 0.'],
+    ['notTimes', 'chart.timeline: &quot;n&quot; is a time in each row'],
+    ['silent', 'chart.spec: say in { description: &#39;…&#39; } what the chart shows'],
+    ['scalars', 'table: the rows are objects, and row 0 is a number. Write rows.map((n) =&gt; ({ n })).'],
+    ['badSpec', 'A chart loads nothing, but this one asks for &quot;http://127.0.0.1:9/&quot;.'],
+    [
+      'object',
+      'A view returns html`…`, a chart, a table, a string, null or a list of these, but this returned an object. To show data, return table(rows)',
+    ],
+    ['forged', 'A chart cannot be drawn'],
+  ])('%s', async (name, message) => {
+    expect(await shown(name)).toContain(message)
+  })
+})
+
+test('what nobody draws with goes when it is idle, and is not there before the first chart', async () => {
+  const fresh = await startHost()
+  try {
+    expect(fresh.host.charts.pids).toEqual([])
+  } finally {
+    await fresh.dispose()
+  }
+})
