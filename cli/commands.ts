@@ -31,6 +31,11 @@ export const COMMANDS: ReadonlyMap<string, readonly CommandEntry[]> = new Map([
         load: async () => (await import('./test.ts')).registerTest,
       },
       {
+        name: 'run',
+        summary: 'run a plugin over the events of files, and write its results',
+        load: async () => (await import('./run.ts')).registerRun,
+      },
+      {
         name: 'publish',
         summary: 'publish a plugin, once you have seen what that changes',
         load: async () => (await import('./publish.ts')).registerPublish,

@@ -1,0 +1,86 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { course } from '@lyceum/sdk/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { run } from '../cli/run.ts'
+import { longTest } from '../support/long.ts'
+import { type Author, authorOf } from './author.ts'
+
+const SOURCE = `import { onEvent, query, t } from '@lyceum/sdk'
+export const count = onEvent('play_video', async ({ events, db }) => {
+  for (const e of events) {
+    if (e.event.id === 'bad') throw new Error('no such video')
+    await db.collection('plays').updateOne({ _id: e.event.id }, { $inc: { n: 1 } }, { upsert: true })
+  }
+})
+export const top = query({ params: { limit: t.number({ default: 100 }) } }, ({ db, params }) =>
+  db.collection('plays').find().sort({ n: -1, _id: 1 }).limit(params.limit).toArray())
+export const mine = query(({ user }) => ({ user }))
+`
+const sample = course({ learners: 6 })
+
+let author: Author
+
+beforeAll(async () => {
+  author = await authorOf('plays', SOURCE)
+  await writeFile(join(author.dir, 'events.log.gz'), gzipSync([...sample.lines()].join('\n')))
+})
+afterAll(() => author.remove())
+
+describe('lyceum run', () => {
+  test('runs events of a file through the plugin, and prints what a query returns', async () => {
+    const { stdout, stderr, code } = await run(author.dir, [
+      'run',
+      '--events',
+      'events.log.gz',
+      '--query',
+      'top',
+    ])
+    expect(stderr).toMatch(/^[\d,]+ events, /)
+    expect(code).toBe(0)
+    const rows = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line): [string, number] => {
+        const { _id, n }: { _id: string; n: number } = JSON.parse(line)
+        return [_id, n]
+      })
+    expect(new Map(rows)).toEqual(sample.truth().playsByVideo)
+  })
+
+  test('writes all queries into a folder, and tells which it could not ask and what failed', async () => {
+    const bad = JSON.stringify({ event_type: 'play_video', event: { id: 'bad' } })
+    const good = JSON.stringify({ event_type: 'play_video', event: { id: '=v1' } })
+    const { stdout, stderr, code } = await run(
+      author.dir,
+      ['run', '--json', '--events', '-', '--format', 'csv', '--out', 'tables', '-p', 'limit=1'],
+      { input: `${good}\n${bad}\n${good}\n` },
+    )
+    expect(JSON.parse(stdout)).toEqual({
+      accepted: 3,
+      duplicates: 0,
+      rejected: 0,
+      deadLetters: 1,
+      failure: expect.stringContaining('> 4 |'),
+      written: ['tables/top.csv'],
+      skipped: [{ query: 'mine', reason: expect.stringContaining('about one person') }],
+    })
+    expect(stderr).toBe('')
+    expect(code).toBe(1)
+    expect(await readdir(join(author.dir, 'tables'))).toEqual(['top.csv'])
+    expect(await readFile(join(author.dir, 'tables/top.csv'), 'utf8')).toBe("_id,n\r\n'=v1,2\r\n")
+  })
+
+  longTest('refuses a query that is not there before it reads anything', async () => {
+    expect(await run(author.dir, ['run', '--events', '-', '--query', 'tops'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('It has: mine, top.'),
+    })
+    expect(await run(author.dir, ['run'])).toMatchObject({ code: 2 })
+    expect(await run(author.dir, ['run', '--events', 'none.log'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no such file'),
+    })
+  })
+})
