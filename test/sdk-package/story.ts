@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { z } from 'zod'
+import { loadKeys } from '../../host/auth/keys.ts'
+import { issueToken } from '../../host/auth/tokens.ts'
 import { course } from '../../sdk/testing/index.ts'
 import type { SpawnedHost } from '../support/spawned-host.ts'
 
@@ -54,8 +56,8 @@ export async function firstPlugin(
   await step('npm test', () => means.script(dir, 'test'))
   await step('npm run check', () => means.script(dir, 'check'))
   await step('npm run publish', () => means.script(dir, 'publish', ['--data', dataDir]))
-  const token = await means.lyceum(dir, ['token', 'admin', '--data', dataDir])
-  await step('events handled', () => counted(host.url, token.trim()))
+  const token = await issueToken(await loadKeys(dataDir), { role: 'admin' }, 600)
+  await step('events handled', () => counted(host.url, token))
   const shown = await step('page in a browser', async () => pageOf(await browser, host))
   return { steps, ...shown }
 }
