@@ -53,6 +53,8 @@ type QueryHandler<P extends ParamsSchema = Record<never, never>> = (
  * It reads; it never writes to `db`.
  *
  * @example export const greet = view(({ user }) => html`<h1>Hello ${user}</h1>`)
+ * @example export const popular = view(async ({ plugins: { self }, course }) =>
+ *   [html`<h2>This week</h2>`, chart.bar(await self.top({ course }), { x: 'video', y: 'n' })])
  */
 export function view(handler: (context: ViewContext) => Awaitable<ViewResult>): View
 export function view<const P extends ParamsSchema = Record<never, never>>(

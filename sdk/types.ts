@@ -117,8 +117,11 @@ export type PropertyResult =
   | undefined
   | (object & { readonly apply?: never; readonly then?: never })
 
-/** Markup; text that starts with `<` counts as markup too, any other is shown as text. */
-export type ViewResult = Html | string | null
+/**
+ * What a view shows: markup, a chart, a table, or a list of these, one below the other. Text that starts with `<`
+ * counts as markup too, any other is shown as text; `null` and `false` show nothing.
+ */
+export type ViewResult = Html | string | null | false | readonly ViewResult[]
 
 /**
  * Data: what JSON can say, dates and ids of documents included.
@@ -155,6 +158,11 @@ export interface QueryOptions<P extends ParamsSchema = Record<never, never>> ext
    * **Common mistake:** expecting that viewers share the answer of a query that names `plugins`: each has their own.
    */
   readonly cacheSeconds?: number
+  /**
+   * What it returns, made up: for whoever builds on this query before there are data. Any JSON, a few rows are enough.
+   * Without it, `lyceum test --update` records one from the sample course.
+   */
+  readonly sample?: unknown
   /**
    * Names that queries of several plugins share: whoever asks for one gets this query, or another plugin's that an
    * admin chose. As `GET /v1/queries/NAME`, and in `({ plugins: { NAME } }) => NAME({ … })`.

@@ -1,5 +1,6 @@
 /** What must compile: the design's own examples, and what authors write next. Checked by `tsc`, never run. */
 import {
+  chart,
   collection,
   cron,
   type Document,
@@ -11,6 +12,7 @@ import {
   property,
   query,
   t,
+  table,
   type Viewer,
   view,
 } from '@lyceum/sdk'
@@ -321,4 +323,30 @@ export const readsReplicas = onEvent('play_video', async ({ events, replica: { l
     .aggregate<{ _id: string; n: number }>([{ $sortByCount: '$course' }])
   for await (const { n } of counted) if (n > 1) return [unknown?.id, threads?.[0]?.n]
   return []
+})
+
+interface Watched {
+  video: string
+  n: number
+  day: Date
+  section: string | null
+}
+
+export const looks = view(async ({ plugins: { self }, db }) => {
+  const rows = await db.collection<Watched>('watched').find().toArray()
+  return [
+    html`<h2>${rows.length}</h2>`,
+    chart.bar(rows, { x: 'video', y: 'n', color: 'section', sort: '-y', stack: 'share', aggregate: 'mean' }),
+    chart.line(rows, { x: 'day', y: 'n', labels: { n: 'Times' }, format: { n: 'integer' }, height: 300 }),
+    rows.length > 1 && chart.area(rows, { x: 'day', y: 'n' }),
+    [chart.heatmap(rows, { x: 'day', y: 'video', color: 'n' }), null],
+    chart.histogram(rows, { x: 'n', bins: 10, title: 'How often' }),
+    chart.timeline(rows, { y: 'video', start: 'day', end: 'day' }),
+    chart.spec({ data: { values: rows }, mark: 'point' }, { description: 'Points.' }),
+    table(rows, {
+      columns: ['video', { key: 'n', label: 'Times', align: 'right', cell: (row) => html`<b>${row.n}</b>` }],
+    }),
+    table((await self.top?.<{ a: number }[]>()) ?? [], { caption: 'All', limit: 10, empty: 'None.' }),
+    html`<section>${chart.bar(rows, { x: 'video', y: 'n' })}</section>`,
+  ]
 })

@@ -1,5 +1,5 @@
 /** What must not compile: each line is a mistake that an author's editor has to underline. Checked by `tsc`. */
-import { collection, cron, html, onEvent, property, query, t, view } from '@lyceum/sdk'
+import { chart, collection, cron, html, onEvent, property, query, t, table, view } from '@lyceum/sdk'
 
 interface Play {
   _id: string
@@ -23,6 +23,21 @@ export const a6 = view(({ fetch }) => String(fetch))
 export const a7 = view({ title: 'x' })
 // @ts-expect-error TS2561: an option that does not exist
 export const a8 = view({ titel: 'x' }, () => '')
+
+// @ts-expect-error TS2820: an axis is a field of the rows
+export const r1 = view(() => chart.bar([{ video: 'a', n: 1 }], { x: 'vidoe', y: 'n' }))
+// @ts-expect-error TS2741: a bar needs a length
+export const r2 = view(() => chart.bar([{ video: 'a', n: 1 }], { x: 'video' }))
+// @ts-expect-error TS2322: a column is a field of the rows
+export const r3 = view(() => table([{ video: 'a' }], { columns: ['n'] }))
+// @ts-expect-error TS2741: a chart of one's own says what it shows
+export const r4 = view(() => chart.spec({ mark: 'bar' }, {}))
+// @ts-expect-error TS2322: rows are objects
+export const r5 = view(() => table([1, 2]))
+// @ts-expect-error TS2740: a chart takes rows, not the promise of them
+export const r6 = view(({ db }) => chart.histogram(db.collection<Play>('plays').find().toArray(), { x: 'n' }))
+// @ts-expect-error TS2322: a way to write numbers that there is not
+export const r7 = view(() => table([{ n: 1 }], { columns: [{ key: 'n', format: 'euro' }] }))
 
 // @ts-expect-error TS2339: a query does not write
 export const b1 = query(({ db }) => db.collection<Play>('plays').deleteMany({}))
