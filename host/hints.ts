@@ -45,6 +45,11 @@ const ABSENT: ReadonlyMap<string, string> = new Map([
   ),
 ])
 
+/** What to do in place of a global that Node or a browser has, and no plugin; undefined for any other name. */
+export function absentHint(name: string): string | undefined {
+  return ABSENT.get(name)
+}
+
 const FACILITY_NAMES: readonly string[] = [
   ...new Set<string>(Object.values(FACILITIES).flat()),
   ...DIMENSIONS,

@@ -10,12 +10,16 @@ import {
   context,
   type Message,
   type OnResolveArgs,
+  type OnResolveResult,
   type Plugin,
 } from 'esbuild'
 import { LyceumError } from '../host/errors.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
+import { packageOf } from '../host/registry/package-imports.ts'
 import { BUNDLE_NAME } from '../host/registry/source-map.ts'
+import { refuseTooLarge } from './bundle-size.ts'
 import { missingImport } from './missing-import.ts'
+import { readSamples } from './samples.ts'
 
 /** What a publish brings to the host. */
 export interface PluginBundle {
@@ -24,6 +28,8 @@ export interface PluginBundle {
   /** Its version 3 source map, with the sources inside; paths are relative to the plugin's folder. */
   readonly sourceMap: string
   readonly package: PluginPackage
+  /** What queries return, by their names: what samples.json beside plugin.ts says. */
+  readonly samples?: Readonly<Record<string, unknown>>
 }
 
 const ENTRIES = ['plugin.ts', 'plugin.js'] as const
@@ -38,7 +44,8 @@ const ENTRIES = ['plugin.ts', 'plugin.js'] as const
 export async function bundlePlugin(dir: string): Promise<PluginBundle> {
   const root = await folder(dir)
   const pluginPackage = parsePackage(await readPackage(root))
-  return bundled(await built(build(optionsFor(root, await findEntry(root)))), pluginPackage)
+  const result = await built(build(optionsFor(root, await findEntry(root))))
+  return withSamples(root, bundled(result, pluginPackage))
 }
 
 /** What bundles one folder again and again: only what has changed since the last time is read and parsed anew. */
@@ -67,7 +74,7 @@ export class Bundler {
     }
     const result = await built(this.#context.esbuild.rebuild())
     this.#files = Object.keys(result.metafile.inputs).map((file) => path.resolve(root, file))
-    return bundled(result, pluginPackage)
+    return withSamples(root, bundled(result, pluginPackage))
   }
 
   async close(): Promise<void> {
@@ -110,9 +117,16 @@ async function built(building: Promise<BuildResult<Options>>): Promise<BuildResu
   })
 }
 
+/** @throws LyceumError bundle_too_large */
 function bundled(result: BuildResult<Options>, pluginPackage: PluginPackage): PluginBundle {
   const text = (end: string) => result.outputFiles.find((file) => file.path.endsWith(end))?.text ?? ''
+  refuseTooLarge(result.metafile)
   return { bundle: text('.js'), sourceMap: relativeSources(text('.js.map')), package: pluginPackage }
+}
+
+async function withSamples(root: string, bundle: PluginBundle): Promise<PluginBundle> {
+  const samples = await readSamples(root)
+  return samples === undefined ? bundle : { ...bundle, samples }
 }
 
 /** What package.json says of the plugin in a folder. @throws LyceumError package_invalid */
@@ -164,12 +178,16 @@ function imports(root: string): Plugin {
   return {
     name: 'lyceum-imports',
     setup(builder) {
+      /** Which file first imported a file. */
+      const importers = new Map<string, string>()
+      builder.onStart(() => importers.clear())
       builder.onResolve({ filter: /.*/ }, async (args) => {
         if (args.kind === 'entry-point' || args.pluginData === RESOLVING) return undefined
         if (args.path === '@lyceum/sdk') return { path: args.path, external: true }
-        const refusal = refuse(args)
-        if (refusal !== undefined) return { errors: [{ text: refusal }] }
         const { kind, importer, namespace, resolveDir } = args
+        const refusal = refuse(args)
+        if (refusal !== undefined)
+          return { errors: [{ text: refusal + importedBy(root, importer, importers) }] }
         const found = await builder.resolve(args.path, {
           kind,
           importer,
@@ -180,8 +198,9 @@ function imports(root: string): Plugin {
         if (found.errors.length > 0) {
           const builtin = builtinModules.includes(args.path.split('/')[0] ?? '')
           const text = builtin ? noBuiltin(args.path) : await missingImport(args.path, resolveDir, root)
-          return { errors: [{ text }], warnings: found.warnings }
+          return absent(args, text + importedBy(root, importer, importers))
         }
+        if (!importers.has(found.path)) importers.set(found.path, importer)
         const outside =
           isOwn(root, importer) && /^\.\.?(?:\/|$)/.test(args.path) && !isInside(root, found.path)
         if (outside)
@@ -194,9 +213,36 @@ function imports(root: string): Plugin {
           }
         return found
       })
+      builder.onLoad({ filter: /.*/, namespace: ABSENT }, ({ pluginData }) => ({
+        contents: `throw new Error(${JSON.stringify(pluginData)})`,
+      }))
     },
   }
 }
+
+/** How a package that imports what it cannot have came into the bundle; '' for the plugin's own files. */
+function importedBy(root: string, file: string, importers: ReadonlyMap<string, string>): string {
+  const way: string[] = []
+  let importer: string | undefined = file
+  while (importer !== undefined && !isOwn(root, importer)) {
+    const name = packageOf(importer.split(path.sep).join('/'))
+    if (name !== undefined && name !== way.at(-1)) way.push(name)
+    importer = importers.get(importer)
+  }
+  const [name, ...between] = way
+  if (name === undefined || importer === undefined) return ''
+  const through = between.length === 0 ? '' : ` by way of ${between.toReversed().join(', ')}`
+  return `. The import is in ${name}, which ${path.relative(root, importer)} imports${through}`
+}
+
+/** A package may try for what it can do without: a `require` of what is not there throws where it runs. */
+function absent({ kind, importer, path: specifier }: OnResolveArgs, text: string): OnResolveResult {
+  return kind === 'require-call' && importer.includes(`${path.sep}node_modules${path.sep}`)
+    ? { path: specifier, namespace: ABSENT, pluginData: text }
+    : { errors: [{ text }] }
+}
+
+const ABSENT = 'lyceum-absent'
 
 /** Marks a resolution of our own, which must not come back here. */
 const RESOLVING = Symbol('resolving')

@@ -26,7 +26,7 @@ function sourceMapOf(name: string, text: string): SourceMap | undefined {
 
 function check(bundle: string, sourceMapText: string): Checked {
   const sourceMap = sourceMapText === '' ? undefined : decodeSourceMap(sourceMapText)
-  const { endpoints } = readManifest(bundle, {
+  const { endpoints, warnings } = readManifest(bundle, {
     ...(sourceMap && { sourceMap }),
     bundleBytes: LIMITS.bundleBytes,
   })
@@ -37,6 +37,7 @@ function check(bundle: string, sourceMapText: string): Checked {
       ...endpoint,
       description: descriptions.get(endpoint.name) ?? '',
     })),
+    warnings,
   }
 }
 

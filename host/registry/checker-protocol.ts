@@ -17,4 +17,6 @@ export const MAPS_KEPT = 4
 /** What a bundle asks for, read from its text. */
 export interface Checked {
   readonly endpoints: readonly (ManifestEndpoint & { readonly description: string })[]
+  /** Sentences about what will not work in packages that it holds. */
+  readonly warnings: readonly string[]
 }

@@ -177,11 +177,12 @@ export function walk(root: AnyNode, visit: (node: AnyNode, around: Around) => vo
     const inside = isFunction(node)
       ? { inFunction: true, owner: node.type === 'ArrowFunctionExpression' ? around.owner : node }
       : around
-    for (const child of children(node)) waiting.push({ node: child, around: inside })
+    for (const child of childrenOf(node)) waiting.push({ node: child, around: inside })
   }
 }
 
-function* children(node: AnyNode): Generator<AnyNode> {
+/** The nodes right below a node. */
+export function* childrenOf(node: AnyNode): Generator<AnyNode> {
   for (const value of Object.values(node)) {
     if (isNode(value)) yield value
     else if (Array.isArray(value)) for (const item of value) if (isNode(item)) yield item

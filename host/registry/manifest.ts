@@ -1,5 +1,6 @@
 import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } from 'acorn'
 import { LyceumError } from '../errors.ts'
+import { absentGlobals } from './absent-globals.ts'
 import { CodeHashes } from './code-hash.ts'
 import { type Needs, NO_NEEDS, readNeeds } from './manifest-handler.ts'
 import {
@@ -44,6 +45,8 @@ export interface ManifestEndpoint extends Needs, SourcePosition {
 /** What the endpoints of a bundle are and need. */
 export interface Manifest {
   readonly endpoints: readonly ManifestEndpoint[]
+  /** Sentences about what packages in it use that no plugin has. */
+  readonly warnings: readonly string[]
 }
 
 /** Why a manifest was refused: what, and at which place of the author's file (without a source map, of the bundle). */
@@ -79,9 +82,9 @@ export function readManifest(bundle: string, options: ReadOptions = {}): Manifes
   const syntax = parseBundle(bundle)
   const codeHashes = new CodeHashes(bundle, syntax.program)
   const reader = new Reader(syntax, codeHashes, options.sourceMap)
-  const endpoints = reader.read()
+  const manifest = reader.read()
   if (reader.problems.length > 0) throw refused(reader.problems)
-  return { endpoints }
+  return manifest
 }
 
 class Reader {
@@ -97,10 +100,12 @@ class Reader {
     this.#sourceMap = sourceMap
   }
 
-  read(): ManifestEndpoint[] {
+  read(): Manifest {
     const { program } = this.#syntax
     this.#checkImports(program)
     this.#checkBody(program)
+    const { own, warnings } = absentGlobals(this.#syntax, this.#sourceMap)
+    for (const { use, message } of own) this.#report(use, message)
     const endpoints: ManifestEndpoint[] = []
     for (const [name, node, value] of this.#exports(program)) {
       endpoints.push(...this.#endpoint(name, node, value))
@@ -117,7 +122,7 @@ class Reader {
         message:
           'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
       })
-    return endpoints
+    return { endpoints, warnings }
   }
 
   #checkImports(program: Program): void {

@@ -12,6 +12,7 @@ import { checkProperties } from './derived-properties.ts'
 import { didYouMean } from './manifest-names.ts'
 import { parseOptions } from './options.ts'
 import { parsePackage } from './package.ts'
+import { areSmall, Samples } from './samples.ts'
 import type { SourcePosition } from './source-map.ts'
 import { commonNamesOf, needsOf } from './version.ts'
 
@@ -23,6 +24,8 @@ export const PublishBody = z.object({
   sourceMap: z.string().default(''),
   /** The author's package.json. */
   package: z.unknown(),
+  /** What queries return, by their names, as `lyceum test --update` recorded it. */
+  samples: z.record(z.string(), z.unknown()).optional(),
 })
 export type PublishBody = z.infer<typeof PublishBody>
 
@@ -33,6 +36,9 @@ export interface CheckedVersion {
   readonly owner: string
   /** What it wants to reach beyond its own room. */
   readonly needs: readonly string[]
+  readonly samples: Samples
+  /** Sentences about what will not work in packages that it holds. */
+  readonly warnings: readonly string[]
 }
 
 const Described = z.array(z.object({ name: z.string(), kind: z.unknown(), options: z.unknown() }))
@@ -75,7 +81,12 @@ export async function checkVersion(
       `The source map has more than ${LIMITS.sourceMapBytes} bytes. Leave out a large package.`,
     )
   const bundle = Buffer.from(body.bundle)
-  const { hash, stored, places } = await readEndpoints(id, bundle, body.sourceMap, services)
+  const { hash, stored, places, warnings, samples } = await readEndpoints(
+    id,
+    bundle,
+    body.sourceMap,
+    services,
+  )
   try {
     checkNames(id, stored, services.catalogue)
     checkReplicas(stored, services.replicas)
@@ -97,6 +108,8 @@ export async function checkVersion(
     code: { bundle, sourceMap: body.sourceMap },
     owner,
     needs: needsOf({ plugin: id, endpoints: stored }),
+    samples: allSamples(stored, samples, body.samples),
+    warnings,
   }
 }
 
@@ -110,10 +123,18 @@ export async function readEndpoints(
   bundle: Buffer,
   sourceMap: string,
   services: Pick<PublishServices, 'checker' | 'supervisor'>,
-): Promise<{ hash: string; stored: StoredEndpoint[]; places: ReadonlyMap<string, SourcePosition> }> {
-  const { endpoints } = await services.checker.check(id, bundle, sourceMap)
+): Promise<{
+  hash: string
+  stored: StoredEndpoint[]
+  places: ReadonlyMap<string, SourcePosition>
+  warnings: readonly string[]
+  /** Those of options. */
+  samples: Samples
+}> {
+  const { endpoints, warnings } = await services.checker.check(id, bundle, sourceMap)
   const hash = createHash('sha256').update(bundle).digest('hex')
   const described = await scratchLoad({ plugin: id, hash, bundle }, sourceMap, services)
+  const samples = new Map<string, unknown>()
   const stored = endpoints.map((endpoint): StoredEndpoint => {
     const found = described.get(endpoint.name)
     if (found?.kind !== endpoint.kind)
@@ -122,7 +143,8 @@ export async function readEndpoints(
         `${placeText(endpoint)}: \`${endpoint.name}\` reads like a ${endpoint.kind}, but is something else when it runs. Write \`export const ${endpoint.name} = ${endpoint.kind}(…)\`.`,
         { place: placeOf(endpoint) },
       )
-    parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
+    const parsed = parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
+    if ('sample' in parsed && parsed.sample !== undefined) samples.set(endpoint.name, parsed.sample)
     const { name, kind, facilities, dimensions, plugins, replicas, description, codeHash, at } = endpoint
     return {
       name,
@@ -134,10 +156,48 @@ export async function readEndpoints(
       description,
       codeHash,
       at,
-      options: found.options,
+      options: withoutSample(found.options),
     }
   })
-  return { hash, stored, places: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])) }
+  return {
+    hash,
+    stored,
+    places: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
+    warnings,
+    samples,
+  }
+}
+
+/** Samples are kept by themselves: whoever looks at a version has no need of them. */
+function withoutSample(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null || !('sample' in options)) return options
+  const { sample: _, ...rest } = options
+  return rest
+}
+
+/** Those of options win over what was recorded; one of a query that is gone is left out. */
+function allSamples(endpoints: readonly StoredEndpoint[], own: Samples, recorded: unknown): Samples {
+  const parsed = Samples.safeParse(recorded ?? {})
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw samplesRefused(`${issue?.path.join('.')}: ${issue?.message}`)
+  }
+  const queries = endpoints.filter(({ kind }) => kind === 'query')
+  const samples = new Map(
+    queries.flatMap(({ name }) => {
+      const sample = own.get(name) ?? parsed.data.get(name)
+      return sample === undefined ? [] : [[name, sample] as const]
+    }),
+  )
+  if (!areSmall(samples)) throw samplesRefused(`all together are larger than ${LIMITS.samplesBytes} bytes`)
+  return samples
+}
+
+function samplesRefused(what: string): LyceumError {
+  return new LyceumError(
+    'options_refused',
+    `The samples of queries: ${what}. Write a smaller one in query({ sample: … }, …), or delete samples.json and run lyceum test --update.`,
+  )
 }
 
 /** @throws {LyceumError} where it asks for plugins that are not there, or has common names that cannot be */

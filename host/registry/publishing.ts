@@ -19,6 +19,8 @@ export interface Published {
   readonly pending?: PendingVersion
   /** Where its data were made by other handlers than those that run now. */
   readonly rebuildOffered: RebuildOffer | null
+  /** Sentences about what will not work in packages that it holds. */
+  readonly warnings?: readonly string[]
 }
 
 /** Takes new versions in. */
@@ -41,8 +43,9 @@ export class Publishing {
   /** Checks a version like {@link publish} and tells what that would change. Nothing is kept. */
   plan(id: string, body: PublishBody, caller: Caller): Promise<PublishPlan> {
     return this.#oneOfFew(id, caller, async () => {
-      const { row, granted } = await this.#check(id, body, caller)
-      return planOf(this.#services.catalogue, row, granted)
+      const { row, granted, warnings } = await this.#check(id, body, caller)
+      const plan = planOf(this.#services.catalogue, row, granted)
+      return { ...plan, warnings: [...plan.warnings, ...warnings] }
     })
   }
 
@@ -92,13 +95,15 @@ export class Publishing {
 
   async #publish(id: string, body: PublishBody, caller: Caller): Promise<Published> {
     const { catalogue } = this.#services
-    const { row, code, owner, needs, granted, isKnown, isActive } = await this.#check(id, body, caller)
+    const checked = await this.#check(id, body, caller)
+    const { row, code, owner, needs, samples, granted, isKnown, isActive, warnings } = checked
     const { version } = row
+    const some = warnings.length > 0 && { warnings }
     const missing = missingOf(row, { granted })
     // The indexes are those of the version that runs, so one that has to wait must not change them.
     if (missing.length === 0 && !isActive)
       await this.#plugins.storeOf(id).declare(collectionsOf(row.endpoints))
-    if (!isKnown) catalogue.addVersion(owner, row, code)
+    if (!isKnown) catalogue.addVersion(owner, row, code, samples)
     if (missing.length > 0) {
       const pending = pendingOf(catalogue, id)
       return {
@@ -107,12 +112,14 @@ export class Publishing {
         approval: 'pending',
         ...(pending && { pending }),
         rebuildOffered: null,
+        ...some,
       }
     }
     catalogue.setGranted(id, granted)
     if (isActive) this.#plugins.regrant(id)
     else await this.#plugins.activate(id, version)
-    return { version, needs, approval: 'granted', rebuildOffered: rebuildOfferOf(catalogue, id) ?? null }
+    const rebuildOffered = rebuildOfferOf(catalogue, id) ?? null
+    return { version, needs, approval: 'granted', rebuildOffered, ...some }
   }
 }
 

@@ -34,6 +34,7 @@ const publish = createRoute({
         approval: z.enum(['granted', 'pending']),
         pending: z.unknown().optional(),
         rebuildOffered: Offer,
+        warnings: z.array(z.string()).readonly().optional(),
       }),
     ),
   },
