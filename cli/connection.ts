@@ -23,8 +23,9 @@ export interface OpenOptions {
   readonly signal?: AbortSignal
 }
 
-const JSON_TYPE = 'application/json'
 const IS_IT_RUNNING = 'Is the host running there? Start it with npm start, or give --url.'
+const CHECK = 'Check the address (--url, LYCEUM_URL, or npx lyceum login) and your network.'
+const JSON_TYPE = 'application/json'
 /** Longer than a host takes for anything that it answers at once. */
 const REQUEST_MS = 60_000
 
@@ -69,8 +70,13 @@ function unreachable(error: unknown, url: string): LyceumError {
   const isLate = error instanceof Error && error.name === 'TimeoutError'
   return new LyceumError(
     'server_unreachable',
-    `${url} ${isLate ? 'did not answer in time' : 'cannot be reached'}. ${IS_IT_RUNNING}`,
+    `${url} ${isLate ? 'did not answer in time' : 'cannot be reached'}. ${isOnThisMachine(url) ? IS_IT_RUNNING : CHECK}`,
   )
+}
+
+/** Whether an address is one that only this machine reaches. */
+export function isOnThisMachine(url: string): boolean {
+  return /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(URL.parse(url)?.hostname ?? '')
 }
 
 function refusalFrom(said: unknown, status: number, url: string): LyceumError {

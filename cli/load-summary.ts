@@ -1,5 +1,6 @@
 import type { Batch } from './load-batches.ts'
 import type { Answer } from './load-delivery.ts'
+import { onOneLine } from './terminal.ts'
 
 /** What became of the lines of some files. */
 export interface LoadSummary {
@@ -76,17 +77,12 @@ export function describe(summary: LoadSummary): string {
     `${number(accepted)} events loaded, ${number(duplicates)} were there before, ${number(rejected)} lines ` +
       `rejected, in ${seconds.toFixed(1)} s (${number(eventsPerSecond)}/s)`,
   ]
-  for (const { code, count } of summary.rejectedByCode) lines.push(`  ${number(count)} × ${printable(code)}`)
+  for (const { code, count } of summary.rejectedByCode) lines.push(`  ${number(count)} × ${onOneLine(code)}`)
   for (const { file, line, code, message } of summary.rejectedFirst)
-    lines.push(`  ${printable(`${file}:${line} ${code}: ${message}`)}`)
+    lines.push(`  ${onOneLine(`${file}:${line} ${code}: ${message}`)}`)
   if (rejected > summary.rejectedFirst.length)
     lines.push(`  and ${number(rejected - summary.rejectedFirst.length)} more lines`)
   return lines.join('\n')
-}
-
-/** Text from a server or a file must not steer the terminal. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
 }
 
 function number(value: number): string {

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { EXIT } from './exit-codes.ts'
 import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
 import { deliver, eventsUrl, type Target } from './load-delivery.ts'
-import { describe, type LoadSummary, printable, Tally } from './load-summary.ts'
+import { describe, type LoadSummary, Tally } from './load-summary.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
+import { onOneLine, printJson } from './terminal.ts'
 
 export type { LoadSummary } from './load-summary.ts'
 
@@ -131,16 +133,17 @@ async function load(files: string[], { quiet, json, ...flags }: Options): Promis
         sent = events
         line?.update({ done: events, share: shareOf(bytes, totalBytes) })
       },
-      onWait: (why, seconds) => line?.say(`${printable(why)} Trying again in ${seconds} s.`),
+      onWait: (why, seconds) => line?.say(`${onOneLine(why)} Trying again in ${seconds} s.`),
     })
     line?.stop()
-    console.log(json ? JSON.stringify(summary) : describe(summary))
+    if (json) printJson(summary)
+    else console.log(describe(summary))
   } catch (error) {
     line?.stop()
     const resume = `${sent.toLocaleString('en')} lines were sent. Run the same command again to go on: nothing is counted twice.`
     if (interrupt.signal.aborted) {
       console.error(`Interrupted. ${resume}`)
-      process.exit(130)
+      process.exit(EXIT.interrupted)
     }
     if (sent > 0) console.error(resume)
     throw error

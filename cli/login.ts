@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { decodeJwt } from 'jose'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
-import { connect } from './connection.ts'
+import { connect, isOnThisMachine } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { readLogins, writeLogins } from './logins.ts'
 import { urlOf } from './target.ts'
@@ -56,8 +56,7 @@ export function registerLogout(program: Command): void {
 }
 
 async function login(url: string, asJson: boolean): Promise<void> {
-  const { protocol, hostname } = new URL(url)
-  if (protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname))
+  if (url.startsWith('http:') && !isOnThisMachine(url))
     note(`Beware: ${url} is not https, so whoever is on the way can read the token.`)
   const token = (
     process.stdin.isTTY ? await askHidden(`Token for ${url}: `) : await text(process.stdin)

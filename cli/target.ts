@@ -46,7 +46,7 @@ export function withUrl(command: Command): Command {
 export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'ingest'): Promise<Connection> {
   const logins = await readLogins()
   const given = flags.url ?? process.env.LYCEUM_URL
-  const isLocal = !given && (logins.current === undefined || (await isOnThisMachine(flags)))
+  const isLocal = !given && (logins.current === undefined || (await hasHostHere(flags)))
   const url = urlOf(isLocal ? undefined : given || logins.current)
   const token = flags.token || process.env.LYCEUM_TOKEN
   if (token) return connect(url, token)
@@ -80,7 +80,7 @@ export async function ownKeys(data: string | undefined, advice: string): Promise
   throw new LyceumError('config_invalid', `There is no data folder of a host at ${named}. ${advice}`)
 }
 
-async function isOnThisMachine({ data }: ConnectionFlags): Promise<boolean> {
+async function hasHostHere({ data }: ConnectionFlags): Promise<boolean> {
   const isSaid = data !== undefined || process.env.LYCEUM_DATA || process.env.LYCEUM_PORT
   return isSaid ? true : hasKeys(loadConfig({}, {}).dataDir)
 }

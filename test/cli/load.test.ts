@@ -324,7 +324,7 @@ describe('lyceum load', () => {
     const run = await lyceum(['load', log, '--url', url, '--token', 'secret'])
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toMatch(/^1 events loaded, 0 were there before, 1 lines rejected, in /)
-    expect(run.stdout).toContain(`${log}:2 event_comment: A  [31mcomment.`)
+    expect(run.stdout).toContain(`${log}:2 event_comment: A [31mcomment.`)
 
     const json = await lyceum(['load', '--json', log, '--url', url, '--token', 'secret'])
     expect(JSON.parse(json.stdout)).toMatchObject({ accepted: 1, rejected: 1 })
