@@ -25,6 +25,7 @@ interface Options {
   readonly port?: string
   readonly data?: string
   readonly events?: string
+  readonly with?: readonly string[]
   readonly open: boolean
   readonly json?: boolean
 }
@@ -38,6 +39,11 @@ export function registerDev(program: Command): void {
     )
     .argument('[folder]', 'the folder with plugin.ts and package.json', '.')
     .option('--events <file>', 'events for it, plain or gzip, instead of the sample course')
+    .option(
+      '--with <folder>',
+      'another plugin, which this one asks (repeatable)',
+      (value, before: readonly string[] = []) => [...before, value],
+    )
     .option('--port <port>', 'TCP port of 127.0.0.1 (default: a free one)')
     .option('--data <folder>', 'where to keep its data (default: nowhere)')
     .option('--no-open', 'do not open a browser')
@@ -54,6 +60,7 @@ async function runDev(folder: string, options: Options): Promise<void> {
     dir: folder,
     port: portOf(options.port),
     ...(options.data !== undefined && { dataDir: options.data }),
+    with: options.with ?? [],
     ...(options.events !== undefined && { events: await eventsIn(options.events) }),
     onRecord: asJson ? printJson : terminal.show,
   })

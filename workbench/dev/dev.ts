@@ -28,6 +28,8 @@ export interface DevOptions {
   readonly dataDir?: string
   /** TCP port on 127.0.0.1; a free one unless told. */
   readonly port?: number
+  /** Folders of other plugins, which this one asks. They are published once. */
+  readonly with?: readonly string[]
   /** Lines of events; the sample course unless told. */
   readonly events?: { readonly name: string; readonly lines: () => AsyncIterable<string> }
   /** Hears of everything that happens. */
@@ -106,15 +108,21 @@ export async function openDev(options: DevOptions): Promise<Dev> {
       if (rebuildOffered !== null) await rebuilding.start()
     },
   })
-  const watching = await FolderWatch.open(dir, (files) => void reloads.saved(files))
+  const watching = await begin(workbench, options.with ?? [], () =>
+    FolderWatch.open(dir, {
+      onSaved: (files) => void reloads.saved(files),
+      onError: async (error) => records.tell({ type: 'fault', fault: await faults.ofSave(error) }),
+    }),
+  )
   const logs = followLogs(workbench, faults, records.tell)
 
   let closing = false
   const send = async (lines: Iterable<string> | AsyncIterable<string>, from: string) => {
     const { accepted, rejected, firstRejected } = await workbench.send(until(() => closing, lines))
     users = usersIn(host.log)
-    const why =
-      firstRejected === undefined ? null : `line ${firstRejected.index + 1}: ${firstRejected.message}`
+    // The sample course has lines that are none, as logs have.
+    const isToTell = options.events !== undefined && firstRejected !== undefined
+    const why = isToTell ? `line ${firstRejected.index + 1}: ${firstRejected.message}` : null
     records.tell({ type: 'events', accepted, rejected, why, from })
   }
   const load = async () => {
@@ -186,6 +194,21 @@ export async function openDev(options: DevOptions): Promise<Dev> {
   const loading = load()
   started.resolve(dev)
   return dev
+}
+
+/** Publishes the plugins that this one asks, and begins to watch; where that fails, nothing is left running. */
+async function begin(
+  workbench: Workbench,
+  others: readonly string[],
+  watch: () => Promise<FolderWatch>,
+): Promise<FolderWatch> {
+  try {
+    for (const other of others) await workbench.publish(other)
+    return await watch()
+  } catch (error) {
+    await workbench.close()
+    throw error
+  }
 }
 
 /** Writes what TypeScript has to know of the version that runs. */

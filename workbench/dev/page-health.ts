@@ -3,6 +3,7 @@ import type { LogLine } from '../../host/capabilities/log.ts'
 import { QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
 import type { Markup } from '../../host/pages/layout.ts'
 import { quotaUse } from '../../host/plugin-report.ts'
+import type { Endpoint } from '../../host/registry/plugin.ts'
 import type { Dev } from './dev.ts'
 import type { Fault } from './faults.ts'
 import { count } from './page-result.ts'
@@ -111,8 +112,17 @@ ${
 }
 <div class="scroll" tabindex="0" role="region" aria-label="Endpoints"><table><thead><tr><th scope="col">Endpoint</th><th scope="col">Kind</th><th scope="col">Asks for</th><th scope="col">Is about</th></tr></thead>
 <tbody>${endpoints.map(
-    ({ name, kind, facilities, dimensions, plugins, replicas }) =>
-      html`<tr><th scope="row">${name}</th><td>${kind}</td><td>${[...facilities, ...plugins.map((other) => `plugins.${other}`), ...replicas.map((other) => `replica.${other}`)].join(', ')}</td><td>${dimensions.join(', ')}</td></tr>`,
+    (endpoint) =>
+      html`<tr><th scope="row">${endpoint.name}</th><td>${endpoint.kind}</td><td>${facilitiesOf(endpoint).join(', ')}</td><td>${endpoint.dimensions.join(', ')}</td></tr>`,
   )}</tbody></table></div>
 </section>`
+}
+
+/** What an endpoint asks for, as its author writes it. */
+function facilitiesOf({ facilities, plugins, replicas }: Endpoint): string[] {
+  return [
+    ...facilities.filter((name) => name !== 'plugins' && name !== 'replica'),
+    ...plugins.map((name) => `plugins.${name}`),
+    ...replicas.map((name) => `replica.${name}`),
+  ]
 }

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import { VIEW_SCRIPT_PATH } from '../../host/pages/assets.ts'
+import { chartScriptPath, VIEW_SCRIPT_PATH } from '../../host/pages/assets.ts'
 import { layout, type Markup } from '../../host/pages/layout.ts'
 import type { Choice } from './choice.ts'
 import type { Dev } from './dev.ts'
@@ -39,7 +39,7 @@ export async function devPage(dev: Dev, choice: Choice): Promise<Markup> {
   return layout({
     title: `${dev.workbench.plugin}, in development`,
     head: html`<link rel="stylesheet" href="/dev/assets/dev.css">
-<script src="${VIEW_SCRIPT_PATH}"></script>
+<script src="${VIEW_SCRIPT_PATH}" data-charts="${chartScriptPath()}"></script>
 <script src="/dev/assets/dev.js" type="module"></script>`,
     body: html`<div class="dev" data-mark="${mark}">
 <div class="top">

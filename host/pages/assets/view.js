@@ -20,6 +20,7 @@
   let messages = 0
   let downloadMs = Number.NEGATIVE_INFINITY
   let watched
+  let watchTimer = 0
 
   const frame = () => document.getElementById('view')
 
@@ -32,7 +33,8 @@
 
   /** Shows how far a view is that takes its time, as the host says it. */
   const watch = () => {
-    if (isReady) return
+    if (isReady || !frame()) return
+    say('Working…', true)
     watched = new EventSource(frame().getAttribute('src').replace('/frames/', '/progress/'))
     watched.onmessage = ({ data }) => {
       const { fraction, text } = JSON.parse(data)
@@ -46,7 +48,8 @@
 
   const unwatch = () => {
     watched?.close()
-    document.getElementById('progress')?.remove()
+    const bar = document.getElementById('progress')
+    if (bar) bar.hidden = true
   }
 
   const apply = () => {
@@ -119,6 +122,15 @@
   document.addEventListener('DOMContentLoaded', () => {
     if (!frame() || isReady) return
     say('Working…', true)
-    setTimeout(watch, WATCH_AFTER_MS)
+    watchTimer = setTimeout(watch, WATCH_AFTER_MS)
+  })
+  // Another frame is in the place of the one before: lyceum dev does that after each save.
+  document.addEventListener('lyceum-frame', () => {
+    isReady = false
+    chartScriptsGiven = 0
+    unwatch()
+    clearTimeout(watchTimer)
+    watchTimer = setTimeout(watch, WATCH_AFTER_MS)
+    addEventListener('message', listen)
   })
 })()

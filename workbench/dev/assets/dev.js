@@ -14,6 +14,7 @@ const swapFrame = (part, fresh) => {
   const old = frames.find((frame) => !frame.classList.contains('coming'))
   if (next === null || old === undefined) {
     part.replaceChildren(fresh)
+    if (next !== null) document.dispatchEvent(new Event('lyceum-frame'))
     return
   }
   for (const frame of frames) if (frame !== old) frame.remove()
@@ -26,6 +27,7 @@ const swapFrame = (part, fresh) => {
     next.className = ''
   })
   old.after(next)
+  document.dispatchEvent(new Event('lyceum-frame'))
 }
 
 const show = (name, markup) => {
