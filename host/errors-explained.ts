@@ -292,6 +292,10 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explanation>> = {
 
   // caches
   cache_value_too_large: row('A value does not fit into the cache.', 'Keep a part of it, or a file.'),
+  no_sample: row(
+    'A sample was asked for, and the author of the query has given none.',
+    'Ask without `Prefer: sample`; as the author, run lyceum test --update, or write query({ sample: … }, …).',
+  ),
   not_cached: row('Somebody wants only an answer that is kept, and none is.', 'Ask without only-if-cached.'),
 
   // the command line
@@ -343,10 +347,13 @@ export const EXPLAINED: Readonly<Record<ErrorCode, Explanation>> = {
     `Tell an admin the request id. ${OWN}`,
   ),
   nothing_to_rebuild: row(
-    'A plugin has no handlers whose data could be made anew.',
-    'Only plugins with onEvent handlers are rebuilt.',
+    'A plugin is to be rebuilt that has no onEvent handler.',
+    'Nothing: none of its data comes from events.',
   ),
-  rebuild_ended: row('A rebuild is cancelled that has ended.', 'See how: GET /v1/plugins/ID/rebuild.'),
+  rebuild_ended: row(
+    'A rebuild was cancelled, or another version was activated, before it was done.',
+    'The data are what they were; start it again: POST /v1/plugins/ID/rebuild.',
+  ),
 }
 
 function row(when: string, remedy: string): Explanation {

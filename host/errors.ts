@@ -110,6 +110,7 @@ export const ERRORS = {
 
   // caches
   cache_value_too_large: { status: 413, title: 'The value does not fit into the cache' },
+  no_sample: { status: 404, title: 'The query has no sample' },
   not_cached: { status: 504, title: 'There is no kept answer' },
 
   // the command line

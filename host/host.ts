@@ -43,6 +43,7 @@ import { Plugins } from './registry/plugins.ts'
 import { Publishing } from './registry/publishing.ts'
 import { clampedBy } from './registry/quota-rules.ts'
 import { Removal } from './registry/removal.ts'
+import { SampleAnswers } from './registry/sample-answers.ts'
 import { withStack } from './registry/source-map.ts'
 import { UsageBook } from './registry/usage-book.ts'
 import { Replicas } from './replicas/replicas.ts'
@@ -68,6 +69,8 @@ export interface Host {
   readonly conduct: Conduct
   readonly plugins: Plugins
   readonly publishing: Publishing
+  /** What queries return, made up by their authors. */
+  readonly samples: SampleAnswers
   readonly approvals: Approvals
   readonly removal: Removal
   /** What plugins have used, and the CPU time of the last minute. */
@@ -185,6 +188,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
   const replicaOps = new ReplicaOps(replicas)
   const plugins = new Plugins({ catalogue, usage, conduct, supervisor, stores, logger })
   const publishing = new Publishing(plugins, { catalogue, checker, supervisor, replicas: replicas.names })
+  const samples = new SampleAnswers(catalogue, plugins)
   const approvals = new Approvals(catalogue, plugins)
   const removal = new Removal({
     catalogue,
@@ -422,6 +426,7 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     conduct,
     plugins,
     publishing,
+    samples,
     approvals,
     removal,
     usage,

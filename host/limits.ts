@@ -45,8 +45,8 @@ export const LIMITS = Object.freeze({
   checkMs: 5_000,
   checkerRssMb: 1536,
   /** One sample of a query as JSON, and all of a version: they stand in the schema that everybody reads. */
-  sampleBytes: 16 * 1024,
-  samplesBytes: 128 * 1024,
+  sampleBytes: 8 * 1024,
+  samplesBytes: 64 * 1024,
   /** Common names that one plugin has: whoever claims all that others could want. */
   commonNames: 64,
   /** Publishes of one author under way: whoever sends many keeps the others waiting. */
@@ -162,11 +162,15 @@ export const LIMITS = Object.freeze({
   /** Rebuilds under way: each keeps a second copy of a plugin's data, and works beside live handlers. */
   rebuildsAtOnce: 2,
   /** The most of the time that a rebuild works while live handlers have something to do. */
-  rebuildShare: 0.25,
+  rebuildShare: 0.5,
+  /** So near to the head of the log it goes on without rests, or it would never get there while events come. */
+  rebuildNearEvents: 2_000,
   /** The most of a plugin's CPU time of a minute that its rebuild uses up: the rest is for its live handlers. */
   rebuildCpuShare: 0.5,
   /** How long live handlers stand still for a rebuild that is at the head of the log, until it tries again later. */
   rebuildHoldMs: 5_000,
+  /** It is at the head where it takes no longer than this to handle what came meanwhile. */
+  rebuildCatchUpMs: 500,
 
   // caches
   /** A key: long ones that cost more than what they stand for. */

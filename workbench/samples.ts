@@ -11,8 +11,9 @@ const CHARS = 200
 const DEPTH = 6
 
 /** What queries return, as `lyceum test --update` recorded it beside plugin.ts. @throws {LyceumError} options_refused */
-export async function readSamples(dir: string): Promise<Samples> {
-  const text = await readFile(join(dir, FILE), 'utf8').catch(() => '{}')
+export async function readSamples(dir: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const text = await readFile(join(dir, FILE), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -20,7 +21,7 @@ export async function readSamples(dir: string): Promise<Samples> {
     throw wrong('it is not JSON')
   }
   const parsed = Samples.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) return Object.fromEntries(parsed.data)
   const [issue] = parsed.error.issues
   throw wrong(`${issue?.path.join('.')}: ${issue?.message}`)
 }

@@ -9,6 +9,7 @@ import { DIMENSIONS, KINDS } from './manifest-names.ts'
 import { NameTable } from './name-table.ts'
 import { DEFAULT_QUOTA_RULES, effectiveQuota, type QuotaRules, StoredQuota } from './quota-rules.ts'
 import { openRegistry } from './registry-file.ts'
+import { readSamplesText, type Samples, textOf as textOfSamples } from './samples.ts'
 import { UsageHours } from './usage-hours.ts'
 
 const StoredEndpoint = z.object({
@@ -89,6 +90,7 @@ export class Catalogue {
   readonly #findPlugin: StatementSync
   readonly #findVersion: StatementSync
   readonly #findCode: StatementSync
+  readonly #findSamples: StatementSync
   readonly #findBeginnings: StatementSync
 
   constructor(path: string, rules: QuotaRules = DEFAULT_QUOTA_RULES) {
@@ -103,6 +105,7 @@ export class Catalogue {
     this.#findCode = this.#db.prepare(
       'SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?',
     )
+    this.#findSamples = this.#db.prepare('SELECT samples FROM versions WHERE plugin = ? AND version = ?')
     this.#findBeginnings = this.#db.prepare('SELECT endpoint, seq FROM beginnings WHERE plugin = ?')
   }
 
@@ -143,11 +146,17 @@ export class Catalogue {
     return { bundle: Buffer.from(row.bundle), sourceMap: String(row.source_map) }
   }
 
+  /** What the queries of a version return, as its author says; none of a version that is not there. */
+  samples(plugin: string, version: string): Samples {
+    const row = this.#findSamples.get(plugin, version)
+    return readSamplesText(String(row?.samples ?? '[]'))
+  }
+
   /**
    * Adds a version, and its plugin where it is the first.
    * @throws {LyceumError} package_invalid where a new plugin would be called like a common name
    */
-  addVersion(owner: string, version: VersionRow, code: VersionCode): void {
+  addVersion(owner: string, version: VersionRow, code: VersionCode, samples: Samples = new Map()): void {
     if (this.plugin(version.plugin) === undefined && this.names.get(version.plugin) !== undefined)
       throw new LyceumError(
         'package_invalid',
@@ -163,7 +172,7 @@ export class Catalogue {
       this.#db
         .prepare(
           `INSERT INTO versions (plugin, version, hash, title, description, endpoints, bundle, source_map,
-           published_ms, published_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           published_ms, published_by, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           version.plugin,
@@ -176,6 +185,7 @@ export class Catalogue {
           code.sourceMap,
           version.publishedMs,
           version.publishedBy,
+          textOfSamples(samples),
         )
     })
   }

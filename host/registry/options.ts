@@ -7,6 +7,7 @@ import { type Kind, nameProblem, nearest, printable } from './manifest-names.ts'
 import { MAX_PLUGIN_ID } from './package.ts'
 import { type Params, ParamsSchema } from './params.ts'
 import { derivedNameProblem, keyOf, namespaceProblem } from './property-names.ts'
+import { Sample } from './samples.ts'
 import type { SourcePosition } from './source-map.ts'
 
 const text = (characters: number) =>
@@ -66,6 +67,7 @@ const QueryOptions = ReadingOptions.extend({
     .min(1, 'at least 1 second')
     .max(LIMITS.cacheSeconds, `at most ${LIMITS.cacheSeconds} seconds`)
     .optional(),
+  sample: Sample.optional(),
   names: z
     .array(PluginName, { error: 'write a list of names: ["courseGrades"]' })
     .max(8, 'a query has 8 common names at most')

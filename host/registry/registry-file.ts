@@ -47,6 +47,7 @@ const MIGRATIONS = [
     plugin TEXT NOT NULL, endpoint TEXT NOT NULL, code_hash TEXT NOT NULL, version TEXT NOT NULL,
     PRIMARY KEY (plugin, endpoint, code_hash)
   ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE versions ADD COLUMN samples TEXT NOT NULL DEFAULT '[]';`,
 ]
 
 /**

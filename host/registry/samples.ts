@@ -1,27 +1,40 @@
 import { z } from 'zod'
+import { isDeeperThan } from '../events/json.ts'
 import { LIMITS } from '../limits.ts'
-import { nameProblem } from './manifest-names.ts'
+
+/** Deeper results are few, and whoever reads one recurses. */
+const DEPTH = 32
 
 /** What a query returns, made up or recorded from made-up data: any JSON that is not large. */
 export const Sample = z
-  .json({ error: 'not JSON' })
-  .refine((value) => value !== null, 'a sample cannot be null')
+  .unknown()
   .refine(
-    (value) => JSON.stringify(value).length <= LIMITS.sampleBytes,
+    (value) => value !== undefined && value !== null,
+    'write what the query returns, such as [{ n: 1 }]',
+  )
+  .refine((value) => !isDeeperThan(value, DEPTH), `nested more than ${DEPTH} deep`)
+  .refine(
+    (value) => isDeeperThan(value, DEPTH) || (JSON.stringify(value) ?? '').length <= LIMITS.sampleBytes,
     `larger than ${LIMITS.sampleBytes} bytes as JSON; a few rows are enough`,
   )
-export type Sample = z.infer<typeof Sample>
 
-/** Samples by the name of their query. */
+/** Samples by the name of their query. A Map, since a plugin chooses the names. */
 export const Samples = z
   .record(z.string(), Sample, { error: 'not an object of samples by the names of queries' })
-  .superRefine((samples, context) => {
-    for (const name of Object.keys(samples)) {
-      const problem = nameProblem(name, 64)
-      if (problem)
-        context.addIssue({ code: 'custom', path: [name.slice(0, 64)], message: `the name ${problem}` })
-    }
-    if (JSON.stringify(samples).length > LIMITS.samplesBytes)
-      context.addIssue({ code: 'custom', message: `all together larger than ${LIMITS.samplesBytes} bytes` })
-  })
-export type Samples = z.infer<typeof Samples>
+  .transform((samples) => new Map(Object.entries(samples)))
+export type Samples = ReadonlyMap<string, unknown>
+
+/** Whether all samples of a version are as small as they have to be together. */
+export function areSmall(samples: Samples): boolean {
+  return textOf(samples).length <= LIMITS.samplesBytes
+}
+
+/** Samples as one JSON text; {@link readSamplesText} reads it. */
+export function textOf(samples: Samples): string {
+  return JSON.stringify([...samples])
+}
+
+/** What {@link textOf} wrote. */
+export function readSamplesText(text: string): Samples {
+  return new Map(z.array(z.tuple([z.string(), z.unknown()])).parse(JSON.parse(text)))
+}

@@ -1,6 +1,7 @@
 import type { Dimension } from './manifest-names.ts'
 import type { Param } from './params.ts'
 import type { Endpoint, ReadingEndpoint } from './plugin.ts'
+import type { Samples } from './samples.ts'
 
 /** A view or query, as `GET /v1/schema` tells it to programs. */
 export interface ShownEndpoint {
@@ -22,6 +23,8 @@ export interface ShownQuery extends ShownEndpoint {
   /** Its common names. */
   readonly names: readonly string[]
   readonly cacheSeconds: number | undefined
+  /** What it returns, made up; where samples were asked for, and it has one. */
+  readonly sample?: unknown
 }
 
 /** What a plugin offers to programs. */
@@ -37,15 +40,25 @@ export function isRequired(param: Param): boolean {
   return param.default === undefined && param.required !== false
 }
 
-/** What a plugin offers to programs. @param endpoints all of it, or those that somebody reaches */
-export function shownPlugin(id: string, version: string, endpoints: Iterable<Endpoint>): ShownPlugin {
+/**
+ * What a plugin offers to programs.
+ * @param endpoints all of it, or those that somebody reaches
+ * @param samples those of its queries, where they are to be shown
+ */
+export function shownPlugin(
+  id: string,
+  version: string,
+  endpoints: Iterable<Endpoint>,
+  samples: Samples = new Map(),
+): ShownPlugin {
   const views: ShownEndpoint[] = []
   const queries: ShownQuery[] = []
   for (const endpoint of endpoints) {
     if (endpoint.kind === 'view') views.push(shown(id, endpoint))
     else if (endpoint.kind === 'query') {
       const { names, cacheSeconds } = endpoint.options
-      queries.push({ ...shown(id, endpoint), names, cacheSeconds })
+      const sample = samples.get(endpoint.name)
+      queries.push({ ...shown(id, endpoint), names, cacheSeconds, ...(sample !== undefined && { sample }) })
     }
   }
   return { id, version, views, queries }

@@ -13,7 +13,9 @@ import { isRequired, shownPlugin } from '../registry/shown.ts'
 const schema = createRoute({
   method: 'get',
   path: '/v1/schema',
-  summary: 'The views and queries of this host, with what each needs',
+  summary:
+    'The views and queries of this host, with what each needs; with `samples=true` a sample of each query',
+  request: { query: z.object({ samples: z.enum(['true', 'false']).optional() }) },
   responses: { 200: { description: 'Plugins', content: { 'application/json': { schema: z.unknown() } } } },
 })
 
@@ -52,19 +54,25 @@ function covers(caller: Caller, plugin: string): boolean {
 
 /** Discovery: what there is, for people's programs and for tools. */
 export function addDiscovery(app: App, host: Host): void {
-  app.openapi(schema, (c) => c.json(schemaFor(host, callerOf(c)), 200))
+  app.openapi(schema, (c) => {
+    const { samples } = c.req.valid('query')
+    return c.json(schemaFor(host, callerOf(c), samples === 'true'), 200)
+  })
   app.openAPIRegistry.registerPath(description)
   app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
 }
 
-function schemaFor(host: Host, caller: Caller) {
+/** @param withSamples with what queries return, made up: they are read for this, and may be large together */
+function schemaFor(host: Host, caller: Caller, withSamples: boolean) {
   const found = new Map<string, { version: string; endpoints: ReadingEndpoint[] }>()
   for (const { plugin, version, endpoint } of reachable(host, caller)) {
     const entry = found.get(plugin) ?? { version, endpoints: [] }
     found.set(plugin, entry)
     entry.endpoints.push(endpoint)
   }
-  const plugins = [...found].map(([id, { version, endpoints }]) => shownPlugin(id, version, endpoints))
+  const plugins = [...found].map(([id, { version, endpoints }]) =>
+    shownPlugin(id, version, endpoints, withSamples ? host.catalogue.samples(id, version) : undefined),
+  )
   const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
     const queries = plugins.find(({ id }) => id === plugin)?.queries
     const query = queries?.find((known) => known.names.includes(name))

@@ -15,7 +15,7 @@ const get = createRoute({
   path: '/v1/queries/{plugin}/{name}',
   summary: 'The result of a query, as JSON or CSV',
   description:
-    'Dimensions (course, user, …) and the parameters of the query go into the query string. `Accept: text/csv` or `format=csv` asks for CSV: a row for each item of a list, the columns in the order in which they are first seen. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
+    'Dimensions (course, user, …) and the parameters of the query go into the query string. `Accept: text/csv` or `format=csv` asks for CSV: a row for each item of a list, the columns in the order in which they are first seen. `Prefer: sample` asks for the sample that the author of the query gave in the place of data; the owner of a plugin that waits for approval gets that without asking. An answer that is a sample has the header `Lyceum-Sample: true`. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
   request: { params: Address },
   responses: {
     200: {
@@ -76,14 +76,24 @@ export function addQueries(app: App, host: Host): void {
       const asked = new URL(c.req.url).searchParams
       const asCsv = wantsCsv(c)
       const use = cacheUseOf(c.req.header('cache-control'))
-      const answer = await host.questions.answer('query', plugin, name, asked, caller, { use })
+      const sample = prefersSample(c) ? host.samples.answer(plugin, name, caller) : undefined
+      const answer =
+        sample ??
+        (await host.questions.answer('query', plugin, name, asked, caller, { use }).catch((error) => {
+          const waiting = host.samples.ofWaiting(plugin, name, caller)
+          if (waiting === undefined) throw error
+          return waiting
+        }))
       const body = asCsv ? await host.csv.convert(plugin, answer.result) : answer.result
       c.header('Content-Type', asCsv ? 'text/csv; charset=utf-8' : 'application/json')
-      if (asCsv) c.header('Content-Disposition', `attachment; filename="${answer.endpoint.name}.csv"`)
-      c.header('Vary', 'Accept')
+      if (asCsv) c.header('Content-Disposition', `attachment; filename="${asFileName(name, answer)}.csv"`)
+      c.header('Vary', 'Accept, Prefer')
       c.header('Lyceum-Version', answer.version)
-      c.header('Lyceum-Log-Position', String(answer.position))
-      if (answer.ageMs !== undefined) c.header('Age', String(Math.floor(answer.ageMs / 1_000)))
+      if ('isSample' in answer) c.header('Lyceum-Sample', 'true')
+      else {
+        c.header('Lyceum-Log-Position', String(answer.position))
+        if (answer.ageMs !== undefined) c.header('Age', String(Math.floor(answer.ageMs / 1_000)))
+      }
       return c.body(new Uint8Array(body))
     } catch (error) {
       throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
@@ -116,6 +126,17 @@ function wantsCsv(c: Context<AppEnv>): boolean {
 
 const JSON_TYPE = 'application/json'
 const CSV_TYPE = 'text/csv'
+
+/** A file outlives the header that said what is in it. */
+function asFileName(query: string, answer: object): string {
+  return 'isSample' in answer ? `${query}-sample` : query
+}
+
+/** Whether a request wants a sample in the place of data (RFC 7240). */
+function prefersSample(c: Context<AppEnv>): boolean {
+  const wishes = c.req.header('prefer')?.toLowerCase().split(',', 8) ?? []
+  return wishes.some((wish) => wish.trim() === 'sample')
+}
 
 /** What a request says about kept answers (RFC 9111). */
 function cacheUseOf(header: string | undefined): CacheUse {

@@ -113,7 +113,7 @@ describe('samples', () => {
         ['none', null],
       ]),
     )
-    const samples = await readSamples(author.dir)
+    const samples = (await readSamples(author.dir)) ?? {}
     expect(Object.keys(samples)).toEqual(['most'])
     expect(samples.most).toHaveLength(3)
     expect(samples.most).toMatchObject([
