@@ -3,8 +3,8 @@
 const major = Number(process.versions.node.split('.')[0])
 if (major < 26) {
   console.error(
-    `Lyceum runs on the Node that npm ci installs with it (26), and this is Node ${process.versions.node}.\n` +
-      'Start it as "npx lyceum …" in the folder of Lyceum: npx finds the right one.',
+    `Lyceum runs on the Node that npm installs with it (26), and this is Node ${process.versions.node}.\n` +
+      'Start it as "npx lyceum …" in the folder where it is installed: npx finds the right one.',
   )
   process.exit(1)
 }
