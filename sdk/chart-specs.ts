@@ -13,19 +13,8 @@ const NUMBER_FORMATS: Readonly<Record<Format, string | undefined>> = {
   date: undefined,
   datetime: undefined,
 }
-/** How a time is written on an axis, by what it begins; d3's own would write 3 PM. */
-const TIMES = {
-  year: '%Y',
-  quarter: '%b %Y',
-  month: '%b %Y',
-  week: '%-d %b',
-  date: '%-d %b',
-  day: '%-d %b',
-  hours: '%H:%M',
-  minutes: '%H:%M',
-  seconds: '%H:%M:%S',
-  milliseconds: '%H:%M:%S.%L',
-}
+const DAY_MS = 86_400_000
+const YEAR_DAYS = 366
 /** Longer names would stand on end below bars. */
 const LONG_NAME_CHARS = 14
 const MOST_POINTS = 40
@@ -33,14 +22,16 @@ const MOST_POINTS = 40
 const MOST_HIDDEN_POINTS = 500
 
 /** A number on an axis. */
-function amount(name: string, { label, format }: Part, aggregate?: Aggregate): Spec {
-  const written = format === undefined ? undefined : NUMBER_FORMATS[format]
+function amount(name: string, part: Part, aggregate?: Aggregate): Spec {
+  const written = part.format === undefined ? undefined : NUMBER_FORMATS[part.format]
+  const isWhole = part.values.every((value) => value === null || Number.isInteger(value))
   return {
     field: name,
     type: 'quantitative',
-    title: label,
+    title: part.label,
     ...(aggregate && { aggregate }),
-    ...(written && { format: written, axis: { format: written } }),
+    ...(written && { format: written }),
+    axis: { ...(isWhole && { tickMinStep: 1 }), ...(written && { format: written }) },
   }
 }
 
@@ -52,7 +43,13 @@ function along(name: string, part: Part): Spec {
 }
 
 function time(name: string, part: Part): Spec {
-  return { field: name, type: 'temporal', title: part.label, scale: { type: 'utc' }, axis: { format: TIMES } }
+  return {
+    field: name,
+    type: 'temporal',
+    title: part.label,
+    scale: { type: 'utc' },
+    axis: { format: timesOf(part) },
+  }
 }
 
 /** One place for each value. */
@@ -63,9 +60,28 @@ function places(name: string, part: Part): Spec {
       type: 'temporal',
       timeUnit: part.isDays ? 'utcyearmonthdate' : 'utcyearmonthdatehours',
       title: part.label,
-      axis: { format: TIMES },
+      axis: { format: timesOf(part), grid: false },
     }
   return { field: name, type: part.scale === 'number' ? 'ordinal' : 'nominal', title: part.label }
+}
+
+/** How times are written on an axis, by what each begins; d3's own way would write 3 PM. */
+function timesOf({ values }: Part): Spec {
+  const times = values.filter((value) => typeof value === 'number')
+  const isLong = Math.max(...times) - Math.min(...times) > YEAR_DAYS * DAY_MS
+  const month = isLong ? '%b %Y' : '%-d %b'
+  return {
+    year: isLong ? '%Y' : '%-d %b %Y',
+    quarter: month,
+    month,
+    week: '%-d %b',
+    date: '%-d %b',
+    day: '%-d %b',
+    hours: '%H:%M',
+    minutes: '%H:%M',
+    seconds: '%H:%M:%S',
+    milliseconds: '%H:%M:%S.%L',
+  }
 }
 
 /** What a mark says of itself. Of times their text was made with the rows: Vega would write them in the zone of the browser. */
@@ -126,7 +142,11 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
       : { [lies ? 'yOffset' : 'xOffset']: { field: 'color', type: 'nominal', sort: null } }
   return {
     data: { values: dataOf({ x, y, color }, x.values.length) },
-    mark: { type: 'bar', tooltip: true },
+    mark: {
+      type: 'bar',
+      tooltip: true,
+      ...(x.scale === 'time' && { [lies ? 'height' : 'width']: { band: 0.8 } }),
+    },
     encoding: {
       [lies ? 'y' : 'x']: bars,
       [lies ? 'x' : 'y']: length,

@@ -77,25 +77,25 @@ test('tells learners and courses apart whose names hold separators', async () =>
   expect((await plugin.query<Day[]>('dailyAll')).at(-1)).toEqual({ day: '2031-06-01', learners: 3 })
 })
 
-test('draws the weeks up to the last active day that is not in the future, and lists all days', async () => {
+/** How many bars a view has. */
+async function bars(name: string, given: object = {}): Promise<number> {
+  return (await plugin.view(name, given)).split('aria-roledescription="bar"').length - 1
+}
+
+test('draws the weeks up to the last active day that is not in the future', async () => {
   const markup = await plugin.view('overall')
   const last = [...sample.truth().activeByDay.keys()].sort().at(-1) ?? ''
-  expect(markup).toMatch(
-    new RegExp(`aria-label="Bars: [^"]* to ${Number(last.slice(8))} [A-Z][a-z]+ 2026\\.`),
-  )
-  expect(markup).toContain('<td>2031-06-01</td><td>3</td>')
-  expect(markup.match(/<tbody>.*<\/tbody>/s)?.[0].match(/<tr>/g)).toHaveLength(
-    (await plugin.query<Day[]>('dailyAll')).length,
-  )
+  expect(markup).toMatch(new RegExp(`aria-label="Bars: Active learners by Day [^"]* to ${last}\\.`))
+  expect(markup).toMatch(new RegExp(`<td[^>]*>${last}</td>`))
+  expect(markup).not.toContain('2031-06-01')
 })
 
 test('draws twelve weeks at most, two at least, empty days too', async () => {
-  const bars = async (course: string) => (await plugin.view('perDay', { course })).match(/<rect /g)?.length
   await plugin.feed('record', [event('a', 'Short/one/1', '2026-03-01T10:00:00Z')])
   await plugin.feed('record', [
     event('a', 'Long/one/1', '2025-03-01T10:00:00Z'),
     event('a', 'Long/one/1', '2026-03-01T10:00:00Z'),
   ])
-  expect(await bars('Short/one/1')).toBe(14)
-  expect(await bars('Long/one/1')).toBe(84)
+  expect(await bars('perDay', { course: 'Short/one/1' })).toBe(14)
+  expect(await bars('perDay', { course: 'Long/one/1' })).toBe(84)
 })

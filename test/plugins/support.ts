@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Viewer } from '@lyceum/sdk'
 import { decode, encode } from '@lyceum/sdk/ejson'
 import { course } from '@lyceum/sdk/testing'
+import { drawingBundle } from '../../host/charts/bundle.ts'
 import { LyceumError } from '../../host/errors.ts'
 import { accept } from '../../host/events/accept.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../../host/limits.ts'
@@ -12,7 +13,7 @@ import { parseOptions } from '../../host/registry/options.ts'
 import { type Params, parseParams } from '../../host/registry/params.ts'
 import { DocumentDatabase } from '../../host/storage/documents/database.ts'
 import type { Declaration } from '../../host/storage/documents/operations.ts'
-import type { EndpointKind } from '../../sandbox/protocol.ts'
+import type { EndpointKind, InvokeRequest } from '../../sandbox/protocol.ts'
 import { type GuestOp, type PluginCode, Supervisor } from '../../sandbox/supervisor.ts'
 import { bundlePlugin } from '../../workbench/bundle.ts'
 import { unpacked } from '../support/rows.ts'
@@ -140,16 +141,7 @@ export class RunningPlugin {
     viewer: Viewer,
     events: readonly string[] = [],
   ): Promise<Buffer> {
-    const { cpuMsPerCall: cpuMs, wallMs, opsPerCall: ops, bytesPerCall: bytes, outputBytes } = QUOTA_DEFAULTS
-    const request = {
-      endpoint,
-      kind,
-      budget: { cpuMs, wallMs, ops, bytes, outputBytes },
-      nowMs: NOW_MS,
-      eachEvent: false,
-      plainJson: false,
-      traceWrites: false,
-    }
+    const request = requestOf(kind, endpoint, false)
     const input = `{"named":${JSON.stringify(encode(named))},"plugins":["self"],"events":[${events.join(',')}]}`
     const onOp = (op: GuestOp) => void this.#answer(op, viewer)
     const { failure, result } = await this.#supervisor.run({ code: this.#code, request, input, onOp }, false)
@@ -166,14 +158,40 @@ export class RunningPlugin {
       else if (op.name === 'pluginAsk') {
         const [, endpoint, given] = decode(payload) as [string, string, object]
         op.reply(['', await this.#read('query', endpoint, given, viewer)])
-      } else throw new LyceumError('op_denied', `The plugin asks for ${op.name}.`)
+      } else if (op.name === 'chartDraw') op.reply(await this.#draw(op.payload))
+      else throw new LyceumError('op_denied', `The plugin asks for ${op.name}.`)
     } catch (error) {
       if (error instanceof LyceumError) op.refuse({ code: error.code, message: error.message })
       else op.refuse({ code: 'internal', message: String(error) })
     }
   }
 
+  async #draw(input: Buffer): Promise<Buffer> {
+    const { text, hash } = drawingBundle()
+    const load = { memoryMb: LIMITS.chartMemoryMb, cpuMs: LIMITS.chartLoadMs, wallMs: LIMITS.chartLoadMs }
+    const code = { plugin: this.#code.plugin, hash, bundle: text, load }
+    const { failure, result } = await this.#supervisor.run(
+      { code, request: requestOf('query', 'draw', true), input, onOp: () => {} },
+      false,
+    )
+    if (failure) throw new LyceumError('chart_refused', failure.message)
+    return result
+  }
+
   #write(payload: Buffer): void {
     if (payload.length > 0) this.#database.write(decode(payload.toString()) as unknown[])
+  }
+}
+
+function requestOf(kind: EndpointKind, endpoint: string, plainJson: boolean): InvokeRequest {
+  const { cpuMsPerCall: cpuMs, wallMs, opsPerCall: ops, bytesPerCall: bytes, outputBytes } = QUOTA_DEFAULTS
+  return {
+    endpoint,
+    kind,
+    budget: { cpuMs, wallMs, ops, bytes, outputBytes },
+    nowMs: NOW_MS,
+    eachEvent: false,
+    plainJson,
+    traceWrites: false,
   }
 }
