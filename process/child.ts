@@ -225,7 +225,7 @@ export class Child {
 }
 
 /** Resident memory of a process in MB where the system tells (Linux), else undefined. */
-function residentMb(pid: number | undefined): number | undefined {
+export function residentMb(pid: number | undefined): number | undefined {
   if (pid === undefined || process.platform !== 'linux') return undefined
   try {
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])

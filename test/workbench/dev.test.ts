@@ -258,10 +258,15 @@ describe('the page', () => {
     expect(await part('result').getByRole('row').allInnerTexts()).toEqual(['_id\tn', 'intro\t2'])
   })
 
-  test('sends more learners', async () => {
-    const head = dev.workbench.host.log.head()
+  test('sends more learners, and has all events handled anew', async () => {
+    const { log } = dev.workbench.host
+    const head = log.head()
     await dev.addLearners(1)
-    expect(dev.workbench.host.log.head()).toBeGreaterThan(head)
+    expect(log.head()).toBeGreaterThan(head)
+    const rebuilt = told('rebuilt')
+    await open('')
+    await page.getByRole('button', { name: 'Handle all events anew' }).click()
+    expect(await rebuilt).toMatchObject({ state: 'done', events: log.head() })
   })
 
   test('has no barriers, wide and narrow, light and dark', async () => {

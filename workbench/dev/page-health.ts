@@ -1,9 +1,10 @@
 import { html } from 'hono/html'
 import type { LogLine } from '../../host/capabilities/log.ts'
-import { QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
+import { LIMITS, QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
 import type { Markup } from '../../host/pages/layout.ts'
 import { quotaUse } from '../../host/plugin-report.ts'
 import type { Endpoint } from '../../host/registry/plugin.ts'
+import { residentMb } from '../../process/child.ts'
 import type { Dev } from './dev.ts'
 import type { Fault } from './faults.ts'
 import { count } from './page-result.ts'
@@ -77,7 +78,8 @@ ${
 <ul class="rows">${letters.letters.map(({ endpoint, seq, code, message }) => html`<li><span><strong>${endpoint}</strong> on event ${count(seq)}: ${message} <code>${code}</code></span></li>`)}</ul>
 <form method="post" action="/dev/retry"><button class="quiet">Try them again</button></form>`
 }
-<div class="uses">${USES.map(([name, label, unit]) => used(label, unit, use[name] ?? 0, quota[name]))}</div>
+<div class="uses">${USES.map(([name, label, unit]) => used(label, unit, use[name] ?? 0, quota[name]))}
+${used('Memory of a sandbox', 'MB', Math.max(0, ...host.supervisor.pids.map((pid) => residentMb(pid) ?? 0)), LIMITS.sandboxRssMb)}</div>
 </section>`
 }
 
