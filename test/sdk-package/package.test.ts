@@ -6,6 +6,7 @@ import { homedir, tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Claims } from '../../host/auth/tokens.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { startBrowser } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
@@ -80,6 +81,14 @@ describe('GET /sdk.tgz', () => {
       }
     },
   )
+})
+
+test('the first page tells authors the command that fetches it, and nobody else', async () => {
+  const command = `npx --package ${lyceum.url}/sdk.tgz lyceum init myPlugin`
+  const pageOf = async (claims: Claims) =>
+    (await lyceum.call('GET', '/', { token: await lyceum.token(claims) })).text
+  expect(await pageOf({ role: 'author', user: 'ann' })).toContain(command)
+  expect(await pageOf({ role: 'student', user: 'sam' })).not.toContain('lyceum init')
 })
 
 describe('the package', () => {
