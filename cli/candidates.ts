@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { pluginPath } from './connection.ts'
 import { programWith } from './program.ts'
 import { type ConnectionFlags, connectionOf } from './target.ts'
-import { onOneLine } from './terminal.ts'
 
 /** Whoever presses the tab key does not wait for a host that is slow or away. */
 const HOST_MS = 800
+/** What a shell takes as it is: a host must not write what somebody then runs. */
+const SAFE = /^[\w.=:@/+-]+$/
 
 /**
  * What may stand in the place of the last of some words.
@@ -17,7 +18,7 @@ const HOST_MS = 800
 export async function candidates(words: readonly string[]): Promise<string[]> {
   const current = words.at(-1) ?? ''
   const found = await followers(words.slice(0, -1), current.startsWith('-'))
-  return found.map(onOneLine).filter((word) => word.startsWith(current))
+  return found.filter((word) => word.startsWith(current) && SAFE.test(word))
 }
 
 async function followers(before: readonly string[], isOption: boolean): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { type Claims, claimsSchema, type Role } from '../host/auth/tokens.ts'
 import { UsageError } from './exit-codes.ts'
+import { collected } from './options.ts'
 
 /** The options that say who somebody is, as the parser hands them over. */
 export interface ClaimsOptions {
@@ -24,8 +25,8 @@ export function withClaims(command: Command, roles: readonly Role[]): Command {
   return command
     .addArgument(new Argument('<role>', 'who the bearer is').choices(roles))
     .option('--user <id>', 'the person, as the events name them')
-    .option('--course <key>', 'a course that they are limited to (repeatable)', collect)
-    .option('--plugin <id>', 'a plugin that they are limited to (repeatable)', collect)
+    .option('--course <key>', 'a course that they are limited to (repeatable)', collected)
+    .option('--plugin <id>', 'a plugin that they are limited to (repeatable)', collected)
     .addHelpText('after', `\nRoles:\n${about.join('\n')}`)
 }
 
@@ -39,10 +40,6 @@ export function claimsFrom(role: Role, { user, course, plugin }: ClaimsOptions):
   if (!claims.success)
     throw wrong('claims', '--user, --course and --plugin take a text of 1 to 1024 characters each.')
   return claims.data
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value]
 }
 
 function wrong(parameter: string, message: string): UsageError {

@@ -20,6 +20,8 @@ export interface Connection {
 export interface OpenOptions {
   /** The type that the answer is to have. */
   readonly accept?: string
+  /** As HTTP's `Prefer`. */
+  readonly prefer?: string
   readonly signal?: AbortSignal
 }
 
@@ -56,8 +58,8 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
       return answer.json().catch(() => undefined)
     },
     read: async (path) => (await send('GET', path, {})).body ?? new Blob().stream(),
-    open: (path, { accept = JSON_TYPE, signal = AbortSignal.timeout(REQUEST_MS) } = {}) =>
-      send('GET', path, { headers: { accept }, signal }),
+    open: (path, { accept = JSON_TYPE, prefer, signal = AbortSignal.timeout(REQUEST_MS) } = {}) =>
+      send('GET', path, { headers: { accept, ...(prefer && { prefer }) }, signal }),
   }
 }
 

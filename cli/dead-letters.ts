@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { z } from 'zod'
 import { type Connection, pluginPath } from './connection.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
+import { wholeNumber } from './options.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { columnsOf, note, onOneLine, paint, printable, printJson } from './terminal.ts'
@@ -60,10 +61,10 @@ export function registerDeadLetters(program: Command): void {
     .option('--retry', 'run the handlers again, and wait for what becomes of it')
     .option('--id <number>', 'only this one (repeatable)', (value, before: number[] = []) => [
       ...before,
-      whole(value),
+      wholeNumber()(value),
     ])
     .option('--endpoint <name>', 'only those of this handler')
-    .option('-n, --limit <letters>', `how many to show, up to ${MOST_LETTERS}`, whole, 20)
+    .option('-n, --limit <letters>', `how many to show, up to ${MOST_LETTERS}`, wholeNumber(MOST_LETTERS), 20)
     .addHelpText('after', HELP)
     .action((plugin: string, _options: unknown, command: Command) =>
       deadLetters(plugin, command.optsWithGlobals<Options>()),
@@ -82,7 +83,7 @@ async function deadLetters(plugin: string, options: Options): Promise<void> {
 async function lettersOf(connection: Connection, plugin: string, { id, endpoint, limit, retry }: Options) {
   const asksAll = retry === true || id !== undefined
   const asked = new URLSearchParams({
-    limit: String(asksAll ? MOST_LETTERS : Math.min(limit, MOST_LETTERS)),
+    limit: String(asksAll ? MOST_LETTERS : limit),
     ...(endpoint !== undefined && { endpoint }),
   })
   const found = Letters.parse(await connection.request('GET', pluginPath(plugin, `/dead-letters?${asked}`)))
@@ -143,11 +144,4 @@ async function retry(
     console.log(onOneLine(`#${id} failed again: ${error?.code ?? 'unknown'}: ${error?.message ?? ''}`))
   console.log(`${retried.length - failed.length} of ${retried.length} dead letters are handled now.`)
   if (total > letters.length) note(`${total - letters.length} more are left. Run it again for them.`)
-}
-
-function whole(value: string): number {
-  const count = Number(value)
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1.')
-  return count
 }

@@ -9,6 +9,7 @@ import { LyceumError } from '../host/errors.ts'
 import { type DevOptions, openDev } from '../workbench/dev/dev.ts'
 import { DevTerminal } from './dev-terminal.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
+import { collected } from './options.ts'
 import { printJson } from './terminal.ts'
 
 const HELP = `
@@ -39,11 +40,7 @@ export function registerDev(program: Command): void {
     )
     .argument('[folder]', 'the folder with plugin.ts and package.json', '.')
     .option('--events <file>', 'events for it, plain or gzip, instead of the sample course')
-    .option(
-      '--with <folder>',
-      'another plugin, which this one asks (repeatable)',
-      (value, before: readonly string[] = []) => [...before, value],
-    )
+    .option('--with <folder>', 'another plugin, which this one asks (repeatable)', collected)
     .option('--port <port>', 'TCP port of 127.0.0.1 (default: a free one)')
     .option('--data <folder>', 'where to keep its data (default: nowhere)')
     .option('--no-open', 'do not open a browser')

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { follow, type LogLine, newestLines } from './log-lines.ts'
+import { wholeNumber } from './options.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { jsonLine, note, onOneLine, paint, printable } from './terminal.ts'
 
@@ -33,7 +34,12 @@ export function registerLogs(program: Command): void {
     .description('Show what a plugin logged, and what the host says about it.')
     .argument('<plugin>', 'its id')
     .option('-f, --follow', 'go on with the lines to come')
-    .option('-n, --limit <lines>', `how many of the newest lines, up to ${MOST_LINES}`, lineCount, 100)
+    .option(
+      '-n, --limit <lines>',
+      `how many of the newest lines, up to ${MOST_LINES}`,
+      wholeNumber(MOST_LINES),
+      100,
+    )
     .addOption(new Option('--level <level>', 'this level and above').choices(LEVELS).default('debug'))
     .option('--endpoint <name>', 'only what this endpoint logged')
     .addHelpText('after', HELP)
@@ -68,11 +74,4 @@ function shown({ atMs, level, by, version, endpoint, line }: LogLine): string {
   const source = by === 'host' ? `${endpoint} (host)` : endpoint
   const head = `${paint('dim', time)} ${paint(COLOURS[level], level.padEnd(5))} ${paint('dim', onOneLine(`${version} ${source}`))}`
   return `${head}  ${printable(line).trimEnd().replaceAll('\n', '\n  ')}`
-}
-
-function lineCount(value: string): number {
-  const count = Number(value)
-  if (!Number.isInteger(count) || count < 1 || count > MOST_LINES)
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MOST_LINES}.`)
-  return count
 }

@@ -11,6 +11,7 @@ import { jsonLine, printable } from './terminal.ts'
  * @returns the exit code, as {@link EXIT} lists them; the error was printed on stderr
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  endOnDefect()
   endQuietly()
   const [first, second] = argv.slice(2).filter((word) => !word.startsWith('-'))
   const asksHelp = first === 'help' && second !== undefined
@@ -32,6 +33,14 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** What commander throws after it has printed what was asked for. */
 const SHOWN = new Set(['commander.helpDisplayed', 'commander.help', 'commander.version'])
 
+/** What nobody caught is a defect of ours, too. */
+function endOnDefect(): void {
+  process.on('uncaughtException', (error) => {
+    console.error(error)
+    process.exit(EXIT.defect)
+  })
+}
+
 /** Ctrl-C ends every command at once that has nothing to say to it, and so does a reader that has read enough. */
 function endQuietly(): void {
   process.on('SIGINT', () => {
@@ -47,15 +56,20 @@ function endQuietly(): void {
 }
 
 async function report(error: unknown, asJson: boolean): Promise<void> {
-  // Anything else is a defect of ours, and on the user's own terminal its stack is what helps.
-  if (!(error instanceof LyceumError)) console.error(error)
-  else if (asJson) {
+  if (asJson) {
     const { toProblem } = await import('../host/problem.ts')
-    console.error(jsonLine(toProblem(error)))
-  } else
+    console.error(jsonLine(toProblem(error instanceof LyceumError ? error : defect(error))))
+  } else if (!(error instanceof LyceumError)) console.error(error)
+  else
     console.error(
       printable([`error ${error.code}: ${error.message}`, ...frames(error.details?.stack)].join('\n')),
     )
+}
+
+/** Anything but a refusal is a defect of ours, and on the user's own machine its stack is what helps. */
+function defect(error: unknown): LyceumError {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return new LyceumError('internal', message, { stack })
 }
 
 /** Where in the author's code it happened. The stack's first lines repeat the message. */

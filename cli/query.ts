@@ -2,9 +2,10 @@ import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import type { Connection } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
+import { assignment, collected } from './options.ts'
 import { table, tableOf } from './table.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
-import { columnsOf, jsonLine, note, printJson } from './terminal.ts'
+import { columnsOf, jsonLine, note, onOneLine, paint, printJson } from './terminal.ts'
 
 const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
 
@@ -23,6 +24,7 @@ Examples:
 interface Options extends ConnectionFlags {
   readonly param?: readonly string[]
   readonly format?: (typeof FORMATS)[number]
+  readonly sample?: boolean
   readonly json?: boolean
 }
 
@@ -32,15 +34,13 @@ export function registerQuery(program: Command): void {
     .description('Ask a query of a plugin, and print the result.')
     .usage('[options] [plugin] [query] [name=value…]')
     .argument('[words...]', 'the plugin and its query, or a common name; then parameters as name=value')
-    .option('-p, --param <name=value>', 'a parameter (repeatable)', (value, before: string[] = []) => [
-      ...before,
-      value,
-    ])
+    .option('-p, --param <name=value>', 'a parameter (repeatable)', collected)
     .addOption(
       new Option('--format <format>', 'how to print (default: table on a terminal, else json)').choices(
         FORMATS,
       ),
     )
+    .option('--sample', 'the sample that the author gave, instead of data')
     .addHelpText('after', HELP)
     .action((words: string[], _options: unknown, command: Command) =>
       query(words, command.optsWithGlobals<Options>()),
@@ -56,11 +56,22 @@ async function query(words: readonly string[], options: Options): Promise<void> 
     return
   }
   const path = `/v1/queries/${names.map(encodeURIComponent).join('/')}?${params}`
-  const answer = await connection.open(path, { ...(format === 'csv' && { accept: 'text/csv' }) })
+  const answer = await connection.open(path, {
+    ...(format === 'csv' && { accept: 'text/csv' }),
+    ...(options.sample === true && { prefer: 'sample' }),
+  })
   if (answer.headers.get('lyceum-sample') === 'true')
     note('This is a sample from the author of the plugin, not data.')
+  else if (format === 'table') note(paint('dim', origin(answer.headers)))
   if (format === 'csv') process.stdout.write(await answer.text())
   else print(await answer.json(), format)
+}
+
+/** Where a result comes from. */
+function origin(headers: Headers): string {
+  const version = headers.get('lyceum-version') ?? ''
+  const position = Number(headers.get('lyceum-log-position')).toLocaleString('en')
+  return onOneLine(`version ${version}, data as of event ${position}`)
 }
 
 /** Plugin and query, or a common name; and everything with a `=` after them. @throws UsageError */
@@ -69,9 +80,7 @@ function split(words: readonly string[], more: readonly string[]) {
   const names = first === -1 ? words : words.slice(0, first)
   const params = new URLSearchParams()
   for (const word of [...(first === -1 ? [] : words.slice(first)), ...more]) {
-    const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-    if (name === undefined || value === undefined)
-      throw new UsageError(`"${word}" is not a parameter. Write it as name=value, such as limit=10.`)
+    const [name, value] = assignment(word)
     params.append(name, value)
   }
   if (names.length > 2)

@@ -7,6 +7,7 @@ import type { EventBatch, OffLineRun, RunFormat, RunSummary } from '../workbench
 import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
 import { BATCH_BYTES, findSource, readBatches, type Source } from './load-batches.ts'
+import { assignment, collected } from './options.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { note, printable, printJson } from './terminal.ts'
 
@@ -39,8 +40,6 @@ interface Options {
   readonly with?: readonly string[]
   readonly json?: boolean
 }
-
-const collected = (value: string, before: readonly string[] = []) => [...before, value]
 
 /** `lyceum run`: a plugin over the events of files, without a server. */
 export function registerRun(program: Command): void {
@@ -132,14 +131,7 @@ async function writeAll(
 }
 
 function paramsOf(words: readonly string[]): Params {
-  return Object.fromEntries(
-    words.map((word) => {
-      const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-      if (name === undefined || value === undefined)
-        throw new UsageError(`--param ${word}: write it as name=value, such as limit=10.`)
-      return [name, value]
-    }),
-  )
+  return Object.fromEntries(words.map(assignment))
 }
 
 /** Before hours of events go through, it is known whether the query is there. */

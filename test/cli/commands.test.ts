@@ -20,6 +20,7 @@ export const keep = onEvent('note', async ({ events, db, log }) => {
 /** The notes. */
 export const notes = query({ names: ['jottings'], params: { from: t.number({ default: 0 }) } }, ({ db, params }) =>
   db.collection('notes').find({ _id: { $gte: params.from } }).sort({ _id: 1 }).toArray())
+export const withSample = query({ sample: [7] }, () => [8])
 export const controls = query(() => [{ text: 'a\\u001b[31mred\\u009b\\nb', '\\u001bkey': 1 }])
 export const long = query(() => Array.from({ length: 20_000 }, (_, n) => ({ n, text: 'x'.repeat(50) })))
 `
@@ -58,16 +59,18 @@ function background(words: readonly string[]): { child: ChildProcess; until(part
 
 describe('lyceum query', () => {
   test('prints JSON for programs, and takes parameters as name=value', async () => {
-    const [all, some, lines, common] = await Promise.all([
+    const [all, some, lines, common, csv] = await Promise.all([
       author('query', 'talks', 'notes'),
       author('query', 'talks', 'notes', 'from=2'),
       author('query', 'talks', 'notes', '--param', 'from=2', '--format', 'ndjson'),
       author('query', 'jottings', 'from=3'),
+      author('query', 'talks', 'notes', '--format', 'csv'),
     ])
     expect(all).toEqual({ code: 0, stdout: '[{"_id":1},{"_id":2},{"_id":3}]\n', stderr: '' })
     expect(some.stdout).toBe('[{"_id":2},{"_id":3}]\n')
     expect(lines.stdout).toBe('{"_id":2}\n{"_id":3}\n')
     expect(common.stdout).toBe('[{"_id":3}]\n')
+    expect(csv.stdout.trimEnd().split(/\r?\n/)).toEqual(['_id', '1', '2', '3'])
   })
 
   test('never lets a result steer the terminal, and its JSON is the same value still', async () => {
@@ -78,6 +81,11 @@ describe('lyceum query', () => {
     expect(asTable.stdout).toBe('text         key\na [31mred b    1\n')
     expect(hasControls(asJson.stdout)).toBe(false)
     expect(JSON.parse(asJson.stdout)).toEqual([{ text: 'a\u001b[31mred\u009b\nb', '\u001bkey': 1 }])
+  })
+
+  test('marks what is a sample', async () => {
+    const { stdout, stderr } = await author('query', 'talks', 'withSample', '--sample')
+    expect([stdout, stderr]).toEqual(['[7]\n', 'This is a sample from the author of the plugin, not data.\n'])
   })
 
   test('lists what may be asked where no query is named', async () => {

@@ -87,6 +87,6 @@ describe.skipIf(!existsSync('/usr/bin/script'))('on a terminal', () => {
       onTerminal(['query', 'wide', 'q'], { env: { NO_COLOR: '1' } }),
     ])
     expect(coloured.output).toContain('\u001b[1mtext\u001b[22m')
-    expect(plain.output).toBe(`n  text\n1  ${'x'.repeat(56)}…\n`)
+    expect(plain.output).toBe(`version 1.0.0, data as of event 0\nn  text\n1  ${'x'.repeat(56)}…\n`)
   })
 })

@@ -1,0 +1,28 @@
+import { InvalidArgumentError } from 'commander'
+import { UsageError } from './exit-codes.ts'
+
+/** Reads an option that may be given several times. */
+export function collected(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+/** Reads a whole number of an option. */
+export function wholeNumber(most = Number.MAX_SAFE_INTEGER): (value: string) => number {
+  return (value) => {
+    const number = Number(value)
+    if (/^\d{1,16}$/.test(value) && number >= 1 && number <= most) return number
+    throw new InvalidArgumentError(
+      most === Number.MAX_SAFE_INTEGER
+        ? 'It must be a whole number from 1.'
+        : `It must be a whole number from 1 to ${most}.`,
+    )
+  }
+}
+
+/** Reads `name=value`. @throws UsageError */
+export function assignment(word: string): [name: string, value: string] {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+  if (name === undefined || value === undefined)
+    throw new UsageError(`"${word}" is not a parameter. Write it as name=value, such as limit=10.`)
+  return [name, value]
+}
