@@ -103,10 +103,7 @@ async function listen(host: Host): Promise<Served> {
   } catch (error) {
     await host.close()
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-      throw new LyceumError(
-        'port_taken',
-        `Port ${host.config.port} is in use. Stop what listens there, or choose another: npm start -- --port 0.`,
-      )
+      throw portTaken(host.config.port)
     throw error
   }
 }
@@ -218,4 +215,12 @@ async function loadSamples(connection: Connection, say: Say): Promise<void> {
   for (const line of sample.lines()) if (batch.push(line) === SAMPLE_LINES) await send()
   if (batch.length > 0) await send()
   say(`Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`)
+}
+
+/** The refusal to start where something else listens. */
+export function portTaken(port: number): LyceumError {
+  return new LyceumError(
+    'port_taken',
+    `Port ${port} is in use. Stop what listens there, or choose another: npm start -- --port 0.`,
+  )
 }

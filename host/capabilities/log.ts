@@ -85,7 +85,7 @@ export class PluginLogs {
     if (followers.size >= LIMITS.logFollowers)
       throw new LyceumError(
         'over_concurrency',
-        `${followers.size} others follow the log of ${plugin}, which is the most.`,
+        `${followers.size} others follow the log of ${plugin}, which is the most. Wait until one of them ends.`,
       )
     this.#followers.set(plugin, followers)
     const follower = new LogFollower(first, (closed) => {

@@ -47,9 +47,17 @@ export class CallTree {
    */
   budget(quota: Quota): Budget {
     const wallMs = Math.min(Math.ceil(this.deadlineMs - performance.now()), quota.wallMs)
-    if (wallMs <= 0) throw new LyceumError('over_wall', 'There was no time left for this call.')
+    if (wallMs <= 0)
+      throw new LyceumError(
+        'over_wall',
+        'The call that asks has used up its time, so there was none left for this one. Ask for less, or for more at once.',
+      )
     const cpuMs = Math.min(Math.ceil(this.#quota.cpuMsPerCall - this.#cpuMs), quota.cpuMsPerCall)
-    if (cpuMs <= 0) throw new LyceumError('over_cpu', 'There was no CPU time left for this call.')
+    if (cpuMs <= 0)
+      throw new LyceumError(
+        'over_cpu',
+        'The call that asks has used up its CPU time, so there was none left for this one. Ask for less, or for more at once.',
+      )
     return {
       cpuMs,
       wallMs,
@@ -64,7 +72,7 @@ export class CallTree {
     if (depth > LIMITS.callDepth)
       throw new LyceumError(
         'over_depth',
-        `Plugins may call each other ${LIMITS.callDepth} deep. Look for a circle.`,
+        `Plugins may call each other ${LIMITS.callDepth} deep. Look for a circle, or keep results in a collection.`,
       )
     this.#calls += 1
     if (this.#calls > LIMITS.callFanOut)

@@ -234,7 +234,10 @@ export class Invoker {
       account.usedOps(1, op.payload.length)
       checkGrant(op, context)
       if (performance.now() > context.deadlineMs)
-        throw new LyceumError('over_wall', 'The time of this call is over.')
+        throw new LyceumError(
+          'over_wall',
+          `The time of this call is over: it has ${context.plugin.quota.wallMs} ms. Ask for less, or keep results up to date in an onEvent handler.`,
+        )
       const answer = await this.#ops[op.name](op.payload, context)
       if (OPS[op.name].replies) account.usedOps(0, payloadBytes(answer))
       if (account.askedCpuMs > 0) op.spent(account.askedCpuMs)

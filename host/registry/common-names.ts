@@ -1,6 +1,6 @@
 import { LyceumError } from '../errors.ts'
 import type { Catalogue } from './catalogue.ts'
-import { didYouMean } from './manifest-names.ts'
+import { didYouMean, printable } from './manifest-names.ts'
 import type { ActivePlugin, QueryEndpoint } from './plugin.ts'
 import type { Plugins } from './plugins.ts'
 
@@ -80,7 +80,14 @@ export class CommonNames {
 
   /** Lets another plugin answer to a name. @throws {LyceumError} name_unknown, bad_parameter */
   choose(name: string, plugin: string): void {
-    if (!this.has(name)) throw new LyceumError('name_unknown', `There is no common name "${name}".`)
+    if (!this.has(name))
+      throw new LyceumError(
+        'name_unknown',
+        `There is no common name "${name}".${didYouMean(
+          name,
+          this.list().map((known) => known.name),
+        )} A query gets one by its option names: ['${printable(name)}'].`,
+      )
     const implementers = this.#implementers(name).map((other) => other.plugin)
     if (!implementers.includes(plugin))
       throw new LyceumError(

@@ -101,13 +101,13 @@ export class Plugins {
     if (plugin === undefined) {
       const row = this.#services.catalogue.plugin(id)
       if (row !== undefined && row.removed === undefined)
-        throw new LyceumError('plugin_pending', `${id} waits for an admin to approve it.`)
+        throw new LyceumError('plugin_pending', `${id} waits for an admin to approve it, at /plugins/${id}.`)
       throw this.unknown(id)
     }
     if (this.#services.conduct.of(id).quarantined !== undefined)
       throw new LyceumError(
         'plugin_quarantined',
-        `${id} broke its limits too often and was stopped. Its author and admins see why.`,
+        `${id} broke its limits too often and was stopped. Its author and admins see why: GET /v1/plugins/${id}. A version that stays within them lets it run again.`,
       )
     if (this.#paused(id))
       throw new LyceumError('plugin_paused', `${id} is paused. Its owner or an admin can resume it.`)

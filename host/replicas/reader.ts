@@ -222,6 +222,7 @@ function filesOf(path: string): string[] {
   return [path, `${path}-wal`, `${path}-shm`, `${path}-journal`].map((file) => `--allow-fs-read=${file}`)
 }
 
-function lost(): LyceumError {
+/** The refusal of whatever was asked of a reader that is gone. */
+export function lost(): LyceumError {
   return new LyceumError('replica_lost', 'The process that reads the replica was lost. Try again.')
 }

@@ -69,7 +69,8 @@ export class SdkPackage {
   }
 }
 
-function unbuilt(): LyceumError {
+/** The refusal where the package could not be made. */
+export function unbuilt(): LyceumError {
   return new LyceumError(
     'sdk_unbuilt',
     'This host cannot make the package of its SDK; its log says why. Ask an admin, and try again in a minute.',

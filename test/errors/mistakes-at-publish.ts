@@ -531,7 +531,7 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
       'export const a = query(() => limit)',
     ),
     shows: 'publish',
-    code: 'bundle_broken',
+    code: 'manifest_refused',
     at: 'plugin.ts:3:22',
     says: 'take what varies as a parameter (params), or write it into the file',
   },

@@ -85,7 +85,7 @@ export class DocumentDatabase {
       throw refusal(
         'collection_limit',
         MONGO.BadValue,
-        `There are at most ${this.#limits.collections} collections.`,
+        `A plugin has at most ${this.#limits.collections} collections. Keep what is alike in one, with a field that tells it apart.`,
       )
     const row = this.sqlite.prepare('INSERT INTO collections (name) VALUES (?)').run(name)
     const number = Number(row.lastInsertRowid)

@@ -64,7 +64,10 @@ export function asRefusal(error: unknown): LyceumError {
     const failure = dataFailure(error)
     if (failure === 'damaged') return damagedDatabase()
     return failure === 'full'
-      ? new LyceumError('disk_full', 'The disk that holds the documents is full.')
+      ? new LyceumError(
+          'disk_full',
+          'The disk that holds the documents is full: nothing was written. It is tried again once an admin has made room.',
+        )
       : new LyceumError('internal', 'The document store failed.', { sqlite: error.errcode })
   }
   if (error instanceof TypeError)

@@ -81,7 +81,7 @@ export class PluginDatabase {
         throw refusal(
           'collection_limit',
           MONGO.BadValue,
-          `There are at most ${DOCUMENT.collections} collections.`,
+          `A plugin has at most ${DOCUMENT.collections} collections. Keep what is alike in one, with a field that tells it apart.`,
         )
       this.#collections.add(name)
     }

@@ -220,7 +220,8 @@ function codeOf(error: unknown): unknown {
   return error instanceof MongoServerError ? error.code : undefined
 }
 
-function unreachable(error: unknown): LyceumError {
+/** Why a server of documents cannot be used. */
+export function unreachable(error: unknown): LyceumError {
   const code = codeOf(error)
   if (code === 18 || code === 13)
     return new LyceumError(
