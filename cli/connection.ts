@@ -29,7 +29,7 @@ const IS_IT_RUNNING = 'Is the host running there? Start it with npm start, or gi
 const CHECK = 'Check the address (--url, LYCEUM_URL, or npx lyceum login) and your network.'
 const JSON_TYPE = 'application/json'
 /** Longer than a host takes for anything that it answers at once. */
-const REQUEST_MS = 60_000
+const REQUEST_MS = 300_000
 
 /**
  * What a host at an address answers to the bearer of a token.

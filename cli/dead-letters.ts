@@ -10,7 +10,7 @@ import { columnsOf, note, onOneLine, paint, printable, printJson } from './termi
 /** As many as a host lists in one answer. */
 const MOST_LETTERS = 1_000
 /** Retried in one request, so that it ends in time and the progress moves. */
-const RETRIED_AT_ONCE = 20
+const RETRIED_AT_ONCE = 5
 
 const Letter = z.object({
   id: z.number(),

@@ -1,11 +1,9 @@
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import { decodeJwt } from 'jose'
-import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
 import { connect, isOnThisMachine } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
-import { readLogins, writeLogins } from './logins.ts'
+import { claimsOf, readLogins, writeLogins } from './logins.ts'
 import { urlOf } from './target.ts'
 import { note, onOneLine, printJson } from './terminal.ts'
 
@@ -92,18 +90,7 @@ async function logout(given: string | undefined, asJson: boolean): Promise<void>
   else console.log(`The token for ${url} is forgotten.`)
 }
 
-const Claims = z.object({ role: z.string(), user: z.string().optional(), exp: z.number() })
-
-/** What a token says about its bearer. Whether that is true the host has told. */
-function claimsOf(token: string): z.infer<typeof Claims> | undefined {
-  try {
-    return Claims.parse(decodeJwt(token))
-  } catch {
-    return undefined
-  }
-}
-
-function asWhom(claims: z.infer<typeof Claims> | undefined): string {
+function asWhom(claims: ReturnType<typeof claimsOf>): string {
   if (claims === undefined) return ''
   const { role, user, exp } = claims
   const until = new Date(exp * 1_000).toISOString().slice(0, 16).replace('T', ' ')

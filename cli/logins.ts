@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { decodeJwt } from 'jose'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
 
@@ -40,6 +41,22 @@ export async function writeLogins({ current, tokens }: Logins): Promise<void> {
   const next = join(folder(), `logins-${randomUUID()}.json`)
   await writeFile(next, `${JSON.stringify({ current, hosts }, undefined, 2)}\n`, { mode: 0o600 })
   await rename(next, fileName())
+}
+
+const Claims = z.object({ role: z.string(), user: z.string().optional(), exp: z.number() })
+
+/** What a token says about its bearer. Whether that is true only the host can tell. */
+export function claimsOf(token: string): z.infer<typeof Claims> | undefined {
+  try {
+    return Claims.parse(decodeJwt(token))
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the time of a token is over, by this machine's clock. */
+export function isExpired(token: string): boolean {
+  return (claimsOf(token)?.exp ?? Number.POSITIVE_INFINITY) * 1_000 < Date.now()
 }
 
 function folder(): string {

@@ -5,7 +5,7 @@ import { loadConfig } from '../host/config.ts'
 import { LyceumError } from '../host/errors.ts'
 import { type Connection, connect } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
-import { readLogins } from './logins.ts'
+import { isExpired, readLogins } from './logins.ts'
 
 /** The options of {@link withConnection}, as the parser hands them over. */
 export interface ConnectionFlags {
@@ -41,7 +41,7 @@ export function withUrl(command: Command): Command {
  * with the keys of the data folder.
  *
  * @param role whose token to make there
- * @throws UsageError, LyceumError config_invalid
+ * @throws UsageError, LyceumError config_invalid, token_expired
  */
 export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'ingest'): Promise<Connection> {
   const logins = await readLogins()
@@ -51,7 +51,13 @@ export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'inge
   const token = flags.token || process.env.LYCEUM_TOKEN
   if (token) return connect(url, token)
   const login = flags.data === undefined ? logins.tokens.get(url) : undefined
-  return connect(url, login ?? (await ownTokens(flags.data, role, url)))
+  if (login === undefined) return connect(url, await ownTokens(flags.data, role, url))
+  if (isExpired(login))
+    throw new LyceumError(
+      'token_expired',
+      `Your login at ${url} is over. Ask an admin for a new token, and run: npx lyceum login ${url}`,
+    )
+  return connect(url, login)
 }
 
 /** The address of the host, without a slash at its end. @throws UsageError, LyceumError config_invalid */

@@ -210,6 +210,11 @@ describe('lyceum dead-letters', () => {
   })
 })
 
+test('an author has the data of an own plugin made anew', async () => {
+  const { code, stdout } = await author('rebuild', 'talks')
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^talks is rebuilt: /)])
+})
+
 describe('lyceum plugins', () => {
   test('lists those of an author, or all for an admin, and shows one in detail', async () => {
     const [mine, all, one] = await Promise.all([

@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { issueToken } from '../../host/auth/tokens.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type Ran, run } from './run.ts'
 
@@ -80,6 +81,18 @@ describe('lyceum login', () => {
     expect((await away(['login', lyceum.url, '--json'], ingest, home)).code).toBe(0)
     const loaded = await away(['load', '-', '--json'], '{"event_type":"x"}\n', home)
     expect(JSON.parse(loaded.stdout)).toMatchObject({ accepted: 1 })
+  })
+
+  test('one that is over says so, and what to do', async () => {
+    const over = await issueToken(lyceum.host.keys, { role: 'author', user: 'ann' }, -60)
+    await mkdir(join(folder, 'over/lyceum'), { recursive: true })
+    const kept = { current: lyceum.url, hosts: [{ url: lyceum.url, token: over }] }
+    await writeFile(join(folder, 'over/lyceum/logins.json'), JSON.stringify(kept))
+    const { code, stderr } = await away(['plugins'], '', { XDG_CONFIG_HOME: join(folder, 'over') })
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error token_expired: .*npx lyceum login http/),
+    ])
   })
 
   test('lyceum logout forgets it', async () => {
