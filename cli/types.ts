@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { ownSchema } from '../workbench/own-schema.ts'
-import { writeHostTypes, writeTypes } from '../workbench/types-file.ts'
+import { writeClientTypes, writeHostTypes, writeTypes } from '../workbench/types-file.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { note, printable, printJson } from './terminal.ts'
 
@@ -15,7 +15,8 @@ Other plugins are those of the host. Without one, a handler may name whatever it
 Examples:
   npx lyceum types                                   this folder, and the host of the last login
   npx lyceum types plugins/video --url https://lyceum.example.edu
-  npx lyceum types --offline                         this folder alone`
+  npx lyceum types --offline                         this folder alone
+  npx lyceum types --client lyceum.d.ts              for programs that use @lyceum/sdk/client`
 
 /** `lyceum types`: writes what TypeScript should know of a plugin's folder and of a host. */
 export function registerTypes(program: Command): void {
@@ -25,23 +26,42 @@ export function registerTypes(program: Command): void {
     )
     .argument('[folder]', 'the folder with plugin.ts and package.json', '.')
     .option('--offline', 'ask no host')
+    .option('--client <file>', 'write instead what a program should know that asks the host from outside')
     .addHelpText('after', HELP)
     .action(async (folder: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<ConnectionFlags & { offline?: boolean; json?: boolean }>()
-      const host = options.offline === true ? undefined : await schemaOf(options)
-      const written = await writeTypes(folder, await ownSchema(folder))
-      if (host !== undefined) written.push(...(await writeHostTypes(folder, host)))
-      if (options.json === true) printJson({ written, host: host !== undefined })
+      const options = command.optsWithGlobals<Options>()
+      const { written, host } = await write(folder, options)
+      if (options.json === true) printJson({ written, host })
       else if (written.length === 0) console.log('The types are as they should be.')
       else for (const file of written) console.log(printable(file))
     })
 }
 
+interface Options extends ConnectionFlags {
+  readonly offline?: boolean
+  readonly client?: string
+  readonly json?: boolean
+}
+
+/** Writes what was asked for, and tells whether a host was. */
+async function write(folder: string, options: Options): Promise<{ written: string[]; host: boolean }> {
+  if (options.client !== undefined)
+    return { written: await writeClientTypes(options.client, await askedOf(options)), host: true }
+  const host = options.offline === true ? undefined : await schemaOf(options)
+  const written = await writeTypes(folder, await ownSchema(folder))
+  if (host !== undefined) written.push(...(await writeHostTypes(folder, host)))
+  return { written, host: host !== undefined }
+}
+
+async function askedOf(flags: ConnectionFlags): Promise<unknown> {
+  const connection = await connectionOf(flags, 'admin')
+  return connection.request('GET', '/v1/schema')
+}
+
 /** What the host tells; undefined where there is none, unless somebody said which. */
 async function schemaOf(flags: ConnectionFlags): Promise<unknown> {
   try {
-    const connection = await connectionOf(flags, 'admin')
-    return await connection.request('GET', '/v1/schema')
+    return await askedOf(flags)
   } catch (error) {
     const isSaid = [flags.url, flags.token, flags.data, process.env.LYCEUM_URL].some(
       (said) => said !== undefined,

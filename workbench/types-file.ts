@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPluginPackage } from './bundle.ts'
 import { parseHostSchema } from './host-schema.ts'
-import { hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
+import { clientTypesText, hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
 
 const HOST_FILE = 'host.d.ts'
 
@@ -22,8 +22,8 @@ export async function writeTypes(dir: string, schema: unknown): Promise<string[]
   const own = parsed.plugins.find(({ id }) => id === name)
   const isHostMissing = (await textOf(fileIn(dir, HOST_FILE))) === undefined
   return [
-    ...(own === undefined ? [] : await write(dir, 'types.d.ts', ownTypesText(parsed, own))),
-    ...(isHostMissing ? await write(dir, HOST_FILE, NO_HOST_TEXT) : []),
+    ...(own === undefined ? [] : await write(fileIn(dir, 'types.d.ts'), ownTypesText(parsed, own))),
+    ...(isHostMissing ? await write(fileIn(dir, HOST_FILE), NO_HOST_TEXT) : []),
   ]
 }
 
@@ -38,11 +38,23 @@ export async function writeTypes(dir: string, schema: unknown): Promise<string[]
  */
 export async function writeHostTypes(dir: string, schema: unknown): Promise<string[]> {
   const { name } = await readPluginPackage(dir)
-  return write(dir, HOST_FILE, hostTypesText(parseHostSchema(schema), name))
+  return write(fileIn(dir, HOST_FILE), hostTypesText(parseHostSchema(schema), name))
 }
 
-async function write(dir: string, file: string, text: string): Promise<string[]> {
-  const target = fileIn(dir, file)
+/**
+ * Writes the declaration by which TypeScript knows a host's queries where a program asks them with
+ * `@lyceum/sdk/client`.
+ *
+ * @param file where to, such as `lyceum.d.ts`
+ * @param schema what `GET /v1/schema` told
+ * @returns the file, where it was written
+ * @throws {LyceumError} server_unreachable where that is not a schema
+ */
+export function writeClientTypes(file: string, schema: unknown): Promise<string[]> {
+  return write(file, clientTypesText(parseHostSchema(schema)))
+}
+
+async function write(target: string, text: string): Promise<string[]> {
   if ((await textOf(target)) === text) return []
   await mkdir(path.dirname(target), { recursive: true })
   await writeFile(target, text)

@@ -49,13 +49,10 @@ export function hostTypesText(schema: HostSchema, own: string): string {
           '}',
         ],
   )
-  const names = byName(schema.names).flatMap(({ name, plugin: id, query }) => {
-    const plugin = schema.plugins.find((known) => known.id === id)
-    const endpoint = plugin?.queries.find((known) => known.name === query)
-    if (plugin === undefined || endpoint === undefined) return []
-    const about = `The common name of \`${query}\` of ${id}. ${endpoint.description}`
-    return [...comment(about), `readonly ${name}: ${call(endpoint, plugin)}`]
-  })
+  const names = commonNames(schema).flatMap(({ name, endpoint, about }) => [
+    ...comment(about),
+    `readonly ${name}: QueryCall<${argumentsOf(endpoint)}>`,
+  ])
   const properties = propertiesOf(schema, (name, description, providers) =>
     providers.includes(own) ? [] : [...comment(description), `readonly '${name}': Json`],
   )
@@ -69,6 +66,48 @@ export function hostTypesText(schema: HostSchema, own: string): string {
       '}',
     ],
   )
+}
+
+/** A host for programs outside, as `@lyceum/sdk/client` is typed by it. */
+export function clientTypesText(schema: HostSchema): string {
+  const ask = (endpoint: EndpointSchema) => `Ask<${argumentsOf(endpoint)}>`
+  const plugins = byId(schema.plugins).flatMap(({ id, queries }) => [
+    `readonly ${id}: {`,
+    ...byName(queries).flatMap((query) => [
+      ...comment(query.description).map(indented),
+      `  readonly ${query.name}: ${ask(query)}`,
+    ]),
+    '}',
+  ])
+  const names = commonNames(schema).flatMap(({ name, endpoint, about }) => [
+    ...comment(about),
+    `readonly ${name}: ${ask(endpoint)}`,
+  ])
+  return file(
+    [],
+    [],
+    [
+      "import type { Ask } from '@lyceum/sdk/client'",
+      '',
+      '/** Of several hosts, say which: `connect<Plugins>(url, …)`. */',
+      'export interface Plugins {',
+      ...[...plugins, ...names].map(indented),
+      '}',
+      '',
+      "declare module '@lyceum/sdk/client' {",
+      '  interface HostPlugins extends Plugins {}',
+      '}',
+    ],
+  )
+}
+
+/** The common names that somebody answers to. */
+function commonNames({ names, plugins }: HostSchema) {
+  return byName(names).flatMap(({ name, plugin: id, query }) => {
+    const endpoint = plugins.find((known) => known.id === id)?.queries.find((known) => known.name === query)
+    if (endpoint === undefined) return []
+    return [{ name, endpoint, about: `The common name of \`${query}\` of ${id}. ${endpoint.description}` }]
+  })
 }
 
 /** What stands for a host that nobody was asked about: whatever a handler names may be there. */

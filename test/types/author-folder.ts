@@ -28,7 +28,8 @@ export interface AuthorFolder {
 const TSCONFIG = {
   compilerOptions: {
     target: 'es2024',
-    lib: ['es2024'],
+    // The client runs where fetch is.
+    lib: ['es2024', 'dom'],
     module: 'nodenext',
     strict: true,
     noEmit: true,

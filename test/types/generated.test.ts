@@ -266,6 +266,43 @@ describe('lyceum types', () => {
     expect((await run(author.dir, ['types'], { env })).stdout).toBe('The types are as they should be.\n')
   })
 
+  test('writes a host for programs outside, which are then held to it', async () => {
+    const env = {
+      PATH: process.env.PATH ?? '',
+      LYCEUM_URL: lyceum.url,
+      LYCEUM_TOKEN: await lyceum.token({ role: 'admin' }),
+    }
+    const { code, stdout } = await run(author.dir, ['types', '--client', 'lyceum.d.ts'], { env })
+    expect([code, stdout]).toEqual([0, 'lyceum.d.ts\n'])
+    const program = `
+      import { connect, HostError, merge } from '@lyceum/sdk/client'
+      import type { Plugins } from './lyceum.d.ts'
+      const lyceum = connect('http://host', { token: 'x', timeoutMs: 1_000 })
+      export const a: Promise<{ points: number }[]> = lyceum.grades.list<{ points: number }[]>({ course: 'c', kind: 'exam', since: new Date() })
+      export const b = lyceum.courseGrades({ course: 'c', kind: 'exam' }, { cache: 'only' })
+      export const c = lyceum.query<number>('grades', 'total', { course: 'c' }).catch((e) => (e instanceof HostError ? e.code : e))
+      export const d = connect<Plugins>('http://other', { token: 'x' }).grades.total({ course: 'c' })
+      export const e = merge({ one: lyceum, two: lyceum }).then(async (all) => [await all.grades.total({ course: 'c' }), all.one.grades, all.conflicts[0]?.hosts])
+      lyceum.grdes //! Property 'grdes' does not exist
+      lyceum.grades.lst({}) //! Did you mean 'list'?
+      lyceum.grades.list({ kind: 'exam' }) //! Property 'course' is missing
+      lyceum.grades.list({ course: 'c', kind: 'quiz' }) //! Type '"quiz"' is not assignable
+      lyceum.grades.total({ course: 'c' }, { cache: 'never' }) //! '"never"' is not assignable
+      lyceum.grades.chart({ course: 'c' }) //! Property 'chart' does not exist
+      connect('http://host') //! Expected 2 arguments
+      lyceum.send([1]) //! Type 'number' is not assignable to type 'Event'
+    `
+    await author.write('right.ts', program)
+    const found = await author.check()
+    expect(found.map(({ line }) => line)).toEqual(announced(program).map(({ line }) => line))
+    for (const [index, { words }] of announced(program).entries())
+      expect(found[index]?.message).toContain(words)
+    expect((await run(author.dir, ['types', '--client', 'lyceum.d.ts'], { env })).stdout).toBe(
+      'The types are as they should be.\n',
+    )
+    await author.write('right.ts', '')
+  })
+
   test('does without a host, and says so; but not without one that was named', async () => {
     const env = { PATH: process.env.PATH ?? '', HOME: author.dir }
     expect(await run(author.dir, ['types'], { env })).toMatchObject({

@@ -1,0 +1,5 @@
+export { connect } from './connect.ts'
+export { HostError } from './error.ts'
+export { type Conflict, type Merged, type MergedCalls, merge } from './merge.ts'
+export type { Delivered, SendOptions } from './send.ts'
+export type * from './types.ts'

@@ -1,0 +1,263 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { type Client, connect, HostError, merge } from '@lyceum/sdk/client'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+
+const GRADES = `
+  import { onEvent, query, t, view } from '@lyceum/sdk'
+  interface Grade { _id: string; course: string; user: string; points: number }
+  export const keep = onEvent('grade', async ({ events, db }) => {
+    for (const e of events)
+      await db.collection<Grade>('grades').updateOne({ _id: String(e.user) },
+        { $set: { course: String(e.props.course), user: String(e.user), points: Number(e.points) } }, { upsert: true })
+  })
+  /** The best. */
+  export const top = query({ names: ['bestOf'], params: { limit: t.number({ default: 2 }), since: t.date().optional() } },
+    ({ db, course, params }) => db.collection<Grade>('grades').find({ course }).sort({ points: -1 }).limit(params.limit)
+      .project<{ user: string; points: number }>({ user: 1, points: 1, _id: 0 }).toArray())
+  export const kept = query({ cacheSeconds: 60, sample: { n: 7 } }, ({ course }) => ({ course }))
+  export const since = query({ params: { at: t.date(), all: t.boolean() } }, ({ params }) => params)
+  export const slow = query(() => { for (const until = 4e7, i = { n: 0 }; i.n < until; i.n++); return 1 })
+  export const page = view(({ course }) => course)
+`
+const COURSE = 'course-v1:Lyceum+STAT101+2026'
+const grade = (user: string, points: number) => ({
+  name: 'grade',
+  event_type: 'grade',
+  context: { course_id: COURSE },
+  user,
+  points,
+})
+
+let north: TestHost
+let south: TestHost
+let lyceum: Client
+let tokens: { north: string; south: string }
+beforeAll(async () => {
+  ;[north, south] = await Promise.all([startHost(), startHost()])
+  expect((await north.publish('grades', GRADES)).status).toBe(201)
+  const own = "import { query } from '@lyceum/sdk'\nexport const n = query(() => 'south')"
+  expect((await south.publish('plays', own)).status).toBe(201)
+  tokens = { north: await north.token({ role: 'admin' }), south: await south.token({ role: 'admin' }) }
+  lyceum = connect(north.url, { token: tokens.north })
+})
+afterAll(() => Promise.all([north.dispose(), south.dispose()]))
+
+describe('a host', () => {
+  test('takes events in batches, however often they are sent, and names those that are none', async () => {
+    const events = Array.from({ length: 2_500 }, (_, n) => grade(`u${n}`, n % 1_000))
+    async function* all() {
+      yield* events.slice(0, 1_200)
+      yield 'not an event'
+      yield JSON.stringify(grade('last', 2_000))
+      yield* events.slice(1_200)
+    }
+    const delivered = await lyceum.send(all(), { idempotencyKey: 'first' })
+    expect(delivered).toMatchObject({
+      accepted: 2_501,
+      duplicates: 0,
+      rejected: [{ index: 1_200, code: 'event_not_json' }],
+    })
+    expect(await lyceum.send(all(), { idempotencyKey: 'first' })).toMatchObject({
+      accepted: 0,
+      duplicates: 2_501,
+    })
+    await north.settled()
+  })
+
+  test('answers queries by their names, by common names, and with where the result comes from', async () => {
+    const best = [
+      { user: 'last', points: 2_000 },
+      { user: 'u999', points: 999 },
+    ]
+    expect(await lyceum.query('grades', 'top', { course: COURSE })).toEqual(best)
+    expect(await lyceum.grades?.top?.({ course: COURSE })).toEqual(best)
+    expect(await lyceum.grades?.top?.({ course: COURSE, limit: 1 })).toEqual(best.slice(0, 1))
+    expect(await lyceum.query('bestOf', { course: COURSE })).toEqual(best)
+    expect(await lyceum.bestOf?.({ course: COURSE, limit: undefined })).toEqual(best)
+    const answer = await lyceum.answer('grades', 'top', { course: COURSE })
+    expect(answer).toMatchObject({ result: best, plugin: 'grades', version: '1.0.0', isSample: false })
+    expect(answer.logPosition).toBeGreaterThan(2_500)
+  })
+
+  test('gets dates and truth values as it reads them', async () => {
+    const at = new Date('2026-09-01T08:00:00Z')
+    expect(await lyceum.grades?.since?.({ at, all: false })).toEqual({ at: at.toISOString(), all: false })
+  })
+
+  test('gives CSV, kept answers and samples where they are asked for', async () => {
+    expect(await lyceum.csv('grades', 'top', { course: COURSE })).toBe(
+      'user,points\r\nlast,2000\r\nu999,999\r\n',
+    )
+    const only = lyceum.query('grades', 'kept', { course: 'a' }, { cache: 'only' })
+    await expect(only).rejects.toMatchObject({ code: 'not_cached' })
+    await lyceum.query('grades', 'kept', { course: 'a' })
+    const kept = await lyceum.answer('grades', 'kept', { course: 'a' }, { cache: 'only' })
+    expect(kept).toMatchObject({ result: { course: 'a' }, ageSeconds: expect.any(Number) })
+    const sample = await lyceum.answer('grades', 'kept', { course: 'a' }, { sample: true })
+    expect(sample).toMatchObject({ result: { n: 7 }, isSample: true, logPosition: undefined })
+  })
+
+  test('lists what there is', async () => {
+    const fresh = connect(north.url, { token: tokens.north })
+    expect(Object.keys(fresh)).not.toContain('grades')
+    const [grades] = await fresh.plugins()
+    expect(grades).toMatchObject({ id: 'grades', views: [{ name: 'page' }] })
+    expect(grades?.queries.find(({ name }) => name === 'top')).toMatchObject({
+      description: 'The best.',
+      dimensions: ['course'],
+      params: { limit: { type: 'number', default: 2, required: false }, since: { required: false } },
+    })
+    expect(Object.keys(fresh)).toEqual(expect.arrayContaining(['query', 'send', 'grades', 'bestOf']))
+    expect(Object.keys(fresh.grades ?? {}).sort()).toEqual(['kept', 'since', 'slow', 'top'])
+    expect('grades' in fresh).toBe(true)
+    expect('other' in fresh).toBe(false)
+  })
+
+  test('may be awaited, printed and written as JSON, like any value', async () => {
+    expect(await Promise.resolve(lyceum)).toBe(lyceum)
+    const { grades } = lyceum
+    expect(await Promise.resolve(grades)).toBe(grades)
+    expect(JSON.parse(JSON.stringify(lyceum))).toMatchObject({ url: north.url })
+    expect(inspect([lyceum, grades])).not.toContain(tokens.north)
+  })
+})
+
+describe('a refusal', () => {
+  test('has the host’s code, its sentence and what else it says', async () => {
+    const error = await lyceum.query('grades', 'tpo', { course: COURSE }).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(HostError)
+    expect(error).toMatchObject({
+      code: 'endpoint_unknown',
+      status: 404,
+      message: expect.stringContaining('`top`'),
+    })
+    await expect(lyceum.query('grades', 'top', { course: COURSE, limt: 1 })).rejects.toMatchObject({
+      code: 'bad_parameter',
+      details: { parameter: 'limt' },
+    })
+    await expect(lyceum.grades?.top?.({})).rejects.toMatchObject({
+      code: 'bad_parameter',
+      details: { parameter: 'course' },
+    })
+    await expect(connect(north.url, { token: 'x' }).plugins()).rejects.toMatchObject({
+      code: 'token_invalid',
+      status: 401,
+    })
+  })
+
+  test('cannot be passed by a name that is a path', async () => {
+    await expect(lyceum.query('../plugins', 'grades')).rejects.toBeInstanceOf(HostError)
+    await expect(lyceum.query('grades', '../../plugins/grades')).rejects.toMatchObject({
+      code: 'endpoint_unknown',
+    })
+  })
+
+  test('is said of an address that is none, or where nobody is', async () => {
+    expect(() => connect('lyceum.example.edu', { token: '' })).toThrow('must look like https://')
+    const nobody = connect('http://127.0.0.1:1', { token: 'x' })
+    await expect(nobody.plugins()).rejects.toMatchObject({ code: 'server_unreachable', status: undefined })
+  })
+
+  test('ends a call that was given up, with the reason; and one that takes too long', async () => {
+    const reason = new Error('not needed any more')
+    const controller = new AbortController()
+    const call = lyceum.query('grades', 'slow', {}, { signal: controller.signal })
+    controller.abort(reason)
+    await expect(call).rejects.toBe(reason)
+    await expect(lyceum.query('grades', 'slow', {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    )
+    await expect(lyceum.query('grades', 'slow', {}, { timeoutMs: 1 })).rejects.toMatchObject({
+      code: 'timed_out',
+    })
+  })
+})
+
+describe('a host that cannot answer yet', () => {
+  const servers: { close(): void }[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  /** Gives each answer once, in turn, and keeps what it was asked. */
+  async function serving(answers: readonly (number | 'hang up')[]) {
+    const asked: { method: string | undefined; key: string | undefined }[] = []
+    const server = createServer((incoming, outgoing) => {
+      const answer = answers[asked.length]
+      const key = incoming.headers['idempotency-key']
+      asked.push({ method: incoming.method, key: String(key) })
+      incoming.resume().on('end', () => {
+        if (answer === 'hang up') return outgoing.destroy()
+        outgoing.writeHead(answer ?? 500, { 'content-type': 'application/json' })
+        outgoing.end(
+          JSON.stringify(
+            answer === 200
+              ? { accepted: 1, duplicates: 0, rejected: [] }
+              : { code: 'shutting_down', detail: 'Later.' },
+          ),
+        )
+      })
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    return { asked, client: connect(`http://127.0.0.1:${port}/`, { token: 'x' }) }
+  }
+
+  test('is asked again, and events again under the same key', async () => {
+    const { asked, client } = await serving([503, 'hang up', 200])
+    expect(await client.send([grade('ann', 1)])).toMatchObject({ accepted: 1 })
+    expect(asked.map(({ method }) => method)).toEqual(['POST', 'POST', 'POST'])
+    expect(new Set(asked.map(({ key }) => key)).size).toBe(1)
+    expect(asked[0]?.key).not.toBe('undefined')
+  })
+
+  test('but not for ever, and not where it refuses', async () => {
+    const busy = await serving([503, 503, 503, 200])
+    await expect(busy.client.query('a', 'b')).rejects.toMatchObject({ code: 'shutting_down', status: 503 })
+    expect(busy.asked).toHaveLength(3)
+    const refusing = await serving([400, 200])
+    await expect(refusing.client.query('a', 'b')).rejects.toMatchObject({ status: 400 })
+    expect(refusing.asked).toHaveLength(1)
+  })
+})
+
+describe('several hosts as one', () => {
+  test('have the plugins of all; what several have is asked by the host', async () => {
+    const hosts = {
+      north: connect(north.url, { token: tokens.north }),
+      south: connect(south.url, { token: tokens.south }),
+    }
+    const all = await merge(hosts)
+    expect(all.conflicts).toEqual([])
+    expect(await all.plays?.n?.()).toBe('south')
+    expect(await all.bestOf?.({ course: COURSE, limit: 1 })).toHaveLength(1)
+    expect((await all.plugins()).map(({ id, host }) => `${host} ${id}`)).toEqual([
+      'north grades',
+      'south plays',
+    ])
+    expect(Object.keys(all)).toEqual(
+      expect.arrayContaining(['north', 'south', 'conflicts', 'grades', 'plays', 'bestOf']),
+    )
+    expect(() => all.other).toThrow('None of north, south has a plugin "other"')
+    expect(await Promise.resolve(all)).toBe(all)
+
+    await south.publish(
+      'grades',
+      "import { query } from '@lyceum/sdk'\nexport const top = query(() => 'southern')",
+    )
+    const both = await merge(hosts)
+    expect(both.conflicts).toEqual([{ name: 'grades', hosts: ['north', 'south'] }])
+    expect(() => both.grades).toThrow(
+      '"grades" is on north and south: ask it by the host, such as north.grades',
+    )
+    expect(await both.south.grades?.top?.()).toBe('southern')
+    expect(await both.north.query('grades', 'top', { course: COURSE })).toHaveLength(2)
+    await expect(merge({ grades: hosts.north, south: hosts.south })).rejects.toThrow(
+      'cannot be called "grades"',
+    )
+  })
+})
