@@ -1,33 +1,44 @@
 import { createHash } from 'node:crypto'
 import type { AnyNode, Pattern, Program } from 'acorn'
-import { namesOfPattern, walk } from './manifest-syntax.ts'
+import { nameOf, namesOfPattern } from './manifest-syntax.ts'
+import { type Name, namesBelow, type Range } from './scopes.ts'
+
+/** Names that are declared more often in one unit are compared as text: nobody writes that. */
+const MOST_DECLARATIONS = 100
 
 /** A declaration, or another statement, of the bundle's top level. */
-interface Unit {
-  readonly start: number
-  readonly end: number
+interface Unit extends Range {
   readonly declares: readonly string[]
-  readonly uses: ReadonlySet<string>
+  /** The names of the top level that it uses or declares, in the order in which they first appear. */
+  readonly uses: readonly string[]
+  /** Of its text, with all names that a bundler may change replaced by their place. */
+  readonly digest: Buffer
 }
 
 /**
  * Tells whether the code of an endpoint changed from one version to the next: a hash over its own text and over
- * every top-level declaration that it reaches, through others too. Names are compared as text, so a local variable
- * that is called like a declaration counts as that: a hash may change where nothing did, never the other way round.
+ * every top-level declaration that it reaches, through others too. What variables are called has no say: a bundler
+ * gives others new names where modules that were added have the same.
  */
 export class CodeHashes {
   readonly #units: readonly Unit[]
-  readonly #digests: readonly Buffer[]
   /** What has a say in what a name stands for: its declarations, and statements that may change it. */
   readonly #about = new Map<string, number[]>()
+  /** What names of the SDK are called there. */
+  readonly #imported = new Map<string, string>()
 
   /** @param bundle the text that `program` was parsed from */
   constructor(bundle: string, program: Program) {
-    this.#units = program.body.flatMap(unitsOf)
-    this.#digests = this.#units.map(({ start, end }) =>
-      createHash('sha256').update(bundle.slice(start, end)).digest(),
-    )
-    for (const { declares } of this.#units) for (const name of declares) this.#about.set(name, [])
+    for (const statement of program.body)
+      if (statement.type === 'ImportDeclaration')
+        for (const specifier of statement.specifiers)
+          this.#imported.set(
+            specifier.local.name,
+            specifier.type === 'ImportSpecifier' ? nameOf(specifier.imported) : '*',
+          )
+    const statements = program.body.flatMap(statementsOf)
+    for (const { declares } of statements) for (const name of declares) this.#about.set(name, [])
+    this.#units = statements.map(({ node, declares }) => this.#unitOf(bundle, node, declares))
     this.#units.forEach(({ declares, uses }, unit) => {
       // `Point.prototype.far = …` declares nothing, and has its say in what a Point is.
       for (const name of declares.length === 0 ? uses : declares) this.#about.get(name)?.push(unit)
@@ -37,50 +48,86 @@ export class CodeHashes {
   /** The hash of whatever stands at a node and of what that reaches. */
   of(node: AnyNode): string {
     const hash = createHash('sha256')
-    for (const unit of this.#reachedFrom(node)) hash.update(this.#digests[unit] ?? '')
+    const first = this.#units.findIndex(({ start, end }) => start <= node.start && node.start < end)
+    const reached = new Set(first < 0 ? [] : [first])
+    const numbers = new Map<string, number>()
+    // A set that grows while it is gone through is gone through to its end.
+    for (const at of reached) {
+      const unit = this.#units[at]
+      if (unit === undefined) continue
+      hash.update(unit.digest)
+      for (const name of unit.uses) {
+        const number = numbers.get(name)
+        hash.update(`${number ?? numbers.size} `)
+        if (number !== undefined) continue
+        numbers.set(name, numbers.size)
+        for (const next of this.#about.get(name) ?? []) reached.add(next)
+      }
+    }
     return hash.digest('hex')
   }
 
-  /** In the order of the text. */
-  #reachedFrom(node: AnyNode): number[] {
-    const first = this.#units.findIndex(({ start, end }) => start <= node.start && node.start < end)
-    const reached = new Set(first < 0 ? [] : [first])
-    const names = new Set<string>()
-    // A set that grows while it is gone through is gone through to its end.
-    for (const unit of reached)
-      for (const name of this.#namesIn(unit)) {
-        if (names.has(name)) continue
-        names.add(name)
-        for (const next of this.#about.get(name) ?? []) reached.add(next)
-      }
-    return [...reached].sort((a, b) => a - b)
-  }
-
-  *#namesIn(unit: number): Generator<string> {
-    const { declares, uses } = this.#units[unit] ?? { declares: [], uses: [] }
-    yield* declares
-    yield* uses
+  #unitOf(bundle: string, node: AnyNode, declares: readonly string[]): Unit {
+    const names = [...namesBelow(node)].sort((a, b) => a.node.start - b.node.start)
+    const localOf = localsIn(names, node)
+    const uses = new Map<string, number>()
+    const parts: string[] = []
+    let at = node.start
+    for (const { node: identifier, isShorthand } of names) {
+      const { name, start, end } = identifier
+      // A default in a pattern has its name twice at one place: as the key, and as what is declared.
+      if (start < at) continue
+      parts.push(bundle.slice(at, start))
+      if (isShorthand) parts.push(`${name}: `)
+      at = end
+      const local = localOf(name, start)
+      const imported = this.#imported.get(name)
+      if (local !== undefined) parts.push(`\0local ${local}\0`)
+      else if (imported !== undefined) parts.push(`\0sdk ${imported}\0`)
+      else if (this.#about.has(name)) {
+        const number = uses.get(name) ?? uses.size
+        uses.set(name, number)
+        parts.push(`\0top ${number}\0`)
+      } else parts.push(name)
+    }
+    parts.push(bundle.slice(at, node.end))
+    const digest = createHash('sha256').update(parts.join('')).digest()
+    return { start: node.start, end: node.end, declares, uses: [...uses.keys()], digest }
   }
 }
 
-function unitsOf(statement: Program['body'][number]): Unit[] {
+/** Tells which variable of a unit's own a name stands for, by a number; undefined for one from outside of it. */
+function localsIn(names: readonly Name[], unit: Range): (name: string, at: number) => number | undefined {
+  const scopes = new Map<string, { scope: Range; number: number }[]>()
+  let count = 0
+  for (const { node, scope } of names) {
+    // What the unit itself declares is known outside of it.
+    if (scope === undefined || (scope.start <= unit.start && unit.end <= scope.end)) continue
+    const known = scopes.get(node.name) ?? []
+    scopes.set(node.name, known)
+    if (known.length < MOST_DECLARATIONS && !known.some((other) => other.scope === scope))
+      known.push({ scope, number: count++ })
+  }
+  return (name, at) => {
+    const known = scopes.get(name) ?? []
+    if (known.length === MOST_DECLARATIONS) return undefined
+    let inner: { scope: Range; number: number } | undefined
+    for (const one of known)
+      if (one.scope.start <= at && at < one.scope.end)
+        if (inner === undefined || one.scope.start >= inner.scope.start) inner = one
+    return inner?.number
+  }
+}
+
+function statementsOf(statement: Program['body'][number]): { node: AnyNode; declares: string[] }[] {
   const declaration = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement
   if (declaration === null || declaration === undefined || declaration.type === 'ImportDeclaration') return []
-  if (declaration.type === 'VariableDeclaration')
-    return declaration.declarations.map((declarator) => unitOf(declarator, [declarator.id]))
-  const isNamed = declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration'
-  return [unitOf(declaration, isNamed && declaration.id !== null ? [declaration.id] : [])]
-}
-
-function unitOf(node: AnyNode, declared: readonly Pattern[]): Unit {
-  const uses = new Set<string>()
-  /** `b` in `a.b` and in `{ b: 1 }`: a key, whatever else is called so. */
-  const keys = new Set<AnyNode>()
-  walk(node, (inner) => {
-    if (inner.type === 'MemberExpression' && !inner.computed) keys.add(inner.property)
-    else if (inner.type === 'Property' && !inner.computed && !inner.shorthand) keys.add(inner.key)
-    else if (inner.type === 'Identifier' && !keys.has(inner)) uses.add(inner.name)
+  const named = (node: AnyNode, patterns: readonly Pattern[]) => ({
+    node,
+    declares: patterns.flatMap((pattern) => [...namesOfPattern(pattern)]),
   })
-  const declares = declared.flatMap((pattern) => [...namesOfPattern(pattern)])
-  return { start: node.start, end: node.end, declares, uses }
+  if (declaration.type === 'VariableDeclaration')
+    return declaration.declarations.map((declarator) => named(declarator, [declarator.id]))
+  const isNamed = declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration'
+  return [named(declaration, isNamed && declaration.id !== null ? [declaration.id] : [])]
 }

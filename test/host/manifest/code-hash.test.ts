@@ -41,6 +41,44 @@ test('a key that is called like a declaration is not that declaration', () => {
   expect(changed('n = 1', 'n = 2', text.replace('{ n: 2,', '{ n,'))).toEqual(['a'])
 })
 
+test.each([
+  [
+    'a local variable',
+    '({ events }) => events.map((e) => new Point(e))',
+    '({ events: all }) => all.map((x) => new Point(x))',
+  ],
+  ['a key that is written short', 'return a + b', 'const c = { a, b }; return c.a + c.b'],
+])('what %s is called has no say', (_, from, to) => {
+  const other = to.replaceAll('x', 'y').replaceAll('all', 'every').replace('{ a, b }', '{ a: a, b: b }')
+  expect(changed(to, other, BUNDLE.replace(from, to))).toEqual([])
+})
+
+test('names that a bundler changes because a module was added have no say', () => {
+  const text = `${IMPORT}\nvar limit = 1;\nvar a = query(({ db }) => { const rows = db; return [limit, rows] });\nexport { a };`
+  const renamed = text
+    .replace('{ view, query, onEvent }', '{ query as query2 }')
+    .replace('query(', 'query2(')
+    .replaceAll('limit', 'limit2')
+    .replace('const rows = db; return [limit2, rows]', 'const rows2 = db; return [limit2, rows2]')
+    .replace(';', ';var limit = 7, rows = 8;')
+  const [before, after] = [text, renamed].map((bundle) => readManifest(bundle).endpoints[0]?.codeHash)
+  expect(renamed).not.toBe(text)
+  expect(after).toBe(before)
+})
+
+test('which of two variables of the same name is meant has its say', () => {
+  const text = `var n = 1;\nvar a = query(() => { { const n = 2; } return n });\nexport { a };`
+  expect(changed('{ const n = 2; } return n', '{ const n = 2; return n }', text)).toEqual(['a'])
+  expect(changed('var n = 1', 'var n = 3', text)).toEqual(['a'])
+})
+
+test('which of two declarations is used has its say', () => {
+  const text = `var m = 1, n = 1;\nvar a = query(() => m);\nexport { a };`
+  expect(changed('var m = 1', 'var m = 2', text)).toEqual(['a'])
+  expect(changed('=> m', '=> m + n', text)).toEqual(['a'])
+  expect(changed('=> m', '=> n', text.replace('n = 1', 'n = 2'))).toEqual(['a'])
+})
+
 test('a bundle that declares one name again and again costs little', () => {
   const text = `${'var a = a + a;'.repeat(50_000)}\nvar b = view(() => a);\nexport { b };`
   expect(changed('var a = a + a;', 'var a = a - a;', text)).toEqual(['b'])
