@@ -14,15 +14,25 @@ export class RebuildPace {
   readonly #plugin: ActivePlugin
   readonly #cpuRates: Pick<CpuRates, 'usedMs'>
   readonly #isBusy: () => boolean
+  readonly #isNear: () => boolean
   readonly #sleeper = new Sleeper()
   #last: Promise<void> = Promise.resolve()
   #workedMs = 0
 
-  /** @param isBusy whether live handlers, of whatever plugin, have something to do */
-  constructor(plugin: ActivePlugin, cpuRates: Pick<CpuRates, 'usedMs'>, isBusy: () => boolean) {
+  /**
+   * @param isBusy whether live handlers, of whatever plugin, have something to do
+   * @param isNear whether it is so near to the head of the log that rests would keep it from getting there
+   */
+  constructor(
+    plugin: ActivePlugin,
+    cpuRates: Pick<CpuRates, 'usedMs'>,
+    isBusy: () => boolean,
+    isNear: () => boolean,
+  ) {
     this.#plugin = plugin
     this.#cpuRates = cpuRates
     this.#isBusy = isBusy
+    this.#isNear = isNear
   }
 
   /** Resolves when the next batch may run, with what says that it has ended. */
@@ -48,6 +58,7 @@ export class RebuildPace {
   }
 
   get #restMs(): number {
+    if (this.#isNear()) return 0
     const { id, quota } = this.#plugin
     const isThrottled = this.#cpuRates.usedMs(id) > quota.cpuMsPerMinute * LIMITS.rebuildCpuShare
     const shareMs = this.#isBusy() ? this.#workedMs * (1 / LIMITS.rebuildShare - 1) : 0

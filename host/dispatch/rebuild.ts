@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DiskRoom } from '../disk.ts'
 import { type ErrorCode, isErrorCode, LyceumError } from '../errors.ts'
 import type { EventLog } from '../events/log.ts'
+import { LIMITS } from '../limits.ts'
 import type { Conduct } from '../registry/conduct.ts'
 import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
 import type { CpuRates } from './cpu-rates.ts'
@@ -72,7 +73,8 @@ export class Rebuild {
     this.plugin = plugin
     this.startedMs = startedMs
     this.#services = services
-    this.#pace = new RebuildPace(plugin, cpuRates, isBusy)
+    const isNear = () => log.head() - this.#reached < LIMITS.rebuildNearEvents
+    this.#pace = new RebuildPace(plugin, cpuRates, isBusy, isNear)
     const building: FeedServices = {
       ...feeding,
       turn: () => this.#pace.turn(),
@@ -125,9 +127,31 @@ export class Rebuild {
     this.#ended ??= reason
   }
 
-  /** Resolves when its handlers have seen every event of the log. @throws {LyceumError} why it ended before */
-  reachHead(): Promise<void> {
-    return this.#until(() => this.#isAtHead)
+  /**
+   * Resolves when its handlers have seen the events of the log but for those that came just now.
+   * @throws {LyceumError} why it ended before
+   */
+  async reachHead(): Promise<void> {
+    for (
+      let startedMs = Number.NEGATIVE_INFINITY;
+      performance.now() - startedMs > LIMITS.rebuildCatchUpMs;
+    ) {
+      startedMs = performance.now()
+      await this.reach(this.#services.log.head())
+    }
+  }
+
+  /**
+   * Waits until its handlers have seen an event and all before it, for a time.
+   * @returns whether they have
+   * @throws {LyceumError} why it ended before
+   */
+  async reach(seq: number, withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const deadlineMs = performance.now() + withinMs
+    const behind = new Set(this.#feeds)
+    for (const feed of this.#feeds) void this.#passed(feed, seq).then(() => behind.delete(feed))
+    await this.#until(() => behind.size === 0 || performance.now() > deadlineMs)
+    return behind.size === 0
   }
 
   /**
@@ -137,13 +161,6 @@ export class Rebuild {
   async runJobs(): Promise<void> {
     for (const endpoint of this.plugin.endpoints.values())
       if (endpoint.kind === 'cron') await this.#runJob(endpoint)
-  }
-
-  /** The same as {@link reachHead} for a time. Resolves with whether it got there. */
-  async reachHeadWithin(ms: number): Promise<boolean> {
-    const deadlineMs = performance.now() + ms
-    await this.#until(() => this.#isAtHead || performance.now() > deadlineMs)
-    return this.#isAtHead
   }
 
   /** Stops its handlers, for good. Resolves with how far those have seen to everything of whom that is known. */
@@ -174,9 +191,9 @@ export class Rebuild {
     }
   }
 
-  get #isAtHead(): boolean {
-    const head = this.#services.log.head()
-    return this.#feeds.every(({ settled }) => settled !== undefined && settled >= head)
+  /** Asked again where the handler stands still: that may end. */
+  async #passed(feed: HandlerFeed, seq: number): Promise<void> {
+    while (!(await feed.passed(seq)) && this.#stopped === undefined) await sleep(LOOK_MS)
   }
 
   get #reached(): number {

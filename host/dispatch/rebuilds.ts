@@ -189,7 +189,7 @@ export class Rebuilds {
 
   /** Has the live handlers stand still, catches up, and has the new data read. Resolves with whether it got there. */
   #flip(rebuild: Rebuild): Promise<boolean> {
-    const { plugins, catalogue, lane, cron, stores } = this.#services
+    const { plugins, catalogue, lane, cron, stores, log } = this.#services
     const { plugin, generation } = rebuild
     const { id, activation } = plugin
     return plugins.changing(id, async () => {
@@ -197,7 +197,8 @@ export class Rebuilds {
       let isDone = false
       await Promise.all([lane.hold(id), cron.remove(id)])
       try {
-        if (!(await rebuild.reachHeadWithin(LIMITS.rebuildHoldMs))) return false
+        // Never less than what was read before: nobody sees time go back.
+        if (!(await rebuild.reach(log.head(), LIMITS.rebuildHoldMs))) return false
         const passed = await rebuild.stop()
         await stores.release(id, generation)
         isDone = await plugins.flip(id, generation, activation, passed)

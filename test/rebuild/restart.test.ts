@@ -1,0 +1,60 @@
+import { rm } from 'node:fs/promises'
+import { afterEach, expect, test } from 'vitest'
+import { startHost, type TestHost } from '../support/host.ts'
+import { ask, ended, opened, plays } from './support.ts'
+
+let lyceum: TestHost | undefined
+afterEach(async () => {
+  await lyceum?.close()
+  if (lyceum !== undefined) await rm(lyceum.dataDir, { recursive: true, force: true })
+})
+
+const counting = (by: number) => `
+  import { onEvent, query } from '@lyceum/sdk'
+  export const count = onEvent('play_video', ({ events, db }) =>
+    db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} * events.length } }, { upsert: true }))
+  export const n = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' }))?.n ?? 0)`
+
+test('a rebuild goes on after the host was stopped, from where it was, and so does one that nothing is left of', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  await before.send(plays(900))
+  await before.publish('counting', counting(2), { version: '2.0.0' })
+  const door = opened(before, 'counting', 2)
+  const started = (await before.call('POST', '/v1/plugins/counting/rebuild')).json
+  await door.reached(256)
+  const closing = before.close()
+  door.open()
+  await closing
+
+  lyceum = await startHost(before.dataDir)
+  const { startedMs, generation, state } = await ended(lyceum, 'counting')
+  expect({ startedMs, generation, state }).toEqual({
+    startedMs: started.startedMs,
+    generation: 2,
+    state: 'done',
+  })
+  expect(await ask(lyceum, 'counting', 'n')).toBe(1_800)
+})
+
+test('one of a version that does not run any more is dropped at the start', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  await before.send(plays(300))
+  // As a host leaves it that is killed between the two.
+  before.host.catalogue.generations.begin('counting', 1, 5)
+  await before.host.stores.plugin('counting', 2).declare([{ name: 'n', indexes: [] }])
+  await before.publish('counting', counting(2), { version: '2.0.0' })
+  await before.close()
+  lyceum = await startHost(before.dataDir)
+  const { generations } = lyceum.host.catalogue
+  await expect.poll(() => generations.others()).toEqual([])
+  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+  expect((await lyceum.call('GET', '/v1/plugins/counting')).json).toMatchObject({
+    generation: 1,
+    rebuild: null,
+    rebuildOffered: { reason: 'handlers_changed', endpoints: ['count'] },
+  })
+})
