@@ -90,7 +90,6 @@ async function svgOf(compiled) {
   checkMarks(view.scenegraph().root)
   const svg = await view.toSVG()
   if (problem !== undefined) throw problem
-  view.finalize()
   if (svg.length > LIMITS.chartSvgBytes)
     throw new RangeError(
       `The picture has ${svg.length} characters, and may have ${LIMITS.chartSvgBytes}. Show fewer rows, or sums of them.`,

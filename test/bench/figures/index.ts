@@ -13,7 +13,7 @@ import { property } from './property.ts'
 import { realtimeMedian, realtimeP99 } from './realtime.ts'
 import { start } from './start.ts'
 import { awaitedWrite, fewKeys, manyKeys } from './upserts.ts'
-import { view } from './view.ts'
+import { chart, view } from './view.ts'
 import { peer } from './workerd.ts'
 
 /** All figures, in the order in which they are shown. */
@@ -28,6 +28,7 @@ export const figures: readonly Figure[] = [
   ingest,
   peer,
   view,
+  chart,
   keptAnswer,
   betweenPlugins,
   realtimeMedian,

@@ -1,4 +1,4 @@
-import { html, onEvent, property, query, view } from '@lyceum/sdk'
+import { chart, html, onEvent, property, query, view } from '@lyceum/sdk'
 
 interface Play {
   readonly _id: string
@@ -91,6 +91,14 @@ export const awaited = onEvent(
 )
 
 export const hello = view(() => html`<h1>Hello world!</h1>`)
+
+const DAYS = Array.from({ length: 30 }, (_, index) => ({
+  day: `2026-06-${String(index + 1).padStart(2, '0')}`,
+  plays: (index * 37) % 100,
+}))
+
+/** The smallest page with a chart. */
+export const drawn = view(() => chart.bar(DAYS, { x: 'day', y: 'plays' }))
 
 /** An answer that is kept. */
 export const kept = query({ cacheSeconds: 3_600 }, ({ course }) =>
