@@ -1,12 +1,19 @@
-import type { Metafile } from 'esbuild'
 import { LyceumError } from '../host/errors.ts'
 import { LIMITS } from '../host/limits.ts'
 import { packageOf } from '../host/registry/package-imports.ts'
 
 const MOST_NAMED = 5
 
+/** What the bundler tells of what it wrote. */
+interface Outputs {
+  readonly [file: string]: {
+    readonly bytes: number
+    readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>>
+  }
+}
+
 /** @throws {LyceumError} bundle_too_large where no host would take a bundle, with what makes it so */
-export function refuseTooLarge({ outputs }: Metafile): void {
+export function refuseTooLarge({ outputs }: { readonly outputs: Outputs }): void {
   const output = Object.entries(outputs).find(([file]) => file.endsWith('.js'))?.[1]
   if (output === undefined || output.bytes <= LIMITS.bundleBytes) return
   const bytesOf = new Map<string, number>()

@@ -1,7 +1,7 @@
 import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } from 'acorn'
 import { LyceumError } from '../errors.ts'
-import { absentGlobals } from './absent-globals.ts'
 import { CodeHashes } from './code-hash.ts'
+import { absentGlobals } from './manifest-absent.ts'
 import { type Needs, NO_NEEDS, readNeeds } from './manifest-handler.ts'
 import {
   didYouMean,
@@ -23,6 +23,7 @@ import {
   type Syntax,
   walk,
 } from './manifest-syntax.ts'
+import { slipsOf } from './slips.ts'
 import { BUNDLE_NAME, mapPosition, type Position, type SourceMap, type SourcePosition } from './source-map.ts'
 
 /** The most bytes that a bundle may have, unless a caller says otherwise. */
@@ -93,6 +94,8 @@ class Reader {
   readonly #codeHashes: CodeHashes
   readonly #sourceMap: SourceMap | undefined
   readonly #argumentsUses = new Map<AnyNode, AnyNode>()
+  /** Handlers that write. */
+  readonly #writing: AnyNode[] = []
 
   constructor(syntax: Syntax, codeHashes: CodeHashes, sourceMap: SourceMap | undefined) {
     this.#syntax = syntax
@@ -122,7 +125,8 @@ class Reader {
         message:
           'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
       })
-    return { endpoints, warnings }
+    const slips = slipsOf(this.#syntax, this.#sourceMap, this.#writing)
+    return { endpoints, warnings: [...slips, ...warnings] }
   }
 
   #checkImports(program: Program): void {
@@ -216,6 +220,7 @@ class Reader {
       return []
     }
     const handler = this.#handler(name, kind, call)
+    if (handler !== undefined && (kind === 'onEvent' || kind === 'cron')) this.#writing.push(handler)
     const needs =
       handler === undefined
         ? NO_NEEDS
