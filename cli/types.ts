@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
+import { readPluginPackage } from '../workbench/bundle.ts'
 import { ownSchema } from '../workbench/own-schema.ts'
+import { writeHostSamples } from '../workbench/stand-ins.ts'
 import { writeClientTypes, writeHostTypes, writeTypes } from '../workbench/types-file.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { note, printable, printJson } from './terminal.ts'
@@ -10,7 +12,8 @@ TypeScript cannot see what a handler destructures. With these files it knows wha
 what each query takes, and what those of the plugin itself resolve with. tsconfig.json includes
 .lyceum/types.d.ts; dev, test and publish write it, too.
 
-Other plugins are those of the host. Without one, a handler may name whatever it likes.
+Other plugins are those of the host. Without one, a handler may name whatever it likes. What their queries
+return, made up by their authors, is kept beside the types, so that dev, test and load() can do without them.
 
 Examples:
   npx lyceum types                                   this folder, and the host of the last login
@@ -49,13 +52,16 @@ async function write(folder: string, options: Options): Promise<{ written: strin
     return { written: await writeClientTypes(options.client, await askedOf(options)), host: true }
   const host = options.offline === true ? undefined : await schemaOf(options)
   const written = await writeTypes(folder, await ownSchema(folder))
-  if (host !== undefined) written.push(...(await writeHostTypes(folder, host)))
+  if (host !== undefined) {
+    const { name } = await readPluginPackage(folder)
+    written.push(...(await writeHostTypes(folder, host)), ...(await writeHostSamples(folder, host, name)))
+  }
   return { written, host: host !== undefined }
 }
 
 async function askedOf(flags: ConnectionFlags): Promise<unknown> {
   const connection = await connectionOf(flags, 'admin')
-  return connection.request('GET', '/v1/schema')
+  return connection.request('GET', '/v1/schema?samples=true')
 }
 
 /** What the host tells; undefined where there is none, unless somebody said which. */

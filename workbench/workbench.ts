@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, createApp } from '../host/app.ts'
 import { type Claims, issueToken, toCaller } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
+import { LyceumError } from '../host/errors.ts'
 import { type Host, openHost } from '../host/host.ts'
 import { QUOTA_CEILINGS, type Quota } from '../host/limits.ts'
 import type { Published } from '../host/registry/publishing.ts'
 import { serveHost } from '../host/serve.ts'
 import { undoAtExit } from './abandoned.ts'
 import { bundlePlugin, type PluginBundle, readPluginPackage } from './bundle.ts'
+import { readHostSamples, type SampledPlugin, standInFor } from './stand-ins.ts'
 import { deleteFolder, temporaryFolder } from './temporary.ts'
 
 /** What a {@link Bench} is opened with. */
@@ -20,6 +22,11 @@ export interface BenchOptions {
   readonly nowMs?: () => number
   /** Of the host's own log, on stderr; `silent` unless told. */
   readonly logLevel?: string
+  /**
+   * Plugins as `GET /v1/schema?samples=true` tells of them: one that is asked for, and was not published here, is
+   * stood for by its samples. Those of `.lyceum/host-samples.json` unless told.
+   */
+  readonly samplesOf?: readonly SampledPlugin[]
   /** What the plugin may use where that is not the default of a host. */
   readonly quotas?: Partial<Quota>
 }
@@ -35,6 +42,8 @@ export interface WorkbenchOptions extends BenchOptions {
 /** What a publish came to. Everything that it needs is granted, and told, since elsewhere an admin decides. */
 export interface PublishAnswer extends Published {
   readonly plugin: string
+  /** Plugins that it asks and that are stood for by their samples. */
+  readonly standIns: readonly string[]
 }
 
 /** What became of lines that were sent. */
@@ -135,13 +144,14 @@ async function openOn(options: BenchOptions, port: number): Promise<Bench> {
       },
       { data: dataDir, port: String(port), logLevel },
     )
+    const samplesOf = options.samplesOf ?? (await readHostSamples(dir))
     const host = await openHost(config, nowMs)
     pids = () => [...host.supervisor.pids, ...host.stores.pids]
     host.markReady()
     return {
       host,
       plugin,
-      publish: (from = dir) => publish(host, from),
+      publish: (from = dir) => publish(host, from, samplesOf),
       send: (lines) => send(host, lines),
       settled: async () => {
         while (!host.lane.quiet) await sleep(LOOK_MS)
@@ -167,12 +177,29 @@ function killIfThere(pid: number): void {
   }
 }
 
-async function publish(host: Host, from: string | PluginBundle): Promise<PublishAnswer> {
+async function publish(
+  host: Host,
+  from: string | PluginBundle,
+  samplesOf: readonly SampledPlugin[],
+): Promise<PublishAnswer> {
   const bundled = typeof from === 'string' ? await bundlePlugin(from) : from
   const { name } = bundled.package
   const version = nextVersion(host, name, bundled.package.version)
   const body = { ...bundled, package: { ...bundled.package, version } }
-  return { plugin: name, ...(await host.publishing.publish(name, body, ADMIN)) }
+  const standIns: string[] = []
+  for (;;)
+    try {
+      return { plugin: name, standIns, ...(await host.publishing.publish(name, body, ADMIN)) }
+    } catch (error) {
+      const missing = error instanceof LyceumError ? error.details?.missing : undefined
+      const sampled = samplesOf.find(
+        ({ id, queries }) =>
+          id === missing || queries.some(({ names }) => names.some((known) => known === missing)),
+      )
+      if (sampled === undefined || standIns.includes(sampled.id)) throw error
+      await host.publishing.publish(sampled.id, standInFor(sampled), ADMIN)
+      standIns.push(sampled.id)
+    }
 }
 
 /** `1.2.0` → `1.2.0-dev.3`, where two were published before. */

@@ -103,6 +103,7 @@ export class Answers {
       // It may have been made from kept answers itself.
       asOfMs: Math.min(asOfMs, tree.asOf.ms),
       position: Math.min(position, tree.asOf.position),
+      isSample: tree.isSample,
     }
     const madeMs = rooms.nowMs()
     const freshUntilMs = madeMs + cacheSeconds * 1_000
@@ -134,8 +135,10 @@ export class Answers {
   }
 }
 
-/** What is made of it is as old as it is. */
-function handOut(answer: KeptAnswer, { asOf }: CallTree): KeptAnswer {
+/** What is made of it is as old as it is, and made up where it is. */
+function handOut(answer: KeptAnswer, tree: CallTree): KeptAnswer {
+  const { asOf } = tree
+  if (answer.isSample) tree.isSample = true
   asOf.ms = Math.min(asOf.ms, answer.asOfMs)
   asOf.position = Math.min(asOf.position, answer.position)
   return answer

@@ -21,6 +21,8 @@ export class CallTree {
   readonly onProgress: ((progress: Progress) => void) | undefined
   /** How old the data are that kept answers brought into it: when they were read, and how far the log had been. */
   readonly asOf = { ms: Number.POSITIVE_INFINITY, position: Number.POSITIVE_INFINITY }
+  /** Whether something in it is made up: what comes of it must say so. */
+  isSample = false
   readonly #quota: Quota
   readonly #shares = new Map<string, Share>()
   #cpuMs = 0

@@ -12,6 +12,7 @@ import { DIMENSIONS, didYouMean } from '../registry/manifest-names.ts'
 import { parseParams } from '../registry/params.ts'
 import type { ActivePlugin, Endpoint, ReadingEndpoint } from '../registry/plugin.ts'
 import type { Plugins } from '../registry/plugins.ts'
+import { isSampleVersion } from '../registry/samples.ts'
 import { IDENTITIES } from '../registry/version.ts'
 import { BrokenLimits } from './broken-limits.ts'
 import { CallTree } from './call-tree.ts'
@@ -35,6 +36,8 @@ export interface Answer {
   readonly position: number
   /** How old the data are, where an answer that is kept was given, or went into this one. */
   readonly ageMs: number | undefined
+  /** Something in it is made up: a plugin that stands for another was asked. */
+  readonly isSample: boolean
 }
 
 export interface AnswerOptions {
@@ -114,6 +117,7 @@ export class Questions {
   ): Promise<Answer> {
     const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
     const tree = new CallTree(plugin.quota, onProgress)
+    tree.isSample = isSampleVersion(plugin.version)
     const context = { plugin, endpoint, caller, transaction: undefined, tree, depth: 0, named }
     // Before it is asked: what is committed meanwhile may be in the answer or not.
     const position = this.#services.positionOf(plugin.id)
@@ -124,6 +128,7 @@ export class Questions {
       version: plugin.version,
       endpoint,
       position: Math.min(position, tree.asOf.position),
+      isSample: tree.isSample,
       ageMs: Number.isFinite(tree.asOf.ms) ? this.#services.answers.ageMs(tree.asOf.ms) : undefined,
     }
   }
@@ -145,6 +150,7 @@ export class Questions {
     const named = namedFor(endpoint, Object.entries(args), caller, asking)
     const context = { plugin, endpoint, caller, transaction: undefined, tree, depth, asking, named }
     refuseCircle(context)
+    if (isSampleVersion(plugin.version)) tree.isSample = true
     // What is made of several answers is as old as the oldest.
     tree.asOf.position = Math.min(tree.asOf.position, this.#services.positionOf(plugin.id))
     const result = await tree.inTurn(depth, () => this.#given(context, named, false, use))

@@ -48,9 +48,17 @@ const HEAD = Buffer.from(`<!doctype html>
 `)
 const END = Buffer.from('\n</body>\n</html>\n')
 
-/** The document of a frame: ours around the plugin's bytes, which the host never reads. */
-export function frameDocument(inside: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Buffer.concat([HEAD, inside, END])
+const SAMPLE_BANNER = Buffer.from(
+  '<p role="note" class="sample"><strong>Sample data.</strong> Something here is made up: a plugin that this asks is not installed.</p>\n',
+)
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * The document of a frame: ours around the plugin's bytes, which the host never reads.
+ * @param isSample whether something in it is made up
+ */
+export function frameDocument(inside: Uint8Array, isSample = false): Uint8Array<ArrayBuffer> {
+  return Buffer.concat([HEAD, isSample ? SAMPLE_BANNER : NOTHING, inside, END])
 }
 
 /** The inside of a frame that shows why there is no view. */

@@ -24,6 +24,13 @@ export const Samples = z
   .transform((samples) => new Map(Object.entries(samples)))
 export type Samples = ReadonlyMap<string, unknown>
 
+/** The version of a plugin that stands for another: it answers with samples, and all that is made of them says so. */
+export const SAMPLE_VERSION = '0.0.0-sample'
+
+export function isSampleVersion(version: string): boolean {
+  return version.endsWith('-sample')
+}
+
 /** Whether all samples of a version are as small as they have to be together. */
 export function areSmall(samples: Samples): boolean {
   return textOf(samples).length <= LIMITS.samplesBytes

@@ -86,11 +86,16 @@ export function addQueries(app: App, host: Host): void {
         }))
       const body = asCsv ? await host.csv.convert(plugin, answer.result) : answer.result
       c.header('Content-Type', asCsv ? 'text/csv; charset=utf-8' : 'application/json')
-      if (asCsv) c.header('Content-Disposition', `attachment; filename="${asFileName(name, answer)}.csv"`)
+      // A file outlives the header that says what is in it.
+      if (asCsv)
+        c.header(
+          'Content-Disposition',
+          `attachment; filename="${answer.isSample ? `${name}-sample` : name}.csv"`,
+        )
       c.header('Vary', 'Accept, Prefer')
       c.header('Lyceum-Version', answer.version)
-      if ('isSample' in answer) c.header('Lyceum-Sample', 'true')
-      else {
+      if (answer.isSample) c.header('Lyceum-Sample', 'true')
+      if ('position' in answer) {
         c.header('Lyceum-Log-Position', String(answer.position))
         if (answer.ageMs !== undefined) c.header('Age', String(Math.floor(answer.ageMs / 1_000)))
       }
@@ -126,11 +131,6 @@ function wantsCsv(c: Context<AppEnv>): boolean {
 
 const JSON_TYPE = 'application/json'
 const CSV_TYPE = 'text/csv'
-
-/** A file outlives the header that said what is in it. */
-function asFileName(query: string, answer: object): string {
-  return 'isSample' in answer ? `${query}-sample` : query
-}
 
 /** Whether a request wants a sample in the place of data (RFC 7240). */
 function prefersSample(c: Context<AppEnv>): boolean {

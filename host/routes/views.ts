@@ -7,7 +7,7 @@ import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import type { Host } from '../host.ts'
 import { LIMITS } from '../limits.ts'
-import { ASSETS } from '../pages/assets.ts'
+import { assetOf } from '../pages/assets.ts'
 import { coursesFor, fieldsOf, labelOf } from '../pages/fields.ts'
 import { frameDocument, frameHeaders, frameProblem } from '../pages/frame.ts'
 import { ownPage } from '../pages/headers.ts'
@@ -75,19 +75,23 @@ export function addViews(app: App, host: Host): void {
         .catch(async (error) => {
           throw error instanceof LyceumError ? await host.explain(error, mayReadStack(caller)) : error
         })
-      return c.body(frameDocument(answer.result))
+      if (answer.isSample) c.header('Lyceum-Sample', 'true')
+      return c.body(frameDocument(answer.result, answer.isSample))
     } catch (error) {
       const problem = toProblem(toRefusal(c, error, host.logger))
       return c.body(frameDocument(await frameProblem(problem)), problem.status)
     }
   })
 
-  app.get('/assets/:file', (c) => {
-    const asset = ASSETS.get(c.req.param('file'))
+  app.get('/assets/:file', async (c) => {
+    const asset = assetOf(c.req.param('file'))
     if (asset === undefined) throw new LyceumError('not_found', 'There is no such file. Reload the page.')
     c.header('Content-Type', asset.type)
     c.header('Cache-Control', 'public, max-age=31536000, immutable')
-    return c.body(asset.body)
+    c.header('Vary', 'Accept-Encoding')
+    if (!/\bgzip\b/.test(c.req.header('accept-encoding') ?? '')) return c.body(asset.body)
+    c.header('Content-Encoding', 'gzip')
+    return c.body(await asset.gzipped())
   })
 }
 

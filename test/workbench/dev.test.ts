@@ -143,6 +143,18 @@ describe('a save', () => {
     await part('status').getByText('made anew, because the handler count changed').waitFor()
   })
 
+  test('tells what a publish would wait for, and keeps the data where only an index is declared', async () => {
+    const [reloaded, needs] = [told('reload'), told('needs')]
+    await open('')
+    await change(
+      /import \{ cron,(.*)export const night = cron\('0 3 \* \* \*',/s,
+      "import { collection, cron,$1export const days = collection({ indexes: [{ n: 1 }] })\nexport const night = cron({ schedule: '0 3 * * *', asUsers: true },",
+    )
+    expect(await reloaded).toMatchObject({ data: 'kept' })
+    expect(await needs).toMatchObject({ needs: ['identities'] })
+    await part('publish').getByText('waits for an admin, who has to approve: identities').waitFor()
+  })
+
   test('that comes while another is looked at is not lost', async () => {
     await open('dev-show=view/whole')
     await change('All of', 'First of')
@@ -222,7 +234,7 @@ describe('what goes wrong while it runs', () => {
     await dev.workbench.settled()
     await open('')
     await part('activity').getByText('1 dead letters').waitFor()
-    await dev.setClock({ fromMs: Date.parse('2030-06-01'), speed: 1 })
+    dev.setClock({ fromMs: Date.parse('2030-06-01'), speed: 1 })
     onTestFinished(() => dev.setClock({ fromMs: null, speed: 1 }))
     await part('activity').getByRole('button', { name: 'Try them again' }).click()
     await part('activity').getByText('dead letters').waitFor({ state: 'detached' })
@@ -261,7 +273,7 @@ describe('the page', () => {
   test('sends more learners, and has all events handled anew', async () => {
     const { log } = dev.workbench.host
     const head = log.head()
-    await dev.addLearners(1)
+    await dev.events.addLearners(1)
     expect(log.head()).toBeGreaterThan(head)
     const rebuilt = told('rebuilt')
     await open('')
