@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { chartScript } from '../charts/bundle.ts'
 
 /** A file that pages use: the same for everybody, so it is public and kept by browsers for good. */
@@ -8,12 +10,22 @@ export interface Asset {
   readonly body: Uint8Array<ArrayBuffer>
 }
 
+export interface ServedAsset extends Asset {
+  /** The body packed, once. */
+  readonly gzipped: () => Promise<Uint8Array<ArrayBuffer>>
+}
+
 const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8' } as const
 
-const served = new Map<string, Asset>()
+const served = new Map<string, ServedAsset>()
+const pack = promisify(gzip)
 
-/** The assets by the name in their address, which holds a hash of their content. */
-export const ASSETS: ReadonlyMap<string, Asset> = served
+/** An asset by the name in its address, which holds a hash of its content. */
+export function assetOf(file: string): ServedAsset | undefined {
+  // A page that was opened before this host started may ask for it.
+  if (file.startsWith('charts.')) chartScriptPath()
+  return served.get(file)
+}
 
 export const STYLE_PATH = serve('lyceum', 'css', read('lyceum.css'))
 export const VIEW_SCRIPT_PATH = serve('view', 'js', read('view.js'))
@@ -33,7 +45,12 @@ export const FRAME_SCRIPT = `${read('frame.js')}${read('frame-results.js')}`
 
 function serve(name: string, extension: keyof typeof TYPES, body: Buffer): string {
   const file = `${name}.${createHash('sha256').update(body).digest('hex').slice(0, 16)}.${extension}`
-  served.set(file, { type: TYPES[extension], body: new Uint8Array(body) })
+  let packed: Promise<Uint8Array<ArrayBuffer>> | undefined
+  served.set(file, {
+    type: TYPES[extension],
+    body: new Uint8Array(body),
+    gzipped: () => (packed ??= pack(body).then((bytes) => new Uint8Array(bytes))),
+  })
   return `/assets/${file}`
 }
 
