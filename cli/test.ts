@@ -4,6 +4,7 @@ import { globSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Compared, Results } from '../workbench/snapshots.ts'
 import { EXIT } from './exit-codes.ts'
+import { collected } from './options.ts'
 import { note, paint, printable, printJson } from './terminal.ts'
 
 const HELP = `
@@ -23,6 +24,7 @@ Exit code 4: a test failed, or a result is not what was kept.`
 
 interface Options {
   readonly update?: boolean
+  readonly with?: readonly string[]
   readonly json?: boolean
 }
 
@@ -32,6 +34,8 @@ export function registerTest(program: Command): void {
     .command('test')
     .description("Run a plugin's tests, and see whether its results are those that were kept.")
     .argument('[folder]', 'the folder with plugin.ts', '.')
+    .option('--with <folder>', 'another plugin, which this one asks (repeatable)', collected) => [...before, value],
+    )
     .option('--update', 'keep the results as they are now, and samples of them')
     .addHelpText('after', HELP)
     .action((folder: string, _options: unknown, command: Command) =>
@@ -39,14 +43,17 @@ export function registerTest(program: Command): void {
     )
 }
 
-async function test(folder: string, { update = false, json = false }: Options): Promise<void> {
+async function test(
+  folder: string,
+  { update = false, json = false, with: others = [] }: Options,
+): Promise<void> {
   const files = globSync('**/*.test.{ts,js,mts,mjs}', { cwd: folder, exclude: ['node_modules/**'] }).sort()
   // Needed by nobody who asks for help.
   const { compareSnapshots, keepSnapshots, resultsOf } = await import('../workbench/snapshots.ts')
   const { recordSamples } = await import('../workbench/samples.ts')
   const { writeTypes } = await import('../workbench/types-file.ts')
   const testsPass = files.length === 0 || (await runTests(folder, files, json))
-  const results = await resultsOf(folder)
+  const results = await resultsOf(folder, others)
   await writeTypes(folder, results.schema)
   const compared = await compareSnapshots(folder, results)
   const mayWrite = !isCi()
@@ -56,7 +63,13 @@ async function test(folder: string, { update = false, json = false }: Options): 
   const differing = compared.filter((one) => one.state !== 'same' && !kept.includes(one))
   if (json) {
     const failed = results.failed.map(({ code, message, details }) => ({ code, message, details }))
-    printJson({ tests: { files, passed: testsPass }, snapshots: compared, skipped: results.skipped, failed })
+    printJson({
+      tests: { files, passed: testsPass },
+      snapshots: compared,
+      skipped: results.skipped,
+      standIns: results.standIns,
+      failed,
+    })
   } else report(files, compared, results, update)
   if (!testsPass || differing.length > 0 || results.failed.length > 0) process.exitCode = EXIT.differs
 }
@@ -83,7 +96,7 @@ const MARKS: Readonly<Record<Compared['state'], string>> = { same: '=', new: '+'
 function report(
   files: readonly string[],
   compared: readonly Compared[],
-  { skipped, failed }: Results,
+  { skipped, standIns, failed }: Results,
   update: boolean,
 ): void {
   if (files.length === 0) note('No tests: write plugin.test.ts, as docs/testing.md shows.')
@@ -92,6 +105,7 @@ function report(
     console.log(`  ${MARKS[state]} ${file}${told(state, update)}`)
     if (diff !== undefined && !update) console.log(coloured(printable(diff)))
   }
+  for (const plugin of standIns) console.log(`  ~ ${plugin} is stood for by its samples`)
   for (const { endpoint, reason } of skipped) console.log(`  ? ${endpoint} was not asked: ${reason}`)
   for (const { message } of failed) note(`${paint('red', 'failed')} ${printable(message)}\n`)
   const waits = compared.some(({ state }) => state === 'changed' || state === 'gone')

@@ -18,6 +18,8 @@ export interface Results {
   readonly files: ReadonlyMap<string, string>
   /** What each query returned to the first who was allowed to ask. */
   readonly byQuery: ReadonlyMap<string, unknown>
+  /** Plugins that it asks and that are stood for by their samples. */
+  readonly standIns: readonly string[]
   /** Endpoints that could not be asked, and why. */
   readonly skipped: readonly { readonly endpoint: string; readonly reason: string }[]
   /** What `GET /v1/schema` of a host would tell of the plugin. */
@@ -39,9 +41,10 @@ const FOLDER = 'snapshots'
 /**
  * Runs the plugin of a folder over the dummy dataset and each of its jobs once after that, and asks every query and
  * view: as an admin, as an instructor of the course and as a student in it.
- * @throws what is wrong with the plugin, with its place
+ * @param others folders of plugins that it asks
+ * @throws what is wrong with a plugin, with its place
  */
-export async function resultsOf(dir: string): Promise<Results> {
+export async function resultsOf(dir: string, others: readonly string[] = []): Promise<Results> {
   const bench = await openBench({ dir, nowMs: () => SAMPLE_END_MS })
   const files = new Map<string, string>()
   const byQuery = new Map<string, unknown>()
@@ -54,9 +57,15 @@ export async function resultsOf(dir: string): Promise<Results> {
     failed.push(told)
   }
   try {
-    await bench.publish().catch(async (error) => {
-      throw await shown(error)
-    })
+    const standIns: string[] = []
+    for (const folder of [...others, dir])
+      standIns.push(
+        ...(
+          await bench.publish(folder).catch(async (error) => {
+            throw await authorError(bench.host, error, () => folder)
+          })
+        ).standIns,
+      )
     for (const step of [runHandlers, runJobs]) await step(bench).catch(noted)
     const { version, endpoints } = bench.host.plugins.get(bench.plugin)
     for (const endpoint of endpoints.values()) {
@@ -73,7 +82,7 @@ export async function resultsOf(dir: string): Promise<Results> {
       }
     }
     const schema = schemaOf({ name: bench.plugin, version }, [...endpoints.values()])
-    return { files, byQuery, schema, skipped, failed }
+    return { files, byQuery, schema, standIns, skipped, failed }
   } finally {
     await bench.close()
   }

@@ -234,7 +234,7 @@ describe('what goes wrong while it runs', () => {
     await dev.workbench.settled()
     await open('')
     await part('activity').getByText('1 dead letters').waitFor()
-    dev.setClock({ fromMs: Date.parse('2030-06-01'), speed: 1 })
+    await dev.setClock({ fromMs: Date.parse('2030-06-01'), speed: 1 })
     onTestFinished(() => dev.setClock({ fromMs: null, speed: 1 }))
     await part('activity').getByRole('button', { name: 'Try them again' }).click()
     await part('activity').getByText('dead letters').waitFor({ state: 'detached' })
@@ -262,6 +262,10 @@ describe('the page', () => {
     await viewText().getByText('on 2031-05-06').waitFor()
     await page.getByRole('link', { name: 'nights' }).click()
     await part('result').getByRole('cell', { name: '2031-05-06' }).waitFor()
+    await page.getByLabel('Time', { exact: true }).selectOption('a day a second')
+    await page.getByRole('button', { name: 'Set the time' }).click()
+    await part('result').getByRole('cell', { name: '2031-05-08' }).waitFor()
+    await dev.setClock({ fromMs: null, speed: 1 })
   })
 
   test('shows a query with its parameters as a table', async () => {

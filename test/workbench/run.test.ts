@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => author.remove())
 
 describe('lyceum run', () => {
-  test('runs events of a file through the plugin, and prints what a query returns', async () => {
+  longTest('runs events of a file through the plugin, and prints what a query returns', async () => {
     const { stdout, stderr, code } = await run(author.dir, [
       'run',
       '--events',

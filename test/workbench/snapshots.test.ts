@@ -140,6 +140,7 @@ describe('lyceum test', () => {
       tests: { files: ['plugin.test.ts'], passed: true },
       snapshots: [{ file: 'one.json', state: 'new' }],
       skipped: [],
+      standIns: [],
       failed: [],
     })
     expect(missing.stderr).toContain('holds')

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
+import { longTest } from '../support/long.ts'
 
 const SOURCE = `import { onEvent, query } from '@lyceum/sdk'
 export const count = onEvent('page_close', ({ events, db }) =>
@@ -66,7 +67,7 @@ describe('a workbench', () => {
     expect(child.exitCode).toBe(0)
   })
 
-  test('leaves nothing behind when somebody presses Ctrl-C', async () => {
+  longTest('leaves nothing behind when somebody presses Ctrl-C', async () => {
     const { child, dataDir, ended } = await forgotten('stays')
     expect(existsSync(dataDir)).toBe(true)
     child.kill('SIGINT')
@@ -74,7 +75,7 @@ describe('a workbench', () => {
     expect(existsSync(dataDir)).toBe(false)
   })
 
-  test('sweeps what a killed process left, and nothing of those that live', async () => {
+  longTest('sweeps what a killed process left, and nothing of those that live', async () => {
     const { child, dataDir, ended } = await forgotten('stays')
     child.kill('SIGKILL')
     await ended
