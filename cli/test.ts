@@ -34,8 +34,7 @@ export function registerTest(program: Command): void {
     .command('test')
     .description("Run a plugin's tests, and see whether its results are those that were kept.")
     .argument('[folder]', 'the folder with plugin.ts', '.')
-    .option('--with <folder>', 'another plugin, which this one asks (repeatable)', collected) => [...before, value],
-    )
+    .option('--with <folder>', 'another plugin, which this one asks (repeatable)', collected)
     .option('--update', 'keep the results as they are now, and samples of them')
     .addHelpText('after', HELP)
     .action((folder: string, _options: unknown, command: Command) =>
