@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { opened, plays } from '../rebuild/support.ts'
+import { startHost, type TestHost } from '../support/host.ts'
+import { run } from './run.ts'
+
+let lyceum: TestHost
+const source = (by: number) => `
+  import { onEvent, view } from '@lyceum/sdk'
+  export const count = onEvent('play_video', ({ events, db }) =>
+    db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} * events.length } }, { upsert: true }))`
+beforeAll(async () => {
+  lyceum = await startHost()
+  await lyceum.publish('plays', source(1))
+  await lyceum.send(plays(600))
+})
+afterAll(() => lyceum.dispose())
+
+const rebuild = async (...words: string[]) =>
+  run(lyceum.dataDir, ['rebuild', ...words, '--url', lyceum.url, '--data', lyceum.dataDir])
+
+test('rebuild waits until it is done, and says what was done', async () => {
+  const { code, stdout } = await rebuild('plays')
+  expect(stdout).toMatch(
+    /^plays is rebuilt: its data are what its handlers make of all 600 events\. It took .* s\.\n$/,
+  )
+  expect(code).toBe(0)
+  const asJson = await rebuild('plays', '--json')
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ plugin: 'plays', state: 'done', events: 600 })
+})
+
+test('rebuild can be left alone, and cancelled; whoever waits for one that is cancelled is told', async () => {
+  const { rebuilds } = lyceum.host
+  const door = opened(lyceum, 'plays', 4)
+  expect(await rebuild('plays', '--no-wait')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('plays is being rebuilt.'),
+  })
+  await door.reached(256)
+  const start = rebuilds.start.bind(rebuilds)
+  const isWaitedFor = new Promise<void>((resolve) => {
+    rebuilds.start = (id) => start(id).finally(resolve)
+  })
+  const waiting = rebuild('plays')
+  await isWaitedFor
+  const cancel = rebuilds.cancel.bind(rebuilds)
+  rebuilds.cancel = (id) => {
+    const ended = cancel(id)
+    door.open()
+    return ended
+  }
+  expect(await rebuild('plays', '--cancel')).toMatchObject({
+    code: 0,
+    stdout: 'The rebuild of plays was cancelled. Its data are what they were.\n',
+  })
+  expect(await waiting).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('error rebuild_ended: The rebuild of plays was cancelled.'),
+  })
+  expect(await rebuild('plays', '--cancel')).toMatchObject({
+    code: 1,
+    stderr: 'error not_found: No rebuild of plays is under way.\n',
+  })
+})
+
+test('rebuild says why it cannot', async () => {
+  expect(await rebuild('none')).toMatchObject({ code: 1, stderr: expect.stringContaining('plugin_unknown') })
+})
