@@ -55,9 +55,12 @@ function linesOf(record: Exclude<DevRecord, Activity>): string[] {
     case 'rebuilt':
       return [rebuilt(record)]
     case 'needs':
-      return record.needs.length === 0
-        ? ['A publish would ask an admin for nothing.']
-        : [`${paint('yellow', 'publish')} would wait for an admin to approve: ${record.needs.join(', ')}`]
+      return [
+        record.needs.length === 0
+          ? 'A publish would ask an admin for nothing.'
+          : `${paint('yellow', 'publish')} would wait for an admin to approve: ${record.needs.join(', ')}`,
+        ...record.warnings.map((warning) => `${paint('yellow', 'warning')} ${onOneLine(warning)}`),
+      ]
     case 'fault':
       return faultLines(record.fault)
     case 'mended':

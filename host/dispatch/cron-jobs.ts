@@ -26,6 +26,13 @@ const EMPTY = Buffer.alloc(0)
 /** Timers may fire a little early. */
 const EARLY_MS = 500
 
+interface Job {
+  readonly endpoint: string
+  readonly job: Cron
+  /** Runs it if it is due. */
+  readonly run: () => Promise<void>
+}
+
 /**
  * Runs cron jobs on their schedules (UTC). The time of the last run is a cursor like that of a handler,
  * moved in the transaction of the job's effects: a run happens once, whichever host or version starts it,
@@ -33,7 +40,7 @@ const EARLY_MS = 500
  */
 export class CronJobs {
   readonly #services: CronServices
-  readonly #jobs = new Map<string, { readonly endpoint: string; readonly job: Cron }[]>()
+  readonly #jobs = new Map<string, readonly Job[]>()
   /** Jobs that wait for a plugin that they ask, until somebody lets it run again. */
   readonly #waiting = new WeakSet<Cron>()
   readonly #underWay = new Map<string, Set<Promise<void>>>()
@@ -43,18 +50,25 @@ export class CronJobs {
   }
 
   add(plugin: ActivePlugin): void {
-    const jobs: { endpoint: string; job: Cron }[] = []
+    const jobs: Job[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'cron') continue
+      const run = () => this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES))
       const job: Cron = new Cron(
         endpoint.options.schedule,
         { mode: '5-part', timezone: 'UTC', protect: true, unref: true },
-        () => this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES)),
+        run,
       )
-      jobs.push({ endpoint: endpoint.name, job })
-      void this.#track(plugin.id, this.#run(plugin, endpoint, job, MOST_RETRIES))
+      jobs.push({ endpoint: endpoint.name, job, run })
+      void run()
     }
     this.#jobs.set(plugin.id, jobs)
+  }
+
+  /** Looks which jobs of a plugin are due, where the clock was set. While one runs that is left to the next look. */
+  look(plugin: string): void {
+    if ((this.#underWay.get(plugin)?.size ?? 0) > 0) return
+    for (const { run } of this.#jobs.get(plugin) ?? []) void run()
   }
 
   /** Stops the jobs of a plugin and waits for those that run. */

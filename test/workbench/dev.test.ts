@@ -262,7 +262,7 @@ describe('the page', () => {
     await viewText().getByText('on 2031-05-06').waitFor()
     await page.getByRole('link', { name: 'nights' }).click()
     await part('result').getByRole('cell', { name: '2031-05-06' }).waitFor()
-    await page.getByLabel('Time', { exact: true }).selectOption('a day a second')
+    await page.getByLabel('How it passes').selectOption('a day a second')
     await page.getByRole('button', { name: 'Set the time' }).click()
     await part('result').getByRole('cell', { name: '2031-05-08' }).waitFor()
     await dev.setClock({ fromMs: null, speed: 1 })

@@ -120,11 +120,12 @@ export function createDevApp(inner: App, host: Host, started: Promise<Dev>): Pic
     const fromMs = at === '' ? null : Date.parse(`${at}Z`)
     if (fromMs !== null && Math.abs(fromMs - Date.now()) > 100 * MS_OF_YEAR)
       throw new LyceumError('bad_parameter', 'at: a time of this century.', { parameter: 'at' })
-    await (await started).setClock({ fromMs, speed })
+    const dev = await started
+    await dev.setClock({ fromMs, speed })
     return c.redirect(back(c.req.header('referer')), 303)
   })
   app.post('/dev/learners', async (c) => {
-    await (await started).addLearners(bodyOf(Learners, await c.req.parseBody()).count)
+    await (await started).events.addLearners(bodyOf(Learners, await c.req.parseBody()).count)
     return c.redirect(back(c.req.header('referer')), 303)
   })
   app.post('/dev/retry', async (c) => {

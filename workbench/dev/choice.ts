@@ -37,8 +37,8 @@ export function choiceOf(query: URLSearchParams, dev: Dev): Choice {
   return {
     endpoint: chosen ?? endpoints[0],
     role: read['dev-role'],
-    user: read.user || (dev.users[0] ?? ''),
-    course: read.course || (dev.courses[0] ?? ''),
+    user: read.user || (dev.events.users[0] ?? ''),
+    course: read.course || (dev.events.courses[0] ?? ''),
     query,
   }
 }

@@ -1,9 +1,6 @@
 import { realpath } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from '../../host/app.ts'
 import { DeadLetterRetries } from '../../host/dispatch/dead-letters.ts'
-import { LIMITS } from '../../host/limits.ts'
-import { course } from '../../sdk/testing/index.ts'
 import { Bundler } from '../bundle.ts'
 import { schemaOf } from '../own-schema.ts'
 import { writeTypes } from '../types-file.ts'
@@ -11,14 +8,15 @@ import { openWorkbench, type Workbench } from '../workbench.ts'
 import { Activity } from './activity.ts'
 import { createDevApp } from './app.ts'
 import { type ClockSetting, DevClock } from './clock.ts'
+import { DevEvents, type OwnEvents } from './events.ts'
 import { Faults } from './faults.ts'
-import { usersIn } from './people.ts'
 import { Rebuilding } from './rebuilding.ts'
 import { type DevRecord, Records } from './records.ts'
 import { Reloads } from './reloads.ts'
 import { FolderWatch } from './watch.ts'
 
-const LOOK_MS = 5
+/** While time passes faster, it is looked this often what has come due. */
+const TICK_MS = 1_000
 
 /** What {@link openDev} takes. */
 export interface DevOptions {
@@ -30,8 +28,8 @@ export interface DevOptions {
   readonly port?: number
   /** Folders of other plugins, which this one asks. They are published once. */
   readonly with?: readonly string[]
-  /** Lines of events; the sample course unless told. */
-  readonly events?: { readonly name: string; readonly lines: () => AsyncIterable<string> }
+  /** The sample course unless told. */
+  readonly events?: OwnEvents
   /** Hears of everything that happens. */
   readonly onRecord?: (record: DevRecord) => void
 }
@@ -43,21 +41,17 @@ export interface Dev {
   readonly url: string
   readonly clock: DevClock
   readonly faults: Faults
+  readonly events: DevEvents
   readonly activity: Activity
   readonly records: Records
   /** The last reload; undefined before the first version runs. */
   readonly lastReload: Extract<DevRecord, { type: 'reload' }> | undefined
-  /** What an admin would have to approve. */
-  readonly needs: readonly string[]
-  /** The people and courses of the events, to choose from. */
-  readonly users: readonly string[]
-  readonly courses: readonly string[]
+  /** What a publish would ask for and warn of. */
+  readonly needs: Pick<Extract<DevRecord, { type: 'needs' }>, 'needs' | 'warnings'>
   /** Resolves when the events are in the log, and handled. */
   loaded(): Promise<void>
-  /** Changes the time that the plugin sees. Jobs that come due by that run. */
+  /** Changes the time that the plugin sees. Resolves when the jobs that come due by that have run. */
   setClock(setting: ClockSetting): Promise<void>
-  /** Sends the events of more learners of the sample course. */
-  addLearners(count: number): Promise<void>
   /** Has the handlers try events again that they failed on. */
   retryDeadLetters(): Promise<void>
   /** Has the handlers handle all events anew. Resolves when that has begun. */
@@ -88,12 +82,11 @@ export async function openDev(options: DevOptions): Promise<Dev> {
   const bundler = new Bundler(dir)
   const retries = new DeadLetterRetries(host.window, host.invoker, host.properties)
   let lastReload: Dev['lastReload']
-  let needs: readonly string[] = []
-  let users: readonly string[] = []
-  let learners = 0
+  let needs: Dev['needs'] = { needs: [], warnings: [] }
+  const events = new DevEvents(workbench, options.events, records.tell)
   records.listen((record) => {
     if (record.type === 'reload') lastReload = record
-    if (record.type === 'needs') needs = record.needs
+    if (record.type === 'needs') needs = record
   })
   const rebuilding = new Rebuilding(workbench, records.tell)
   const reloads = new Reloads({
@@ -111,32 +104,28 @@ export async function openDev(options: DevOptions): Promise<Dev> {
   const watching = await begin(workbench, options.with ?? [], () =>
     FolderWatch.open(dir, {
       onSaved: (files) => void reloads.saved(files),
-      onError: async (error) => records.tell({ type: 'fault', fault: await faults.ofSave(error) }),
+      onError: async (error) => records.tell({ type: 'fault', fault: await faults.around(error) }),
     }),
   )
   const logs = followLogs(workbench, faults, records.tell)
 
-  let closing = false
-  const send = async (lines: Iterable<string> | AsyncIterable<string>, from: string) => {
-    const { accepted, rejected, firstRejected } = await workbench.send(until(() => closing, lines))
-    users = usersIn(host.log)
-    // The sample course has lines that are none, as logs have.
-    const isToTell = options.events !== undefined && firstRejected !== undefined
-    const why = isToTell ? `line ${firstRejected.index + 1}: ${firstRejected.message}` : null
-    records.tell({ type: 'events', accepted, rejected, why, from })
-  }
   const load = async () => {
-    if (host.log.head() > 0) users = usersIn(host.log)
-    else if (options.events !== undefined) await send(options.events.lines(), options.events.name)
-    else {
-      const sample = course()
-      learners = sample.learners.length
-      await send(sample.lines(), `the sample course, ${learners} learners`)
+    try {
+      await events.load()
+    } catch (error) {
+      records.tell({ type: 'fault', fault: await faults.around(error) })
     }
-    while (!closing && !host.lane.quiet) await sleep(LOOK_MS)
     activity.look()
     records.tell(activity.latest)
   }
+  /** What the plugin sees of the time has changed: its jobs come due, and what it shows is another. */
+  const tellTime = async () => {
+    host.caches.forget(plugin)
+    host.cron.look(plugin)
+    await host.cron.settled(plugin)
+    records.tell({ type: 'clock', nowMs: clock.nowMs(), speed: clock.setting.speed })
+  }
+  let ticking: NodeJS.Timeout | undefined
 
   // Before the first version runs there is nothing to look at; what is wrong with it is told, and the page tells it too.
   await reloads.saved([])
@@ -145,6 +134,7 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     url: `${workbench.url}/dev`,
     clock,
     faults,
+    events,
     activity,
     records,
     get lastReload() {
@@ -153,24 +143,12 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     get needs() {
       return needs
     },
-    get users() {
-      return users
-    },
-    get courses() {
-      return host.log.courses(LIMITS.coursesOffered).map(({ course }) => course)
-    },
     loaded: () => loading,
     setClock: async (setting) => {
       clock.set(setting)
-      host.caches.forget(plugin)
-      // Its jobs look at the time when they are started.
-      await host.plugins.changing(plugin, () => host.plugins.restart(plugin))
-      records.tell({ type: 'clock', nowMs: clock.nowMs(), speed: setting.speed })
-    },
-    addLearners: async (count) => {
-      const known = new Set(course({ learners }).learners.map(({ username }) => username))
-      learners += count
-      await send(linesOf(learners, known), `${count} more learners`)
+      clearInterval(ticking)
+      if (setting.speed > 1) ticking = setInterval(() => void tellTime(), TICK_MS)
+      await tellTime()
     },
     retryDeadLetters: async () => {
       await retries.retry(plugin, {}, () => host.plugins.get(plugin))
@@ -179,13 +157,14 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     },
     rebuild: () => rebuilding.start(),
     close: async () => {
-      closing = true
+      events.close()
+      clearInterval(ticking)
       await watching.close()
       await reloads.close()
       await rebuilding.close()
       await bundler.close()
       activity.close()
-      await loading.catch(() => {})
+      await loading
       await workbench.close()
       await logs
     },
@@ -216,23 +195,6 @@ async function writeOwnTypes({ host, plugin }: Workbench, dir: string): Promise<
   const active = host.plugins.active().get(plugin)
   if (active !== undefined)
     await writeTypes(dir, schemaOf({ name: plugin, version: active.version }, [...active.endpoints.values()]))
-}
-
-/** The same lines, until there is no need for more. */
-async function* until(
-  isOver: () => boolean,
-  lines: Iterable<string> | AsyncIterable<string>,
-): AsyncGenerator<string> {
-  for await (const line of lines) {
-    if (isOver()) return
-    yield line
-  }
-}
-
-/** What learners did that are not known yet. */
-function* linesOf(learners: number, known: ReadonlySet<string>): Generator<string> {
-  for (const event of course({ learners }).events())
-    if (!known.has(event.username)) yield JSON.stringify(event)
 }
 
 /** Tells what the plugin logs, and what the host logs about it, which are its faults. */

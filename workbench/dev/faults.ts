@@ -19,8 +19,11 @@ export interface FaultPlace {
 
 /** Something that the author has to mend. */
 export interface Fault {
-  /** `save`: it keeps what was saved last from running. `run`: the version that runs threw it. */
-  readonly during: 'save' | 'run'
+  /**
+   * `save`: it keeps what was saved last from running. `run`: the version that runs threw it. `around`: it is not of
+   * the plugin.
+   */
+  readonly during: 'save' | 'run' | 'around'
   /** What threw it, and its version; '' of a save. */
   readonly endpoint: string
   readonly version: string
@@ -48,6 +51,7 @@ const SourceMapSources = z.object({
 export class Faults {
   readonly #dir: string
   #ofSave: Fault | undefined
+  readonly #around: Fault[] = []
   readonly #ofRun = new Map<string, Fault>()
   /** What the running version was bundled from: the files may have changed since. */
   #running: SourceText = async () => undefined
@@ -58,7 +62,7 @@ export class Faults {
 
   /** All of them, what keeps a save from running first. */
   get all(): readonly Fault[] {
-    return [...(this.#ofSave === undefined ? [] : [this.#ofSave]), ...this.#ofRun.values()]
+    return [...(this.#ofSave === undefined ? [] : [this.#ofSave]), ...this.#ofRun.values(), ...this.#around]
   }
 
   /** Another version runs: it has a new chance. @returns whether something was wrong before */
@@ -76,28 +80,20 @@ export class Faults {
     return had
   }
 
-  /** What was saved last cannot run. */
+  /**
+   * What was saved last cannot run.
+   * @param bundle what was refused, where it could be bundled
+   */
   async ofSave(error: unknown, bundle?: PluginBundle): Promise<Fault> {
-    const refusal =
-      error instanceof LyceumError
-        ? error
-        : new LyceumError('internal', error instanceof Error ? error.message : String(error))
-    const text = bundle === undefined ? ownFiles(this.#dir) : textsIn(bundle)
-    const { stack } = refusal.details ?? {}
-    const placed = placesOf(refusal)
-    this.#ofSave = {
-      during: 'save',
-      endpoint: '',
-      version: '',
-      code: refusal.code,
-      // Where each place has its own sentence, the rest of the message is those once more.
-      message: placed.some(({ message }) => message) ? firstLine(refusal.message) : refusal.message,
-      places: await framed(placed, text),
-      stack: typeof stack === 'string' ? stack : '',
-      times: 1,
-      atMs: Date.now(),
-    }
+    this.#ofSave = await faultOf('save', error, bundle === undefined ? ownFiles(this.#dir) : textsIn(bundle))
     return this.#ofSave
+  }
+
+  /** Something failed that is not of the plugin: its events could not be read, or its folder not be watched. */
+  async around(error: unknown): Promise<Fault> {
+    const fault = await faultOf('around', error, async () => undefined)
+    this.#around.push(fault)
+    return fault
   }
 
   /** What the host logged about the version that runs. */
@@ -121,6 +117,27 @@ export class Faults {
         }
     if (known !== undefined || this.#ofRun.size < MOST_FAULTS) this.#ofRun.set(key, fault)
     return fault
+  }
+}
+
+async function faultOf(during: Fault['during'], error: unknown, text: SourceText): Promise<Fault> {
+  const refusal =
+    error instanceof LyceumError
+      ? error
+      : new LyceumError('internal', error instanceof Error ? error.message : String(error))
+  const { stack } = refusal.details ?? {}
+  const placed = placesOf(refusal)
+  return {
+    during,
+    endpoint: '',
+    version: '',
+    code: refusal.code,
+    // Where each place has its own sentence, the rest of the message is those once more.
+    message: placed.some(({ message }) => message) ? firstLine(refusal.message) : refusal.message,
+    places: await framed(placed, text),
+    stack: typeof stack === 'string' ? stack : '',
+    times: 1,
+    atMs: Date.now(),
   }
 }
 

@@ -29,7 +29,9 @@ export function faultsPart({ faults }: Dev): Markup {
 }
 
 function faultMarkup({ during, endpoint, code, message, places, stack, times }: Fault): Markup {
-  const where = during === 'save' ? 'Saved, but cannot run' : `${endpoint} failed`
+  const where = { save: 'Saved, but cannot run', run: `${endpoint} failed`, around: 'Not of the plugin' }[
+    during
+  ]
   return html`<section class="fault">
 <h2>${where} <small><code>${code}</code>${times > 1 ? ` ${count(times)} times` : ''}</small></h2>
 <p class="said">${message}</p>
@@ -103,7 +105,7 @@ function logLine({ atMs, level, by, endpoint, line }: LogLine): Markup {
 }
 
 /** What an admin would be asked for, and what each endpoint asks for. */
-export function publishPart({ workbench: { host, plugin }, needs }: Dev): Markup {
+export function publishPart({ workbench: { host, plugin }, needs: { needs, warnings } }: Dev): Markup {
   const active = host.plugins.active().get(plugin)
   const endpoints = [...(active?.endpoints.values() ?? [])]
   return html`<section aria-labelledby="publish"><h2 id="publish">A publish</h2>
@@ -112,6 +114,7 @@ ${
     ? html`<p>asks an admin for nothing: it runs at once.</p>`
     : html`<p class="warning">waits for an admin, who has to approve: ${needs.map((need, at) => html`${at > 0 ? ', ' : ''}<code>${need}</code>`)}. Here it is granted.</p>`
 }
+${warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
 <div class="scroll" tabindex="0" role="region" aria-label="Endpoints"><table><thead><tr><th scope="col">Endpoint</th><th scope="col">Kind</th><th scope="col">Asks for</th><th scope="col">Is about</th></tr></thead>
 <tbody>${endpoints.map(
     (endpoint) =>

@@ -31,14 +31,14 @@ export function peoplePart(dev: Dev, choice: Choice): Markup {
   const params =
     endpoint === undefined
       ? []
-      : fieldsOf(endpoint, caller, { courses: dev.courses, complete: false }, new Map(query)).filter(
+      : fieldsOf(endpoint, caller, { courses: dev.events.courses, complete: false }, new Map(query)).filter(
           ({ name }) => name !== 'user' && name !== 'course',
         )
   return html`<form method="get" action="/dev" class="stack" data-choice>
 ${endpoint === undefined ? '' : html`<input type="hidden" name="dev-show" value="${addressOf(endpoint)}">`}
 ${chosen('dev-role', 'Role', VIEWERS, role)}
-${chosen('user', role === 'student' ? 'Student' : 'Person looked at', dev.users, user)}
-${chosen('course', 'Course', dev.courses, course)}
+${chosen('user', role === 'student' ? 'Student' : 'Person looked at', dev.events.users, user)}
+${chosen('course', 'Course', dev.events.courses, course)}
 ${params.map((field: Field) => fieldMarkup(field, 'dev'))}
 <button class="quiet">Show</button>
 </form>`
@@ -60,7 +60,7 @@ ${
 }
 
 const SPEEDS: readonly (readonly [speed: number, label: string])[] = [
-  [1, 'as it passes'],
+  [1, 'as ever'],
   [0, 'stands still'],
   [60, 'a minute a second'],
   [3_600, 'an hour a second'],
@@ -74,7 +74,7 @@ export function clockPart({ clock }: Dev): Markup {
 <p class="muted">${tell(clock.setting)} <time>${minutes(clock.nowMs()).replace('T', ' ')} UTC</time></p>
 <div class="field"><label for="dev-at">Begin at <small>UTC, empty for now</small></label>
 <input id="dev-at" name="at" type="datetime-local" step="60" value="${fromMs === null ? '' : minutes(fromMs)}"></div>
-<div class="field"><label for="dev-speed">Time</label>
+<div class="field"><label for="dev-speed">How it passes</label>
 <select id="dev-speed" name="speed">${SPEEDS.map(
     ([value, label]) =>
       html`<option value="${value}"${value === speed ? html` selected` : ''}>${label}</option>`,

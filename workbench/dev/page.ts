@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import { LyceumError } from '../../host/errors.ts'
 import { chartScriptPath, VIEW_SCRIPT_PATH } from '../../host/pages/assets.ts'
 import { layout, type Markup } from '../../host/pages/layout.ts'
 import type { Choice } from './choice.ts'
@@ -26,8 +27,14 @@ const PART_MARKUP = {
 export type PartName = keyof typeof PART_MARKUP
 export const PARTS = Object.keys(PART_MARKUP) as PartName[]
 
+/** A part as it is now; one that cannot be told says why, and the others are there all the same. */
 export async function partOf(name: PartName, dev: Dev, choice: Choice): Promise<Markup> {
-  return PART_MARKUP[name](dev, choice)
+  try {
+    return await PART_MARKUP[name](dev, choice)
+  } catch (error) {
+    if (!(error instanceof LyceumError)) throw error
+    return html`<p class="problem">${error.message}</p>`
+  }
 }
 
 /** The whole page. It works without its script, too, and then shows what was so when it was loaded. */

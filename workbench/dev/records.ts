@@ -43,8 +43,8 @@ export type DevRecord =
       readonly tookMs: number
       readonly problem: string | null
     }
-  /** What an admin would have to approve where this is published. */
-  | { readonly type: 'needs'; readonly needs: readonly string[] }
+  /** What an admin would have to approve where this is published, and what would not work there. */
+  | { readonly type: 'needs'; readonly needs: readonly string[]; readonly warnings: readonly string[] }
   | { readonly type: 'fault'; readonly fault: Fault }
   /** There is no fault any more. */
   | { readonly type: 'mended' }

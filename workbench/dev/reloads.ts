@@ -26,7 +26,7 @@ export class Reloads {
   #isDue = false
   #savedMs = 0
   #runs: PluginBundle | undefined
-  #needs: readonly string[] = []
+  #told = JSON.stringify([[], []])
   #working: Promise<void> | undefined
   #onSave: () => void = () => {}
   #closed = false
@@ -94,7 +94,7 @@ export class Reloads {
         because: becauseOf(answer),
       })
       if (hadFaults) tell({ type: 'mended' })
-      this.#tellNeeds(answer.needs)
+      this.#tellNeeds(answer)
       await onReload(answer)
     } catch (error) {
       if (await this.#isSavedWithin(HALF_WRITTEN_MS)) return
@@ -102,10 +102,12 @@ export class Reloads {
     }
   }
 
-  #tellNeeds(needs: readonly string[]): void {
-    if (needs.join() === this.#needs.join()) return
-    this.#needs = needs
-    this.#services.tell({ type: 'needs', needs })
+  /** What a publish would ask for is told when it changes; at first where there is anything. */
+  #tellNeeds({ needs, warnings = [] }: PublishAnswer): void {
+    const about = JSON.stringify([needs, warnings])
+    if (about === this.#told) return
+    this.#told = about
+    this.#services.tell({ type: 'needs', needs, warnings })
   }
 
   /** Whether something is saved, or all ends, within that time. */

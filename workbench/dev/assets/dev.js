@@ -48,7 +48,6 @@ const show = (name, markup) => {
 }
 
 const load = async (names) => {
-  if (names.length === 0) return
   const query = new URLSearchParams(location.search)
   query.set('dev-parts', names.join())
   const answer = await fetch(`/dev/parts?${query}`)
@@ -64,23 +63,24 @@ const say = (text) => {
   partOf('status').replaceChildren(line)
 }
 
+const AGAIN_MS = 1000
 const stale = new Set()
 let loading = false
-/** What is looked at comes first; the rest need not be there before it. */
+/** What is looked at comes first; the rest need not be there before it. What could not be had is asked for again. */
 const refresh = async (names) => {
   for (const name of names) stale.add(name)
   if (loading) return
   loading = true
+  let asked = []
   try {
     while (stale.size > 0) {
-      const isFirst = stale.delete('result')
-      const rest = [...stale]
-      stale.clear()
-      if (isFirst) await load(['result'])
-      await load(rest)
+      asked = stale.has('result') ? ['result'] : [...stale]
+      for (const name of asked) stale.delete(name)
+      await load(asked)
     }
   } catch (error) {
     say(error.message)
+    setTimeout(() => void refresh(asked), AGAIN_MS)
   } finally {
     loading = false
   }
