@@ -6,7 +6,11 @@ import { quotaLines } from './quota-lines.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { printable, printJson } from './terminal.ts'
 
-type Options = ConnectionFlags & { readonly json?: boolean; readonly reason?: string }
+interface Options extends ConnectionFlags {
+  readonly of?: string
+  readonly reason?: string
+  readonly json?: boolean
+}
 
 const Done = z.object({ plugin: z.string(), version: z.string().nullable(), state: z.string() })
 const Needs = z.array(z.string())
@@ -17,6 +21,10 @@ export function registerApprove(program: Command): void {
     .description('Let a plugin reach what its newest version asks for: all of it, or what you name.')
     .argument('<plugin>', 'its id')
     .argument('[needs...]', 'what to approve, such as plugins.grades (default: all that it asks for)')
+    .option(
+      '--of <version>',
+      'the version that you looked at: where there is a newer one, nothing is approved',
+    )
     .addHelpText(
       'after',
       `
@@ -24,15 +32,13 @@ Only an admin may. A version that waited becomes active once nothing is missing.
 
 Examples:
   npx lyceum plugins grades                 tells what it waits for
-  npx lyceum approve grades
-  npx lyceum approve grades plugins.video`,
+  npx lyceum approve grades --of 1.1.0
+  npx lyceum approve grades plugins.video   a part; it waits on for the rest`,
     )
     .action((plugin: string, needs: string[], _options: unknown, command: Command) =>
-      change(command, async (connection) => {
-        const { pending } = await shown(connection, plugin)
+      change(command, async (connection, { of: version }) => {
         const answer = await connection.request('POST', pluginPath(plugin, '/approve'), {
-          // What is published meanwhile was not looked at.
-          ...(pending !== null && { version: pending.version }),
+          ...(version !== undefined && { version }),
           ...(needs.length > 0 && { needs }),
         })
         const left = Done.extend({ needs: Needs }).parse(answer)
@@ -153,7 +159,7 @@ Examples:
             pluginPath(plugin, '/quota'),
             Object.fromEntries(changes.map(limit)),
           )
-        const { quota, quotaUse } = await shown(connection, plugin)
+        const { quota, quotaUse } = Quotas.parse(await connection.request('GET', pluginPath(plugin)))
         return { answer: { quota, quotaUse }, text: quotaLines(quota, quotaUse) }
       }),
     )
@@ -187,15 +193,10 @@ function stateOf({ plugin, version, state }: z.infer<typeof Done>): string {
   return `${plugin} ${version ?? ''} is ${state}.`.replace(/ {2}/, ' ')
 }
 
-const Shown = z.object({
+const Quotas = z.object({
   quota: z.record(z.string(), z.number()),
   quotaUse: z.record(z.string(), z.number()),
-  pending: z.object({ version: z.string() }).nullable(),
 })
-
-async function shown(connection: Connection, plugin: string): Promise<z.infer<typeof Shown>> {
-  return Shown.parse(await connection.request('GET', pluginPath(plugin)))
-}
 
 /** `memoryMb=128` @throws UsageError */
 function limit(word: string): [string, number] {

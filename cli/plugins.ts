@@ -19,7 +19,12 @@ const Summary = z.object({
 const Details = Summary.extend({
   granted: z.array(z.string()).default([]),
   pending: z
-    .object({ version: z.string(), needs: z.array(z.string()), denied: z.string().optional() })
+    .object({
+      version: z.string(),
+      needs: z.array(z.string()),
+      endpoints: z.record(z.enum(['added', 'removed', 'changed']), z.array(z.string())),
+      denied: z.string().optional(),
+    })
     .nullable(),
   versions: z.array(z.object({ version: z.string(), publishedMs: z.number(), publishedBy: z.string() })),
   cursors: z.array(z.object({ endpoint: z.string(), cursor: z.number(), lag: z.number() }).loose()),
@@ -94,6 +99,9 @@ function detailed(plugin: Details): string {
     ['owner', owner ?? ''],
     ['approved', granted.join(', ')],
     ['waits for an admin', pending === null ? '' : `${pending.version}: ${pending.needs.join(', ')}`],
+    ['  would come', pending?.endpoints.added.join(', ') ?? ''],
+    ['  would go', pending?.endpoints.removed.join(', ') ?? ''],
+    ['  would change', pending?.endpoints.changed.join(', ') ?? ''],
     ['denied, because', pending?.denied ?? ''],
     ['dead letters', deadLetters ? `${deadLetters}` : ''],
   ]

@@ -240,6 +240,9 @@ describe('what admins do', () => {
     const waits = await author('plugins', 'asks')
     expect(waits.stdout).toMatch(/^waits for an admin +1\.0\.0: plugins\.theirs$/m)
     expect(waits.stdout).toMatch(/^denied, because +Not yet\.$/m)
+    expect(waits.stdout).toMatch(/^ *would come +q$/m)
+    const other = await operator('approve', 'asks', '--of', '0.9.0')
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('version_newer')])
     expect(await operator('approve', 'asks')).toMatchObject({ code: 0, stdout: 'asks 1.0.0 is active.\n' })
     expect((await author('query', 'asks', 'q')).stdout).toBe('1\n')
     expect(await operator('revoke', 'asks', 'plugins.theirs')).toMatchObject({
