@@ -7,9 +7,12 @@ import { MODULE_EXTENSION, ROOT } from '../process/own-files.ts'
 const GUEST_ENTRY = `sandbox/guest/main${MODULE_EXTENSION}`
 /** What a plugin's bundle and the guest runtime may import by name. */
 const PACKAGES = new Map([
-  ['@lyceum/sdk', `sdk/index${MODULE_EXTENSION}`],
+  ['@lyceum/sdk', `sdk/core${MODULE_EXTENSION}`],
   ['@lyceum/sdk/ejson', `sdk/ejson${MODULE_EXTENSION}`],
 ])
+/** The same with charts and tables, which take as long to load as half of the rest: for bundles that name them. */
+const WITH_RESULTS = new Map([...PACKAGES, ['@lyceum/sdk', `sdk/index${MODULE_EXTENSION}`]])
+const NAMES_RESULTS = /\b(?:chart|table)\b/
 /** The file name of every bundle inside its isolate; stack traces are mapped by it. */
 export const BUNDLE_NAME = 'plugin.js'
 
@@ -41,7 +44,9 @@ export class GuestModules {
   /** Loads the guest runtime and evaluates it, before any code of the plugin runs. */
   async loadGuest(): Promise<ivm.Module> {
     const guest = this.#ours(GUEST_ENTRY)
-    await guest.instantiate(this.#context, (specifier, referrer) => this.#resolve(specifier, referrer))
+    await guest.instantiate(this.#context, (specifier, referrer) =>
+      this.#resolve(specifier, referrer, PACKAGES),
+    )
     await guest.evaluate()
     return guest
   }
@@ -49,12 +54,15 @@ export class GuestModules {
   /** Compiles the bundle and links it to the SDK; its top level has not run yet. */
   async loadBundle(bundle: string): Promise<ivm.Module> {
     const module = await this.#isolate.compileModule(bundle, { filename: BUNDLE_NAME })
-    await module.instantiate(this.#context, (specifier, referrer) => this.#resolve(specifier, referrer))
+    const packages = NAMES_RESULTS.test(bundle) ? WITH_RESULTS : PACKAGES
+    await module.instantiate(this.#context, (specifier, referrer) =>
+      this.#resolve(specifier, referrer, packages),
+    )
     return module
   }
 
-  #resolve(specifier: string, referrer: ivm.Module): ivm.Module {
-    const path = PACKAGES.get(specifier)
+  #resolve(specifier: string, referrer: ivm.Module, packages: ReadonlyMap<string, string>): ivm.Module {
+    const path = packages.get(specifier)
     if (path !== undefined) return this.#ours(path)
     const from = this.#pathOf.get(referrer)
     if (from !== undefined && specifier.startsWith('.')) return this.#ours(join(dirname(from), specifier))

@@ -14,10 +14,24 @@ const DAY_MS = 86_400_000
 const ISO_TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
 
 /** Grouped from 10,000 on, so that a year stays a year. */
-const NUMBERS = new Intl.NumberFormat('en', { maximumFractionDigits: 2, useGrouping: 'min2' })
-const SMALL_NUMBERS = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })
-const INTEGERS = new Intl.NumberFormat('en', { maximumFractionDigits: 0, useGrouping: 'min2' })
-const PERCENT = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 })
+const WAYS = {
+  number: { maximumFractionDigits: 2, useGrouping: 'min2' },
+  small: { maximumSignificantDigits: 2 },
+  integer: { maximumFractionDigits: 0, useGrouping: 'min2' },
+  percent: { style: 'percent', maximumFractionDigits: 1 },
+} as const satisfies Record<string, Intl.NumberFormatOptions>
+
+/** Made when they are needed first: they cost more than all else here, and most plugins write no number. */
+const writers = new Map<keyof typeof WAYS, Intl.NumberFormat>()
+
+function written(value: number, way: keyof typeof WAYS): string {
+  let writer = writers.get(way)
+  if (writer === undefined) {
+    writer = new Intl.NumberFormat('en', WAYS[way])
+    writers.set(way, writer)
+  }
+  return writer.format(value)
+}
 
 /** What a value of a row is; numbers of all kinds become numbers, and what is an object its text. */
 export function plainOf(value: unknown): Plain {
@@ -60,9 +74,8 @@ export function formatted(value: Plain, format?: Format): string {
     return isDay ? text.slice(0, 10) : text.slice(0, 16).replace('T', ' ')
   }
   if (typeof value === 'string') return value
-  if (format === 'percent') return PERCENT.format(value)
-  if (format === 'integer') return INTEGERS.format(value)
-  return (Math.abs(value) < 0.1 ? SMALL_NUMBERS : NUMBERS).format(value)
+  if (format === 'percent' || format === 'integer') return written(value, format)
+  return written(value, Math.abs(value) < 0.1 ? 'small' : 'number')
 }
 
 function timeFor(value: string | number): number | undefined {
