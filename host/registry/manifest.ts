@@ -13,6 +13,7 @@ import {
   printable,
   SDK_VALUES,
 } from './manifest-names.ts'
+import { slipsOf } from './manifest-slips.ts'
 import {
   type Binding,
   isBinding,
@@ -23,7 +24,6 @@ import {
   type Syntax,
   walk,
 } from './manifest-syntax.ts'
-import { slipsOf } from './slips.ts'
 import { BUNDLE_NAME, mapPosition, type Position, type SourceMap, type SourcePosition } from './source-map.ts'
 
 /** The most bytes that a bundle may have, unless a caller says otherwise. */

@@ -26,6 +26,7 @@ const EVENT = {
 }
 /** As many as one owner may have under way. */
 const AT_ONCE = 3
+const MOST_TRIES = 5
 const ADMIN = { role: 'admin', user: undefined, courses: [], plugins: 'all' } as const
 
 /**
@@ -78,7 +79,8 @@ export class Author {
       const bundle = await this.#bundle(mistake, id)
       if (mistake.before !== undefined)
         await this.#publish(await this.#bundle({ ...mistake, files: mistake.before }, id))
-      await this.#publish(bundle)
+      const warnings = await this.#publish(bundle, mistake.code === 'over_cpu' ? 0 : MOST_TRIES)
+      if (mistake.shows === 'warning') throw new Warned(warnings.join('\n'))
       if (mistake.quota !== undefined)
         await this.lyceum.call('PATCH', `/v1/plugins/${id}/quota`, { body: mistake.quota })
       const name = mistake.ask?.name ?? this.#onlyEndpoint(id)
@@ -124,10 +126,13 @@ export class Author {
     return bundlePlugin(dir)
   }
 
-  async #publish(bundle: PluginBundle): Promise<void> {
+  /** @param tries on a machine that is busy with other things, loading takes longer than a host waits for it */
+  async #publish(bundle: PluginBundle, tries = MOST_TRIES): Promise<readonly string[]> {
     const { name } = bundle.package
     const { status, json } = await this.lyceum.call('POST', `/v1/plugins/${name}/versions`, { body: bundle })
+    if (json.code === 'over_wall' && tries > 0) return this.#publish(bundle, tries - 1)
     if (status >= 400) throw problemOf(json, json.detail)
+    return json.warnings ?? []
   }
 
   #onlyEndpoint(id: string): string {
@@ -164,12 +169,15 @@ function exportOf(text: string): string {
   return /export const (\w+)/.exec(text)?.[1] ?? ''
 }
 
-async function refusalOf(make: () => Promise<unknown>): Promise<LyceumError | undefined> {
+/** What was published, but with a word about it. */
+class Warned extends Error {}
+
+async function refusalOf(make: () => Promise<unknown>): Promise<LyceumError | Warned | undefined> {
   try {
     await make()
     return undefined
   } catch (error) {
-    if (error instanceof LyceumError) return error
+    if (error instanceof LyceumError || error instanceof Warned) return error
     throw error
   }
 }
@@ -178,8 +186,14 @@ function problemOf(problem: Readonly<Record<string, unknown>>, message: unknown)
   return new LyceumError(isErrorCode(problem.code) ? problem.code : 'internal', String(message), problem)
 }
 
-function toldOf(error: LyceumError | undefined, { title }: Mistake, plain: (text: string) => string): Told {
+function toldOf(
+  error: LyceumError | Warned | undefined,
+  { title }: Mistake,
+  plain: (text: string) => string,
+): Told {
   if (error === undefined) return { code: 'none', message: `Nobody minded: ${title}`, at: undefined }
+  if (error instanceof Warned)
+    return { code: 'warning', message: error.message, at: /^\S+:\d+:\d+/.exec(error.message)?.[0] }
   const [place] = placesOf(error)
   return {
     code: error.code,

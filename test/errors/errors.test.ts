@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { ERRORS, type ErrorCode, LyceumError } from '../../host/errors.ts'
 import { Author, type Told } from './author.ts'
-import { CATALOGUE, PLUGIN, type Scene, STOPPED } from './catalogue.ts'
+import { CATALOGUE, PLUGIN, publish, type Scene, STOPPED } from './catalogue.ts'
 import { MISTAKES_AT_PUBLISH } from './mistakes-at-publish.ts'
 import { MISTAKES_AT_RUN } from './mistakes-at-run.ts'
 import { errorsPage, mistakesPage } from './pages.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
     for (const { code, message } of told)
       if (!examples.has(code) && CATALOGUE[code as ErrorCode] === undefined)
         examples.set(code, { code, message })
-    await author.lyceum.publish('catalogue', PLUGIN)
+    await publish(author.lyceum, 'catalogue', PLUGIN)
     await provokeAll(CATALOGUE, scene)
     await author.lyceum.close()
     await provokeAll(STOPPED, scene)

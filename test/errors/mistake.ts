@@ -15,8 +15,9 @@ export interface Mistake {
   /** The endpoint that is asked, and with what; if left out, the first view or query. */
   readonly ask?: { readonly name: string; readonly with?: Readonly<Record<string, string>> }
   /** When it shows. */
-  readonly shows: 'bundle' | 'publish' | 'view' | 'query' | 'handler'
-  readonly code: ErrorCode
+  readonly shows: 'bundle' | 'publish' | 'warning' | 'view' | 'query' | 'handler'
+  /** What it is refused with; a warning is none. */
+  readonly code: ErrorCode | 'warning'
   /** Where the author is told to look; left out where the mistake is in no line. */
   readonly at?: string
   /** Words of the message: what to do. */

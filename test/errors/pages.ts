@@ -6,6 +6,7 @@ import type { Mistake } from './mistake.ts'
 const SHOWS: Readonly<Record<Mistake['shows'], string>> = {
   bundle: 'When it is bundled',
   publish: 'When it is published',
+  warning: 'When it is published all the same, with a warning',
   view: 'When a view is opened',
   query: 'When a query is asked',
   handler: 'When an event comes',
