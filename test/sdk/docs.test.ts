@@ -17,6 +17,7 @@ const CONFIG = {
     paths: {
       '@lyceum/sdk': [join(ROOT, 'sdk/index.ts')],
       '@lyceum/sdk/client': [join(ROOT, 'sdk/client/index.ts')],
+      '@lyceum/sdk/testing': [join(ROOT, 'sdk/testing/index.ts')],
       'd3-array': [join(ROOT, 'node_modules/@types/d3-array')],
     },
     typeRoots: [join(ROOT, 'node_modules/@types')],
