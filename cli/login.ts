@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { connect, isOnThisMachine } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
-import { claimsOf, readLogins, writeLogins } from './logins.ts'
+import { checkToken, claimsOf, readLogins, writeLogins } from './logins.ts'
 import { urlOf } from './target.ts'
 import { note, onOneLine, printJson } from './terminal.ts'
 
@@ -56,13 +56,9 @@ export function registerLogout(program: Command): void {
 async function login(url: string, asJson: boolean): Promise<void> {
   if (url.startsWith('http:') && !isOnThisMachine(url))
     note(`Beware: ${url} is not https, so whoever is on the way can read the token.`)
-  const token = (
-    process.stdin.isTTY ? await askHidden(`Token for ${url}: `) : await text(process.stdin)
-  ).trim()
-  if (!/^[\w.~+/-]+=*$/.test(token))
-    throw new UsageError(
-      'That is not a token. Copy it whole; it is one word of letters, digits, dots and dashes.',
-    )
+  const token = checkToken(
+    process.stdin.isTTY ? await askHidden(`Token for ${url}: `) : await text(process.stdin),
+  )
   await connect(url, token)
     .request('GET', '/v1/schema')
     .catch((error: unknown) => {

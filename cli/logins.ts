@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
+import { UsageError } from './exit-codes.ts'
 
 /** The tokens that `lyceum login` keeps for its user. */
 export interface Logins {
@@ -41,6 +42,14 @@ export async function writeLogins({ current, tokens }: Logins): Promise<void> {
   const next = join(folder(), `logins-${randomUUID()}.json`)
   await writeFile(next, `${JSON.stringify({ current, hosts }, undefined, 2)}\n`, { mode: 0o600 })
   await rename(next, fileName())
+}
+
+/** @throws UsageError where this cannot be a token, such as half of one or two lines */
+export function checkToken(token: string): string {
+  if (/^[\w.~+/-]+=*$/.test(token.trim())) return token.trim()
+  throw new UsageError(
+    'That is not a token. Copy it whole; it is one word of letters, digits, dots and dashes.',
+  )
 }
 
 const Claims = z.object({ role: z.string(), user: z.string().optional(), exp: z.number() })

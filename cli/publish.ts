@@ -87,7 +87,7 @@ async function publish(folder: string, options: Options): Promise<void> {
       return
     }
     // On stderr a program finds nothing but problem JSON; it gets the plan with the answer.
-    if (options.json !== true) note(printable(differences(plugin, plan, connection.url)))
+    if (options.json !== true || isInteractive()) note(printable(differences(plugin, plan, connection.url)))
     if (options.yes !== true && !(await isAgreed(plugin, plan))) {
       note('Nothing was published.')
       process.exitCode = EXIT.refused

@@ -5,7 +5,7 @@ import { loadConfig } from '../host/config.ts'
 import { LyceumError } from '../host/errors.ts'
 import { type Connection, connect } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
-import { isExpired, readLogins } from './logins.ts'
+import { checkToken, isExpired, readLogins } from './logins.ts'
 
 /** The options of {@link withConnection}, as the parser hands them over. */
 export interface ConnectionFlags {
@@ -49,7 +49,7 @@ export async function connectionOf(flags: ConnectionFlags, role: 'admin' | 'inge
   const isLocal = !given && (logins.current === undefined || (await hasHostHere(flags)))
   const url = urlOf(isLocal ? undefined : given || logins.current)
   const token = flags.token || process.env.LYCEUM_TOKEN
-  if (token) return connect(url, token)
+  if (token) return connect(url, checkToken(token))
   const login = flags.data === undefined ? logins.tokens.get(url) : undefined
   if (login === undefined) return connect(url, await ownTokens(flags.data, role, url))
   if (isExpired(login))

@@ -1,0 +1,26 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { jsonLine, onOneLine, printable } from '../../cli/terminal.ts'
+
+const STEERS = /[^\P{C}\n\t]/u
+
+test('JSON that is printed is the same value, on one line, and cannot steer a terminal', () => {
+  const value = fc.anything({
+    key: fc.string({ unit: 'binary' }),
+    values: [fc.string({ unit: 'binary' }), fc.double(), fc.boolean()],
+  })
+  fc.assert(
+    fc.property(value, (one) => {
+      const text = jsonLine([one])
+      expect(text).not.toMatch(/\p{C}/u)
+      expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify([one])))
+    }),
+  )
+})
+
+test('text that is printed cannot steer a terminal; lines stay, unless it is to be one', () => {
+  const hostile = 'a\u001b]0;title\u0007\r\u009b2J\u202eb\n\tc'
+  expect(printable(hostile)).not.toMatch(STEERS)
+  expect(printable(hostile).split('\n')).toHaveLength(2)
+  expect(onOneLine(hostile)).not.toMatch(/\p{C}/u)
+})
