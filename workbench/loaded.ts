@@ -4,6 +4,7 @@ import type { Caller } from '../host/auth/tokens.ts'
 import { LyceumError } from '../host/errors.ts'
 import { ask, type Given } from './asking.ts'
 import { authorError } from './author-error.ts'
+import { bundlePlugin, type PluginBundle } from './bundle.ts'
 import { countDeadLetters, deadLettersOf, firstFailure, handled } from './handled.ts'
 import { callerFor, type Viewer } from './viewer.ts'
 import { type Bench, openBench } from './workbench.ts'
@@ -14,10 +15,13 @@ const LOG_LINES = 10_000
 export async function loadPlugin(dir: string): Promise<Loaded> {
   const asked = new Error()
   const clock = { nowMs: Date.now() }
+  // The bundler starts while the host does; what is wrong with the plugin is told when there is a host to tell it.
+  const bundling = bundlePlugin(dir)
+  bundling.catch(() => {})
   const bench = await openBench({ dir, nowMs: () => clock.nowMs })
   const loaded = new LoadedPlugin(bench, dir, clock)
   try {
-    await loaded.publishOwn()
+    await loaded.publishOwn(await bundling)
   } catch (error) {
     const shown = await loaded.explained(error, asked)
     await bench.close()
@@ -131,10 +135,10 @@ class LoadedPlugin implements Loaded {
   }
 
   /** Publishes the plugin itself, or remembers which other it has to wait for. */
-  async publishOwn(): Promise<void> {
+  async publishOwn(bundle?: PluginBundle): Promise<void> {
     this.#waitsFor = undefined
     try {
-      await this.#publish(undefined)
+      await this.#publish(bundle)
     } catch (error) {
       if (!(error instanceof LyceumError && typeof error.details?.missing === 'string')) throw error
       const remedy = `Add it: await p.plugin('../${error.details.missing}').`
@@ -142,9 +146,9 @@ class LoadedPlugin implements Loaded {
     }
   }
 
-  async #publish(dir: string | undefined): Promise<void> {
-    const { plugin } = await this.#bench.publish(dir)
-    if (dir !== undefined) this.#dirs.set(plugin, dir)
+  async #publish(from?: string | PluginBundle): Promise<void> {
+    const { plugin } = await this.#bench.publish(from)
+    if (typeof from === 'string') this.#dirs.set(plugin, from)
     // Jobs run when a test says so, and not when the clock of the machine does.
     await this.#bench.host.cron.remove(plugin)
   }
