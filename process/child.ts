@@ -89,7 +89,6 @@ export class Child {
     const pipe = this.#process.stdio[PIPE_FD]
     if (!(pipe instanceof Socket)) throw new Error('the child has no pipe')
     this.#pipe = pipe
-    this.#process.unref()
     this.#port = Port.ofHost(
       pipe,
       options.maxFrameBytes,
@@ -109,10 +108,12 @@ export class Child {
       })
       if (stream instanceof Socket) stream.unref()
     }
+    let lastWords: NodeJS.Timeout | undefined
     const exited = (code: number | null, signal: NodeJS.Signals | null) => {
       if (this.#exited) return
       this.#exited = true
       clearInterval(this.#timer)
+      clearTimeout(lastWords)
       this.#port.close()
       this.#settleReady(false)
       for (const stream of [this.#process.stdout, this.#process.stderr]) stream?.destroy()
@@ -124,7 +125,7 @@ export class Child {
     this.#process.on('close', exited)
     this.#process.on('exit', (code, signal) => {
       if (options.confinement.uid !== undefined) endUser(options.confinement.uid)
-      setTimeout(() => exited(code, signal), LAST_WORDS_MS).unref()
+      if (!this.#exited) lastWords = setTimeout(() => exited(code, signal), LAST_WORDS_MS)
     })
     this.#process.on('error', (error) => {
       options.onOutput(error.message)
@@ -163,6 +164,8 @@ export class Child {
   watch(): () => void {
     if (this.#watchers++ === 0) {
       this.#pipe.ref()
+      // Where it ends, its pipe is gone before that is known.
+      this.#process.ref()
       this.#startWatch()
     }
     let released = false
@@ -172,9 +175,14 @@ export class Child {
       if (--this.#watchers === 0) {
         clearInterval(this.#timer)
         this.#timer = undefined
-        if (this.#listens) this.#pipe.unref()
+        if (this.#listens) this.#letGo()
       }
     }
+  }
+
+  #letGo(): void {
+    this.#pipe.unref()
+    this.#process.unref()
   }
 
   #startWatch(): void {
@@ -212,7 +220,7 @@ export class Child {
     if (!this.alive) return
     if (frame.kind === Life.ready && !this.#listens) {
       this.#listens = true
-      if (this.#watchers === 0) this.#pipe.unref()
+      if (this.#watchers === 0) this.#letGo()
       this.#cpuMs = usedCpuMs(this.pid)
       this.#settleReady(true)
     } else if (frame.kind === Life.pong && this.#unanswered > 0) {

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { SerialProcess } from '../../process/serial-process.ts'
 
@@ -30,4 +32,9 @@ test('an answer does not wait for the next request, so that the one that hangs i
   expect(first).toEqual({ status: 'fulfilled', value: Buffer.from('hello') })
   expect(second).toMatchObject({ status: 'rejected' })
   expect(await gone.promise).toBe('stuck')
+})
+
+test('a child that ends while it starts is told of, also where nothing else keeps the process that asked', async () => {
+  const script = join(import.meta.dirname, 'lonely.ts')
+  expect((await promisify(execFile)(process.execPath, [script])).stdout).toBe('lost\n')
 })
