@@ -31,6 +31,9 @@ const DRAW: QueryEndpoint = {
   options: { names: [], params: new Map() },
 }
 
+/** Of what is left of a view's time: with the rest it gets the reason why a chart was not drawn. */
+const MOST_OF_TIME = 0.8
+
 /**
  * Draws the charts of views, in processes that only do this: they start with the first chart, and go when nobody
  * draws any more. What draws is code of ours, but the specification may do with it what it wants; so it runs as a
@@ -86,9 +89,22 @@ export class Charts {
       bundle: text,
       load: { memoryMb: chartMemoryMb, cpuMs: chartLoadMs, wallMs: chartLoadMs },
     }
+    const { cpuMs, wallMs } = tree.budget(plugin.quota)
+    const quota = {
+      ...plugin.quota,
+      cpuMsPerCall: Math.ceil(cpuMs * MOST_OF_TIME),
+      wallMs: Math.ceil(wallMs * MOST_OF_TIME),
+    }
     const lossesBefore = this.#conduct.lossesOf(plugin.id)
     const { result, failure } = await this.#invoker.run({
-      context: { plugin: { ...plugin, code }, endpoint: DRAW, caller, transaction: undefined, tree, depth },
+      context: {
+        plugin: { ...plugin, code, quota },
+        endpoint: DRAW,
+        caller,
+        transaction: undefined,
+        tree,
+        depth,
+      },
       input,
       eachEvent: false,
       plainJson: true,

@@ -13,9 +13,11 @@ export interface Drawing {
  * Draws a specification as the view of a plugin would have it drawn, without the plugin.
  * @param as the plugin that it is charged to
  * @param spec as an object or as its text
+ * @param cpuMs what the view has left
  */
-export async function draw(lyceum: TestHost, as: string, spec: unknown): Promise<Drawing> {
-  const plugin = { ...lyceum.host.plugins.get('charts'), id: as }
+export async function draw(lyceum: TestHost, as: string, spec: unknown, cpuMs: number): Promise<Drawing> {
+  const active = lyceum.host.plugins.get('charts')
+  const plugin = { ...active, id: as, quota: { ...active.quota, cpuMsPerCall: cpuMs } }
   const endpoint = plugin.endpoints.get('empty')
   if (endpoint === undefined) throw new Error('publish DRAWER first')
   const text = typeof spec === 'string' ? spec : JSON.stringify(spec)

@@ -7,8 +7,6 @@ let lyceum: TestHost
 beforeAll(async () => {
   lyceum = await startHost()
   expect((await lyceum.publish('charts', DRAWER)).status).toBe(201)
-  // What takes for ever is given up soon.
-  await lyceum.call('PATCH', '/v1/plugins/charts/quota', { body: { cpuMsPerCall: 500 } })
 })
 afterAll(() => lyceum.dispose())
 
@@ -71,15 +69,6 @@ const REFUSED: readonly (readonly [string, unknown, RegExp])[] = [
     'more bytes than a chart has',
     { ...bars, description: 'x'.repeat(LIMITS.chartBytes) },
     /bytes with its data/,
-  ],
-  [
-    'more marks than a chart draws',
-    {
-      data: { sequence: { start: 0, stop: 25_000 } },
-      mark: 'point',
-      encoding: { x: { field: 'data', type: 'quantitative' } },
-    },
-    /more than 20000 marks/,
   ],
   [
     'a sequence without end',
@@ -146,9 +135,55 @@ const REFUSED: readonly (readonly [string, unknown, RegExp])[] = [
   ['a mark that there is not', { ...bars, mark: 'explosion' }, /cannot be drawn/],
 ]
 
+/** What takes for ever is given up soon; each of the others takes some tens of milliseconds. */
+const GIVEN_UP_MS = 500
+
 describe('a chart is refused, with a sentence that says so, for', () => {
   test.each(REFUSED)('%s', async (name, spec, message) => {
     const as = `hostile${REFUSED.findIndex(([other]) => other === name)}`
-    await expect(draw(lyceum, as, spec)).rejects.toThrow(message)
+    await expect(draw(lyceum, as, spec, GIVEN_UP_MS)).rejects.toThrow(message)
+  })
+})
+
+test('a chart is refused that draws more marks than a page shows well, before it is a picture', async () => {
+  const points = { mark: 'point', encoding: { x: { field: 'data', type: 'quantitative' } } }
+  const sequence = (stop: number) => ({ ...points, data: { sequence: { start: 0, stop } } })
+  await expect(draw(lyceum, 'marks', sequence(LIMITS.chartMarks + 1), 20_000)).rejects.toThrow(
+    /more than 20000 marks/,
+  )
+})
+
+describe('a chart that takes too much', () => {
+  const GREEDY = `import { chart, view } from '@lyceum/sdk'
+    const rows = [{ a: 'x', n: 1 }]
+    export const honest = view(() => chart.bar(rows, { x: 'a', y: 'n' }))
+    export const greedy = view(() => chart.spec({ data: { sequence: { start: 0, stop: 1e9 } }, mark: 'point', encoding: {} }, { description: 'x' }))`
+  beforeAll(async () => {
+    for (const id of ['greedy', 'neighbour']) expect((await lyceum.publish(id, GREEDY)).status).toBe(201)
+    await lyceum.call('PATCH', '/v1/plugins/greedy/quota', { body: { cpuMsPerCall: 500 } })
+  })
+  const shown = async (plugin: string, view: string) => {
+    const page = await lyceum.call('GET', `/views/${plugin}/${view}`)
+    return lyceum.call('GET', /src="(\/frames\/[^"]+)"/.exec(page.text)?.[1] ?? '')
+  }
+
+  test('fails its view with the reason, is charged to its plugin, and counts against it', async () => {
+    const { usage } = lyceum.host.plugins.get('greedy')
+    const { status, text } = await shown('greedy', 'greedy')
+    expect(status).toBe(502)
+    expect(text).toMatch(/A chart took too much (?:CPU time|memory)\. Show fewer rows/)
+    expect(usage.cpuMs).toBeGreaterThan(100)
+    expect(lyceum.host.conduct.onProbation('greedy')).toBe(true)
+  })
+
+  test('leaves its neighbour alone, who draws as before', async () => {
+    expect((await shown('neighbour', 'honest')).text).toContain('<svg ')
+    expect(lyceum.host.conduct.onProbation('neighbour')).toBe(false)
+  })
+
+  test('is drawn on probation from then on, in a process of its own', async () => {
+    const before = new Set(lyceum.host.charts.pids)
+    expect((await shown('greedy', 'honest')).text).toContain('<svg ')
+    expect(lyceum.host.charts.pids.some((pid) => !before.has(pid))).toBe(true)
   })
 })
