@@ -45,6 +45,13 @@ interface Waiter {
   readonly settle: (outcome: Outcome | Promise<Outcome>) => void
 }
 
+/** A process for one call. */
+interface Scratch {
+  readonly sandbox: Sandbox
+  /** What ran in it has taken it down. */
+  tookDown: boolean
+}
+
 /**
  * Owns the sandbox processes: which plugin runs where, a warm spare, and those on probation.
  *
@@ -60,6 +67,8 @@ export class Supervisor {
   readonly #scratchPlaces = new Places(SCRATCH_PLACES, MOST_SCRATCH_WAITING)
   #waiting: Waiter[] = []
   #spare: Sandbox | undefined
+  #scratchSpare: Scratch | undefined
+  #keepsScratch = false
   #reaper: NodeJS.Timeout
   #closed = false
   #started = 0
@@ -94,20 +103,24 @@ export class Supervisor {
   async runAlone(call: Call): Promise<Outcome> {
     const run = async () => {
       if (this.#closed) return failed(LOST)
-      let tookDown = false
-      const sandbox = this.#make('scratch', SCRATCH_NICE, (_, loss) => {
-        tookDown = loss?.certain === true
-      })
-      this.#scratch.add(sandbox)
+      const scratch = this.#takeScratch()
+      this.#scratch.add(scratch.sandbox)
       try {
-        const outcome = await sandbox.run(call)
-        return tookDown && outcome.failure?.code === 'sandbox_lost' ? failed(TOOK_DOWN) : outcome
+        const outcome = await scratch.sandbox.run(call)
+        const isItsDoing = scratch.tookDown && outcome.failure?.code === 'sandbox_lost'
+        return isItsDoing ? failed(TOOK_DOWN) : outcome
       } finally {
-        this.#scratch.delete(sandbox)
-        sandbox.end()
+        this.#scratch.delete(scratch.sandbox)
+        scratch.sandbox.end()
       }
     }
     return (await this.#scratchPlaces.within(run)) ?? failed(TOO_MANY)
+  }
+
+  /** From now on a process is ready for what runs alone: for whoever publishes after each save, and waits for it. */
+  keepScratchReady(): void {
+    this.#keepsScratch = true
+    this.#scratchSpare ??= this.#makeScratch()
   }
 
   /** Throws the isolates of a plugin away once their calls have ended, except those of the bundle that is kept. */
@@ -132,8 +145,8 @@ export class Supervisor {
   }
 
   #all(): Sandbox[] {
-    const spare = this.#spare === undefined ? [] : [this.#spare]
-    return [...this.#shared, ...this.#probation.values(), ...this.#scratch, ...spare]
+    const spares = [this.#spare, this.#scratchSpare?.sandbox].filter((spare) => spare !== undefined)
+    return [...this.#shared, ...this.#probation.values(), ...this.#scratch, ...spares]
   }
 
   #sharedFor(plugin: string): Sandbox {
@@ -202,6 +215,25 @@ export class Supervisor {
     setTimeout(() => {
       if (!this.#closed) this.#spare ??= this.#make('sandbox', 0)
     }, SPARE_DELAY_MS).unref()
+  }
+
+  #takeScratch(): Scratch {
+    const ready = this.#scratchSpare?.sandbox.alive ? this.#scratchSpare : undefined
+    this.#scratchSpare = undefined
+    // The next one starts later, so that it does not slow what this one is for.
+    if (this.#keepsScratch)
+      setTimeout(() => {
+        if (!this.#closed) this.#scratchSpare ??= this.#makeScratch()
+      }, SPARE_DELAY_MS).unref()
+    return ready ?? this.#makeScratch()
+  }
+
+  #makeScratch(): Scratch {
+    const sandbox = this.#make('scratch', SCRATCH_NICE, (_, loss) => {
+      scratch.tookDown = loss?.certain === true
+    })
+    const scratch: Scratch = { sandbox, tookDown: false }
+    return scratch
   }
 
   #make(name: string, nice: number, onGone: SandboxOptions['onGone'] = this.#gone.bind(this)): Sandbox {

@@ -108,6 +108,20 @@ longTest('a scratch load that never ends holds up nobody, and the queue for them
   expect((await first).failure?.code).toMatch(/over_cpu|over_wall/)
 })
 
+test('a process is ready for what runs alone where that is wanted, and serves one call', async () => {
+  const { pids } = lab.supervisor
+  lab.supervisor.keepScratchReady()
+  const [ready] = lab.supervisor.pids.filter((pid) => !pids.includes(pid))
+  expect(ready).toBeTypeOf('number')
+  const { result } = await lab.supervisor.runAlone(callOf('a', 'export const run = {}', { kind: 'describe' }))
+  expect(JSON.parse(result.toString())).toEqual([{ name: 'run', options: {} }])
+  expect(lab.supervisor.pids).not.toContain(ready)
+  lab.supervisor.keepScratchReady()
+  const { failure } = await lab.supervisor.runAlone(callOf('b', 'new Array(2 ** 32 - 1).indexOf(1)'))
+  expect(failure?.code).toMatch(/over_cpu|over_wall/)
+  expect(lab.losses).toEqual([])
+})
+
 test('what a scratch load does to its process is not laid to the plugin that runs', async () => {
   const { failure } = await lab.supervisor.runAlone(callOf('a', 'new Array(2 ** 32 - 1).indexOf(1)'))
   expect(failure?.code).toMatch(/over_cpu|over_wall/)

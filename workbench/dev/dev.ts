@@ -77,6 +77,8 @@ export async function openDev(options: DevOptions): Promise<Dev> {
     app: (host) => createDevApp(createApp(host), host, started.promise),
   })
   const { host, plugin } = workbench
+  // Nearly all of the time of a publish is the start of a process.
+  host.supervisor.keepScratchReady()
   const faults = new Faults(dir)
   const activity = new Activity(host, plugin, records.tell)
   const bundler = new Bundler(dir)
