@@ -34,7 +34,7 @@ beforeAll(async () => {
   files = globSync('**/*', { cwd: installed.root, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.root.length + 1))
-}, 60_000)
+}, 120_000)
 afterAll(async () => {
   await installed.dispose()
   await lyceum.dispose()
@@ -170,7 +170,7 @@ describe('Lyceum, installed from it', () => {
       await host.stop('SIGTERM')
       await Promise.all([dataDir, empty].map((folder) => rm(folder, { recursive: true })))
     }
-  }, 90_000)
+  }, 180_000)
 
   function temporary(): Promise<string> {
     return mkdtemp(join(tmpdir(), 'lyceum-first-'))
