@@ -102,7 +102,7 @@ const LIST_METHODS: ReadonlySet<string> = new Set([
   'push',
 ])
 
-const CALL = /(?:^|: )(.{0,80}?)\.([\w$]+) is not a function$/
+const CALL = /^(.*)\.([\w$]+) is not a function$/
 const READ =
   /Cannot (?:read properties of|destructure property '([\w$]+)' of .{0,80} as it is) (undefined|null)(?: \(reading '([\w$]+)'\))?/
 
@@ -114,9 +114,10 @@ const READ =
  */
 export function hintFor(message: string): string | undefined {
   if (message.length > MESSAGE_CHARS) return undefined
-  const absent = /(?:^|: )([\w$]+) is not defined$/.exec(message)?.[1]
+  const said = message.replace(/^(?:The plugin does not load: )?(?:\w*Error: )?/, '')
+  const absent = /^([\w$]+) is not defined$/.exec(said)?.[1]
   if (absent !== undefined) return ofAbsent(absent)
-  const [, before = '', method] = CALL.exec(message) ?? []
+  const [, before = '', method] = CALL.exec(said) ?? []
   if (method !== undefined) return ofMethod(before, method)
   const [isRead, destructured, nothing = '', read = destructured] = READ.exec(message) ?? []
   if (isRead !== undefined) return ofNothing(nothing, read ?? '')

@@ -255,3 +255,11 @@ function usedCpuMs(pid: number | undefined): number | undefined {
     return undefined // it has just gone
   }
 }
+
+/** Why a process is gone, as people read it. */
+export function endOf({ killedFor, code, signal, fromOutside }: ChildExit): string {
+  if (killedFor !== undefined) return killedFor
+  // Nobody but an admin or a system that is out of memory sends it.
+  if (fromOutside) return 'it was killed from outside (SIGKILL), as a system does that is short of memory'
+  return `it ended by itself (${signal ?? `exit code ${code}`})`
+}

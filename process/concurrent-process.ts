@@ -1,4 +1,4 @@
-import { Child, type ChildExit } from './child.ts'
+import { Child, type ChildExit, endOf } from './child.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
 import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
@@ -106,7 +106,7 @@ export class ConcurrentProcess implements RequestProcess {
     clearInterval(this.#timer)
     const requests = [...this.#underWay.values()]
     this.#underWay.clear()
-    const reason = exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
+    const reason = endOf(exit)
     this.#options.onGone(reason, exit.fromOutside ? [] : [...new Set(requests.map(({ owner }) => owner))])
     for (const request of requests) request.reject(this.#options.lost())
   }

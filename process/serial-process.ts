@@ -1,4 +1,4 @@
-import { Child, type ChildExit } from './child.ts'
+import { Child, type ChildExit, endOf } from './child.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
 import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
@@ -126,7 +126,7 @@ export class SerialProcess implements RequestProcess {
 
   #gone(exit: ChildExit): void {
     clearInterval(this.#timer)
-    const reason = exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
+    const reason = endOf(exit)
     // It cannot say any more how much it has used; while it worked it used about as much as time passed.
     const [head] = this.#queue
     if (head !== undefined && this.#listens)

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
-import { Child, type ChildExit } from '../process/child.ts'
+import { Child, type ChildExit, endOf } from '../process/child.ts'
 import { FAILED, type Frame, NO_SCOPE, type Payload, splitPayload } from '../process/frame.ts'
 import { CODE_ONLY } from '../process/permissions.ts'
 import {
@@ -369,7 +369,7 @@ export class Sandbox {
     const held = new Set([...this.#isolates.values()].map(({ plugin }) => plugin))
     // Before it listens no plugin has run in it.
     const suspects = this.#listens ? [...new Set(named.length > 0 ? named : active)] : []
-    const reason = this.#poisoned?.reason ?? exit.killedFor ?? `ended by itself (${exit.signal ?? exit.code})`
+    const reason = this.#poisoned?.reason ?? endOf(exit)
     const loss = {
       reason,
       suspects,

@@ -7,10 +7,11 @@ import { Author, type Told } from './author.ts'
 import { CATALOGUE, PLUGIN, publish, type Scene, STOPPED } from './catalogue.ts'
 import { MISTAKES_AT_PUBLISH } from './mistakes-at-publish.ts'
 import { MISTAKES_AT_RUN } from './mistakes-at-run.ts'
+import { compile, MISTAKES_IN_TYPES } from './mistakes-in-types.ts'
 import { errorsPage, mistakesPage } from './pages.ts'
 
 const DOCS = join(import.meta.dirname, '../../docs')
-const MISTAKES = [...MISTAKES_AT_PUBLISH, ...MISTAKES_AT_RUN]
+const MISTAKES = [...MISTAKES_IN_TYPES, ...MISTAKES_AT_PUBLISH, ...MISTAKES_AT_RUN]
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 /** A loop while loading ends with whichever of its two limits comes first. */
 const EITHER: ReadonlySet<unknown> = new Set(['over_cpu', 'over_wall'])
@@ -22,7 +23,11 @@ beforeAll(async () => {
   const author = await Author.start()
   try {
     const scene = { lyceum: author.lyceum, folder }
-    told = await author.make(MISTAKES)
+    const [compiled, made] = await Promise.all([
+      compile(MISTAKES_IN_TYPES),
+      author.make([...MISTAKES_AT_PUBLISH, ...MISTAKES_AT_RUN]),
+    ])
+    told = [...compiled, ...made]
     for (const { code, message } of told)
       if (!examples.has(code) && CATALOGUE[code as ErrorCode] === undefined)
         examples.set(code, { code, message })

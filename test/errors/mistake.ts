@@ -15,9 +15,9 @@ export interface Mistake {
   /** The endpoint that is asked, and with what; if left out, the first view or query. */
   readonly ask?: { readonly name: string; readonly with?: Readonly<Record<string, string>> }
   /** When it shows. */
-  readonly shows: 'bundle' | 'publish' | 'warning' | 'view' | 'query' | 'handler'
-  /** What it is refused with; a warning is none. */
-  readonly code: ErrorCode | 'warning'
+  readonly shows: 'types' | 'bundle' | 'publish' | 'warning' | 'view' | 'query' | 'handler'
+  /** What it is refused with, be it by the compiler; a warning is no refusal. */
+  readonly code: ErrorCode | `TS${number}` | 'warning'
   /** Where the author is told to look; left out where the mistake is in no line. */
   readonly at?: string
   /** Words of the message: what to do. */

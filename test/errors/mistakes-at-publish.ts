@@ -497,6 +497,19 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
     says: "Expected property name or '}' in JSON at position 2 (line 1 column 3)",
   },
   {
+    title: 'A facility at the top of the file',
+    files: code(
+      "import { query } from '@lyceum/sdk'",
+      '',
+      "const plays = db.collection('plays')",
+      'export const all = query(() => plays.find().toArray())',
+    ),
+    shows: 'publish',
+    code: 'bundle_broken',
+    at: 'plugin.ts:3:15',
+    says: 'destructure it, ({ db }) => …',
+  },
+  {
     title: 'A loop at the top level that does not end',
     files: code(
       "import { query } from '@lyceum/sdk'",

@@ -78,6 +78,30 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     says: 'Put it into an attribute such as data-value="${…}" and read it from there',
   },
   {
+    title: 'A field that the rows of a chart do not have',
+    files: code(
+      "import { chart, view } from '@lyceum/sdk'",
+      '',
+      "export const page = view(() => chart.bar([{ video: 'intro', n: 1 }], { x: 'vidoe', y: 'n' }))",
+    ),
+    shows: 'view',
+    code: 'plugin_failed',
+    at: 'plugin.ts:3:38',
+    says: 'video',
+  },
+  {
+    title: 'A cursor in a table',
+    files: code(
+      "import { table, view } from '@lyceum/sdk'",
+      '',
+      "export const page = view(({ db }) => table(db.collection('plays').find()))",
+    ),
+    shows: 'view',
+    code: 'plugin_failed',
+    at: 'plugin.ts:3:38',
+    says: 'Await its .toArray() first',
+  },
+  {
     title: 'A view writes',
     files: code(
       "import { html, view } from '@lyceum/sdk'",

@@ -4,6 +4,7 @@ import type { Told } from './author.ts'
 import type { Mistake } from './mistake.ts'
 
 const SHOWS: Readonly<Record<Mistake['shows'], string>> = {
+  types: 'In the editor',
   bundle: 'When it is bundled',
   publish: 'When it is published',
   warning: 'When it is published all the same, with a warning',

@@ -61,7 +61,7 @@ describe('at load', () => {
     const losses = lab.losses.length
     const told = await lab.run('crasher', `import source a from '@lyceum/sdk'; ${OK}`)
     expect(told.code).toBe('sandbox_lost')
-    expect(lab.losses.slice(losses)).toMatchObject([{ reason: 'ended by itself (SIGSEGV)' }])
+    expect(lab.losses.slice(losses)).toMatchObject([{ reason: 'it ended by itself (SIGSEGV)' }])
     expect(await neighbour()).toMatchObject({ result: 1 })
   })
 })
