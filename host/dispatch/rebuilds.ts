@@ -67,7 +67,7 @@ export class Rebuilds {
    * @throws {LyceumError} nothing_to_rebuild, over_concurrency, disk_full, and what keeps the plugin from running
    */
   start(id: string): Promise<RebuildStatus> {
-    const { plugins, catalogue, disk, nowMs } = this.#services
+    const { plugins, catalogue, stores, disk, nowMs } = this.#services
     return plugins.changing(id, async () => {
       const underWay = this.#underWay.get(id)
       if (underWay !== undefined) return underWay.rebuild.status
@@ -89,6 +89,8 @@ export class Rebuilds {
         )
       const startedMs = nowMs()
       const generation = catalogue.generations.begin(id, activation, startedMs)
+      // Where the registry was deleted once, something of an earlier rebuild may be there.
+      await stores.drop(id, generation)
       return this.#launch(id, generation, startedMs).status
     })
   }

@@ -154,9 +154,16 @@ export class Catalogue {
 
   /**
    * Adds a version, and its plugin where it is the first.
+   * @param generation of the data that a new plugin begins with
    * @throws {LyceumError} package_invalid where a new plugin would be called like a common name
    */
-  addVersion(owner: string, version: VersionRow, code: VersionCode, samples: Samples = new Map()): void {
+  addVersion(
+    owner: string,
+    version: VersionRow,
+    code: VersionCode,
+    samples: Samples = new Map(),
+    generation = 1,
+  ): void {
     if (this.plugin(version.plugin) === undefined && this.names.get(version.plugin) !== undefined)
       throw new LyceumError(
         'package_invalid',
@@ -166,9 +173,10 @@ export class Catalogue {
     this.#transaction(() => {
       this.#db
         .prepare(
-          'INSERT INTO plugins (id, owner, installation) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET removed = NULL',
+          `INSERT INTO plugins (id, owner, installation, generation, newest_generation) VALUES (?, ?, ?, ?4, ?4)
+           ON CONFLICT DO UPDATE SET removed = NULL`,
         )
-        .run(version.plugin, owner, randomUUID())
+        .run(version.plugin, owner, randomUUID(), generation)
       this.#db
         .prepare(
           `INSERT INTO versions (plugin, version, hash, title, description, endpoints, bundle, source_map,

@@ -202,9 +202,15 @@ export class Plugins {
     })
   }
 
-  /** The documents, cursors and dead letters of a plugin, as they are read. Whoever is new begins with the first. */
+  /** The documents, cursors and dead letters of a plugin, as they are read. */
   storeOf(id: string): PluginStore {
-    return this.#services.stores.plugin(id, this.#services.catalogue.plugin(id)?.generation ?? 1)
+    return this.#services.stores.plugin(id, this.generationOf(id))
+  }
+
+  /** The generation of a plugin's data that is read, or that a new one begins with. */
+  generationOf(id: string): number {
+    const { catalogue, stores } = this.#services
+    return catalogue.plugin(id)?.generation ?? stores.firstGeneration(id)
   }
 
   /** The active version over another generation of its data. Inside of {@link Plugins.changing} only. */

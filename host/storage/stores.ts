@@ -87,6 +87,18 @@ export class Stores {
     return store
   }
 
+  /**
+   * The generation that a plugin begins with which nobody knows: what is left of it where its registry was deleted,
+   * else the first. Of several the oldest, since only that is certain to be whole.
+   */
+  firstGeneration(plugin: string): number {
+    const kept = readdirSync(this.#options.folder).flatMap((file) => {
+      const [, id, generation] = /^(\w+)\.(\d+)\.db$/.exec(file) ?? []
+      return id === plugin ? [Number(generation)] : []
+    })
+    return kept.length === 0 ? 1 : Math.min(...kept)
+  }
+
   #pathOf(plugin: string, generation: number): string {
     const { folder, mongo } = this.#options
     if (mongo !== undefined) return databaseName(mongo.uri, plugin, generation)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FILES } from '../fs/plugin.ts'
+import { rebuilt } from '../rebuild/support.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { type WireServer, wireServers } from '../support/mongo.ts'
 
@@ -91,6 +92,24 @@ describe.skipIf(server === undefined)('a host over MongoDB', () => {
     process.kill(pid, 'SIGKILL')
     await lyceum.send([play('f'), play('f')])
     expect(await top()).toContainEqual({ _id: 'f', n: 2 })
+  })
+
+  test('is rebuilt into a database of its own, which takes the place of the one before', async () => {
+    await lyceum.call('PATCH', '/v1/plugins/plays/quota', { body: { wallMs: 300 } })
+    await lyceum.publish('plays', PLAYS.replace('n: 1 } }, { upsert', 'n: 2 } }, { upsert'), {
+      version: '2.0.0',
+    })
+    const before: { _id: string; n: number }[] = await top()
+    expect(await rebuilt(lyceum, 'plays')).toMatchObject({ state: 'done', generation: 2 })
+    // The event that was put aside and retried since then is put aside again.
+    const twice = before.filter(({ _id }) => _id !== 'd').map(({ _id, n }) => ({ _id, n: 2 * n }))
+    expect(await top()).toEqual(twice)
+    expect((await lyceum.call('GET', '/v1/plugins/plays/dead-letters')).json.total).toBe(1)
+    await lyceum.send([play('e')])
+    expect(await top()).toContainEqual({ _id: 'e', n: 4 })
+    const { generations } = lyceum.host.catalogue
+    await expect.poll(() => generations.others(), { timeout: 10_000 }).toEqual([])
+    expect(await lyceum.host.stores.plugin('plays', 1).peek('count/0')).toBeUndefined()
   })
 
   test('keeps files, opens them by their address, and deletes them with their plugin', async () => {

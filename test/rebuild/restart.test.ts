@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { copyFile, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
-import { ask, ended, opened, plays } from './support.ts'
+import { ask, ended, opened, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost | undefined
 afterEach(async () => {
@@ -57,4 +58,24 @@ test('one of a version that does not run any more is dropped at the start', asyn
     rebuild: null,
     rebuildOffered: { reason: 'handlers_changed', endpoints: ['count'] },
   })
+})
+
+test('data that were rebuilt stay where the registry is lost; what was half built beside them counts for nothing', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  await before.send(plays(300))
+  expect(await rebuilt(before, 'counting')).toMatchObject({ state: 'done', generation: 2 })
+  await before.close()
+  const file = (name: string) => join(before.dataDir, name)
+  await rm(file('plugins/counting.1.db'), { force: true })
+  await copyFile(file('plugins/counting.2.db'), file('plugins/counting.3.db'))
+  for (const name of await readdir(before.dataDir)) if (name.startsWith('registry.db')) await rm(file(name))
+
+  lyceum = await startHost(before.dataDir)
+  expect((await lyceum.publish('counting', counting(1))).status).toBe(201)
+  await lyceum.settled()
+  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+  expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 3 })
+  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
 })

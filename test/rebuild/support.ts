@@ -1,4 +1,5 @@
 import type { RebuildStatus } from '../../host/dispatch/rebuild.ts'
+import type { PluginStore } from '../../host/storage/plugin-store.ts'
 import type { TestHost } from '../support/host.ts'
 
 /** Waits until the rebuild of a plugin has ended, and says how. */
@@ -40,19 +41,28 @@ export interface Door {
 }
 
 /** Puts a door before the transactions of a generation of a plugin's data, which nobody has begun yet. */
-export function opened({ host }: TestHost, id: string, generation: number): Door {
-  const store = host.stores.plugin(id, generation)
-  const begin = store.begin.bind(store)
+export function opened({ host: { stores } }: TestHost, id: string, generation: number): Door {
   const { promise, resolve } = Promise.withResolvers<void>()
   let committed = 0
   let begun = 0
-  store.begin = (claim, after = Promise.resolve()) => {
-    begun += 1
-    const transaction = begin(claim, begun === 1 ? after : Promise.all([after, promise]))
-    transaction.onEnd(() => {
-      if ('move' in claim) committed = Math.max(committed, claim.move.to)
-    })
-    return transaction
+  const guarded = new WeakSet<PluginStore>()
+  const guard = (store: PluginStore) => {
+    const begin = store.begin.bind(store)
+    store.begin = (claim, after = Promise.resolve()) => {
+      begun += 1
+      const transaction = begin(claim, begun === 1 ? after : Promise.all([after, promise]))
+      transaction.onEnd(() => {
+        if ('move' in claim) committed = Math.max(committed, claim.move.to)
+      })
+      return transaction
+    }
+    guarded.add(store)
+  }
+  const plugin = stores.plugin.bind(stores)
+  stores.plugin = (...asked) => {
+    const store = plugin(...asked)
+    if (asked[0] === id && asked[1] === generation && !guarded.has(store)) guard(store)
+    return store
   }
   return {
     reached: async (events) => {
