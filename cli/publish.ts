@@ -96,7 +96,7 @@ async function publish(folder: string, options: Options): Promise<void> {
     steps.say(`Publishing ${plugin} …`)
     const answer = Answer.parse(await send(connection, bundle))
     steps.say('Writing the types of what it may call …')
-    await writeTypesOf(folder, connection)
+    await writeTypesOf(folder, bundle, connection)
     steps.stop()
     if (options.json === true) printJson({ plugin, ...answer, plan })
     else console.log(printable(outcome(plugin, answer)))
@@ -110,12 +110,14 @@ function send(connection: Connection, bundle: PluginBundle, query = ''): Promise
 }
 
 /** A folder that cannot be written, or a token that may not read, makes no publish fail that was done. */
-async function writeTypesOf(folder: string, connection: Connection): Promise<void> {
+async function writeTypesOf(folder: string, bundle: PluginBundle, connection: Connection): Promise<void> {
   const { writeHostTypes, writeTypes } = await import('../workbench/types-file.ts')
+  const { SCHEMA_PATH } = await import('../workbench/host-schema.ts')
+  const { ownSchema } = await import('../workbench/own-schema.ts')
   try {
-    const schema = await connection.request('GET', '/v1/schema')
-    await writeTypes(folder, schema)
-    await writeHostTypes(folder, schema)
+    // The host tells of the version that runs, and this one may have to wait.
+    await writeTypes(folder, await ownSchema(bundle))
+    await writeHostTypes(folder, await connection.request('GET', SCHEMA_PATH))
   } catch {
     note('The types in .lyceum/ could not be written. Try again with: npx lyceum types')
   }

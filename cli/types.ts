@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { readPluginPackage } from '../workbench/bundle.ts'
+import { SCHEMA_PATH } from '../workbench/host-schema.ts'
 import { ownSchema } from '../workbench/own-schema.ts'
 import { writeHostSamples } from '../workbench/stand-ins.ts'
 import { writeClientTypes, writeHostTypes, writeTypes } from '../workbench/types-file.ts'
@@ -61,7 +62,7 @@ async function write(folder: string, options: Options): Promise<{ written: strin
 
 async function askedOf(flags: ConnectionFlags): Promise<unknown> {
   const connection = await connectionOf(flags, 'admin')
-  return connection.request('GET', '/v1/schema?samples=true')
+  return connection.request('GET', SCHEMA_PATH)
 }
 
 /** What the host tells; undefined where there is none, unless somebody said which. */

@@ -24,7 +24,11 @@ const View = z.object({
   params: z.record(Name, Param),
   asksSelf: z.boolean(),
 })
-const Query = View.extend({ names: z.array(Name) })
+const Query = View.extend({
+  names: z.array(Name),
+  /** What it returns, made up or recorded; with `?samples=true`. */
+  sample: z.unknown().optional(),
+})
 const Plugin = z.object({
   id: Name,
   version: z.string(),
@@ -32,7 +36,10 @@ const Plugin = z.object({
   queries: z.array(Query).max(MOST),
 })
 
-/** What `GET /v1/schema` tells, as far as tools read it. */
+/** Where a host tells what there is, with samples by which results have types. */
+export const SCHEMA_PATH = '/v1/schema?samples=true'
+
+/** What is there, as far as tools read it. */
 export const HostSchema = z.object({
   plugins: z.array(Plugin).max(MOST),
   names: z.array(z.object({ name: Name, plugin: Name, query: Name })).max(MOST),
@@ -44,7 +51,7 @@ export const HostSchema = z.object({
 })
 export type HostSchema = z.infer<typeof HostSchema>
 export type PluginSchema = z.infer<typeof Plugin>
-export type EndpointSchema = z.infer<typeof View>
+export type EndpointSchema = z.infer<typeof View> & { readonly sample?: unknown }
 
 /** @throws {LyceumError} server_unreachable where this is not what a host tells */
 export function parseHostSchema(raw: unknown): HostSchema {

@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPluginPackage } from './bundle.ts'
-import { parseHostSchema } from './host-schema.ts'
+import { type PluginSchema, parseHostSchema } from './host-schema.ts'
+import { readSamples } from './samples.ts'
 import { clientTypesText, hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
 
 const HOST_FILE = 'host.d.ts'
@@ -14,12 +15,14 @@ const HOST_FILE = 'host.d.ts'
  * @param dir the plugin's folder
  * @param schema what `GET /v1/schema` of a host tells that has the plugin as it is in the folder, or `ownSchema`
  * @returns the files that were written
- * @throws {LyceumError} package_invalid; server_unreachable where that is not a schema
+ * @throws {LyceumError} package_invalid; options_refused where samples.json cannot be read; server_unreachable where
+ *   that is not a schema
  */
 export async function writeTypes(dir: string, schema: unknown): Promise<string[]> {
   const { name } = await readPluginPackage(dir)
   const parsed = parseHostSchema(schema)
-  const own = parsed.plugins.find(({ id }) => id === name)
+  const told = parsed.plugins.find(({ id }) => id === name)
+  const own = told && withSamples(told, (await readSamples(dir)) ?? {})
   const isHostMissing = (await textOf(fileIn(dir, HOST_FILE))) === undefined
   return [
     ...(own === undefined ? [] : await write(fileIn(dir, 'types.d.ts'), ownTypesText(parsed, own))),
@@ -52,6 +55,12 @@ export async function writeHostTypes(dir: string, schema: unknown): Promise<stri
  */
 export function writeClientTypes(file: string, schema: unknown): Promise<string[]> {
   return write(file, clientTypesText(parseHostSchema(schema)))
+}
+
+/** What was recorded beside plugin.ts, whether a host knows it yet or not. */
+function withSamples(own: PluginSchema, samples: Readonly<Record<string, unknown>>): PluginSchema {
+  const queries = own.queries.map((query) => ({ ...query, sample: samples[query.name] ?? query.sample }))
+  return { ...own, queries }
 }
 
 async function write(target: string, text: string): Promise<string[]> {

@@ -1,4 +1,5 @@
 import type { EndpointSchema, HostSchema, PluginSchema } from './host-schema.ts'
+import { resultType } from './result-type.ts'
 
 const HEAD = [
   '// Written by `lyceum types`, and by dev, test and publish, from what there is. Changes here are overwritten.',
@@ -51,7 +52,7 @@ export function hostTypesText(schema: HostSchema, own: string): string {
   )
   const names = commonNames(schema).flatMap(({ name, endpoint, about }) => [
     ...comment(about),
-    `readonly ${name}: QueryCall<${argumentsOf(endpoint)}>`,
+    `readonly ${name}: QueryCall<${argumentsOf(endpoint)}${fromSample(endpoint)}>`,
   ])
   const properties = propertiesOf(schema, (name, description, providers) =>
     providers.includes(own) ? [] : [...comment(description), `readonly '${name}': Json`],
@@ -70,7 +71,7 @@ export function hostTypesText(schema: HostSchema, own: string): string {
 
 /** A host for programs outside, as `@lyceum/sdk/client` is typed by it. */
 export function clientTypesText(schema: HostSchema): string {
-  const ask = (endpoint: EndpointSchema) => `Ask<${argumentsOf(endpoint)}>`
+  const ask = (endpoint: EndpointSchema) => `Ask<${argumentsOf(endpoint)}${fromSample(endpoint, 'string')}>`
   const plugins = byId(schema.plugins).flatMap(({ id, queries }) => [
     `readonly ${id}: {`,
     ...byName(queries).flatMap((query) => [
@@ -128,12 +129,20 @@ function interfaceOf(name: string, members: readonly string[]): string[] {
 function ownCall(endpoint: EndpointSchema, own: PluginSchema): string {
   if (own.views.includes(endpoint)) return call(endpoint, own)
   // What follows from another query's type, or its own, could follow from itself.
-  const result = endpoint.asksSelf ? '' : `, ResultOf<Own['${endpoint.name}']>`
+  const result = endpoint.asksSelf ? fromSample(endpoint) : `, ResultOf<Own['${endpoint.name}']>`
   return `OwnQueryCall<${argumentsOf(endpoint)}${result}>`
 }
 
 function call(endpoint: EndpointSchema, { views }: PluginSchema): string {
-  return `${views.includes(endpoint) ? 'ViewCall' : 'QueryCall'}<${argumentsOf(endpoint)}>`
+  return views.includes(endpoint)
+    ? `ViewCall<${argumentsOf(endpoint)}>`
+    : `QueryCall<${argumentsOf(endpoint)}${fromSample(endpoint)}>`
+}
+
+/** What a query resolves with, as the last argument of a type. */
+function fromSample({ sample }: EndpointSchema, dates: 'string' | 'Date | string' = 'Date | string'): string {
+  const type = resultType(sample, dates)
+  return type === 'unknown' ? '' : `, ${type}`
 }
 
 function argumentsOf({ dimensions, params }: EndpointSchema): string {

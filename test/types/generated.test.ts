@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SCHEMA_PATH } from '../../workbench/host-schema.ts'
 import { ownSchema } from '../../workbench/own-schema.ts'
 import { writeHostTypes, writeTypes } from '../../workbench/types-file.ts'
 import { run } from '../cli/run.ts'
@@ -14,6 +15,8 @@ const GRADES = `
     names: ['courseGrades'],
     params: { limit: t.number({ default: 10 }), since: t.date().optional(), kind: t.enum(['exam', 'home"work']), all: t.boolean({ default: false }) },
   }, ({ course }) => [course])
+  export const rows = query({ sample: [{ user: 'ann', n: 1, at: new Date(0).toISOString() }, { user: 'bob', n: null, late: true, by: {} }] },
+    ({ course }) => [course])
   export const total = query({ description: 'Out: */ const hacked = 1 /*' }, ({ user, course }) => [user, course])
   export const chart = view({ params: { height: t.number({ default: 200 }) } }, ({ course }) => html\`<p>\${course}</p>\`)
   export const actor = property({ namespace: 'tincan', when: { event_source: 'server' } }, () => ({ name: 'ann' }))
@@ -52,6 +55,10 @@ export const page = view(async ({ plugins: { self, grades, courseGrades }, cours
   const same = await courseGrades<{ points: number }[]>({ course, kind: 'exam', limit: 5 })
   const total = await grades.total<number>({ course })
   const other = await grades.total<number>({ course, user })
+  for (const { user, n, at, late } of await grades.rows({ course })) {
+    const some: [string, number | null, Date | string | undefined, boolean | undefined] = [user, n, at, late]
+    if (some[2] === 'never') return ''
+  }
   const part = await self.part({ course })
   return html\`\${part}\${await grades.chart({ course, height: 100 })}\${seen}\${counts.length}\${list.length}\${same.length}\${String(dated)}\${total}\${other}\`
 })
@@ -89,6 +96,7 @@ export const b8 = query(({ plugins: { courseGrades }, course }) => courseGrades(
 export const b9 = query(({ plugins: { grades }, course }) => grades({ course, kind: 'exam' })) //! This expression is not callable
 export const b10 = query(({ plugins: { grades } }) => grades.total.clear()) //! Property 'clear' does not exist
 export const b11 = query(async ({ plugins: { grades }, course }) => (await grades.total({ course })).points) //! is of type 'unknown'
+export const b15 = query(async ({ plugins: { grades }, course }) => (await grades.rows({ course }))[0]?.m) //! Property 'm' does not exist
 export const b12 = view(async ({ plugins: { grades }, course }) => grades.chart<string>({ course })) //! Type 'string' does not satisfy the constraint 'Html'
 export const b13 = query(({ plugins: { grades } }) => grades.collection('grades').insertOne({})) //! Property 'insertOne' does not exist
 export const b14 = view(({ plugins: { grades }, course }) => html\`\${grades.chart({ course })}\`) //! type 'Promise<Html>' is not assignable
@@ -100,7 +108,7 @@ export const c3 = cron('0 4 * * *', ({ plugins: { self } }) => self.clear()) //!
 
 let lyceum: TestHost
 let author: AuthorFolder
-const schema = async () => (await lyceum.call('GET', '/v1/schema')).json
+const schema = async () => (await lyceum.call('GET', SCHEMA_PATH)).json
 const generated = (file: string) => readFile(join(author.dir, '.lyceum', file), 'utf8')
 const said = async () => (await author.check()).map(({ file, line, message }) => `${file}:${line} ${message}`)
 
@@ -160,7 +168,11 @@ describe('.lyceum/types.d.ts', () => {
   })
 
   test('is what the host tells of the plugin, too, once it is published', async () => {
+    expect(await generated('types.d.ts')).toContain('again: OwnQueryCall<{ readonly depth: number }>')
+    await author.write('samples.json', JSON.stringify({ again: 7 }))
+    await writeTypes(author.dir, await ownSchema(author.dir))
     const before = await generated('types.d.ts')
+    expect(before).toContain('again: OwnQueryCall<{ readonly depth: number }, number>')
     await lyceum.publish('video', PLUGIN)
     await lyceum.call('POST', '/v1/plugins/video/approve')
     expect(await writeTypes(author.dir, await schema())).toEqual([])
