@@ -5,14 +5,21 @@ import { onOneLine, paint, printable } from './terminal.ts'
 
 type Activity = Extract<DevRecord, { type: 'activity' }>
 
+/** What the lines are written to; `process.stdout` is one. */
+interface TerminalStream {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
 const CLEAR_TO_END = '\x1b[K'
 
 /** What happens, for a person at a terminal: a line for each thing, and below them one that says how it stands. */
 export class DevTerminal {
-  readonly #out: NodeJS.WriteStream
+  readonly #out: TerminalStream
   #status = ''
 
-  constructor(out: NodeJS.WriteStream = process.stdout) {
+  constructor(out: TerminalStream = process.stdout) {
     this.#out = out
   }
 

@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { DevTerminal } from '../../cli/dev-terminal.ts'
 import { BIN, run } from './run.ts'
 
 const PLUGIN = `import { onEvent, query, view } from '@lyceum/sdk'
-export const count = onEvent('play_video', ({ events, db, log }) => {
-  log.warn('\\x1b[31mred')
-  return db.collection('plays').insertMany(events.map(({ event }) => ({ id: event.id })))
-})
+export const count = onEvent('play_video', ({ events, db }) =>
+  db.collection('plays').insertMany(events.map(({ event }) => ({ id: event.id }))))
 export const plays = query(({ db }) => db.collection('plays').countDocuments())
 export const hello = view(() => '<p>hello</p>')
 `
@@ -88,17 +87,50 @@ test('what happens comes as NDJSON, and Ctrl-C leaves no process and no folder b
   expect(await readFile(join(dir, '.lyceum/types.d.ts'), 'utf8')).toContain('plays')
 })
 
-test('a person reads lines without colours where there is no terminal, and no plugin steers it', async () => {
-  const { child, line } = start()
-  expect(await line('runs')).toBe('runs 1.0.0-dev.1')
-  expect(await line('is shown')).toMatch(/^plays is shown on http:\/\/127\.0\.0\.1:\d+\/dev$/)
-  expect(await line('red')).toBe('warn count  [31mred')
-  await writeFile(join(dir, 'plugin.ts'), `${PLUGIN}export const oh = view((`)
-  expect(await line('error')).toContain('bundle_broken')
-  expect(await line('plugin.ts:')).toContain('plugin.ts:8:')
-  expect(await line('^')).toMatch(/^ +\| +\^$/)
-  child.kill('SIGTERM')
-  expect(await once(child, 'exit')).toEqual([0, null])
+test('a person reads a line for each thing, below them how it stands, and no plugin steers the terminal', () => {
+  const written: string[] = []
+  const terminal = (isTTY: boolean) =>
+    new DevTerminal({ isTTY, columns: 60, write: (text: string) => written.push(text) })
+  const piped = terminal(false)
+  const about = { atMs: 0, by: 'plugin', version: '1.0.0', endpoint: 'count' } as const
+  piped.show({ type: 'log', line: { ...about, level: 'warn', line: '\x1b[31mred' } })
+  const [bundleMs, publishMs, tookMs] = [5, 90, 100]
+  const reload = {
+    type: 'reload',
+    version: '1.0.0-dev.2',
+    files: ['plugin.ts'],
+    bundleMs,
+    publishMs,
+    tookMs,
+  } as const
+  piped.show({ ...reload, data: 'kept', because: '' })
+  piped.show({ ...reload, data: 'rebuilding', because: 'the handler count changed' })
+  piped.show({ type: 'needs', needs: ['identities'], warnings: ['no fetch'] })
+  piped.show({ type: 'activity', head: 9, handlers: [] })
+  expect(written.splice(0)).toEqual([
+    'warn count  [31mred\n',
+    'reload plugin.ts → 1.0.0-dev.2 in 100 ms, its data are kept\n',
+    'reload plugin.ts → 1.0.0-dev.2 in 100 ms, its data are made anew, because the handler count changed\n',
+    'publish would wait for an admin to approve: identities\n',
+    'warning no fetch\n',
+  ])
+
+  const fault = { during: 'run', version: '1.0.0', code: 'plugin_failed', stack: '', atMs: 0 } as const
+  const places = [{ source: 'plugin.ts', line: 2, column: 3, message: '', frame: '> 2 | oh()\n    |   ^' }]
+  for (const times of [1, 2, 3, 4])
+    piped.show({ type: 'fault', fault: { ...fault, endpoint: 'count', message: 'oh no', places, times } })
+  expect(written.splice(0).join('')).toBe(
+    'error count: oh no\n  plugin.ts:2:3\n  > 2 | oh()\n      |   ^\n' +
+      'error count: oh no (2 times)\nerror count: oh no (4 times)\n',
+  )
+
+  const shown = terminal(true)
+  const handlers = [{ endpoint: 'count', state: 'running', cursor: 1_000, eventsPerSecond: 500 }]
+  shown.show({ type: 'activity', head: 2_000, handlers })
+  shown.show({ type: 'mended' })
+  shown.close()
+  const status = 'q quits · count 1,000 of 2,000 (500 events/s)'
+  expect(written).toEqual([`\r${status}\x1b[K`, '\rmended\x1b[K\n', `\r${status}\x1b[K`, '\r\x1b[K'])
 })
 
 test('what is not there, or is no port, is refused', async () => {
