@@ -43,7 +43,7 @@ export class DevTerminal {
 
   #draw(): void {
     if (!this.#out.isTTY || this.#status === '') return
-    const text = this.#status.slice(0, (this.#out.columns ?? 80) - 1)
+    const text = this.#status.slice(0, (this.#out.columns || 80) - 1)
     this.#out.write(`\r${paint('dim', text)}${CLEAR_TO_END}`)
   }
 }
