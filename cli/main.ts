@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
+import packageJson from '../package.json' with { type: 'json' }
 import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
 import { programWith } from './program.ts'
 import { jsonLine, printable } from './terminal.ts'
@@ -24,7 +25,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError && SHOWN.has(thrown.code))
       return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
-    const error = thrown instanceof CommanderError ? usage(thrown) : thrown
+    const error = thrown instanceof CommanderError ? usage(thrown) : unknownShape(thrown)
     await report(error, argv.includes('--json'))
     return exitCodeOf(error)
   }
@@ -70,6 +71,16 @@ async function report(error: unknown, asJson: boolean): Promise<void> {
 function defect(error: unknown): LyceumError {
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
   return new LyceumError('internal', message, { stack })
+}
+
+/** What a host answers is parsed by schemas; where it does not fit, the host is of another version. */
+function unknownShape(thrown: unknown): unknown {
+  if (!(thrown instanceof Error && /^\$?ZodError$/.test(thrown.name))) return thrown
+  return new LyceumError(
+    'internal',
+    `The host answers what this lyceum (${packageJson.version}) does not know. Use the one that it serves: npm install URL/sdk.tgz`,
+    { issues: thrown.message },
+  )
 }
 
 /** Where in the author's code it happened. The stack's first lines repeat the message. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
@@ -286,4 +287,22 @@ test('a host that is not there is exit code 3', async () => {
   })
   expect([code, stdout]).toEqual([3, ''])
   expect(JSON.parse(stderr)).toMatchObject({ code: 'server_unreachable' })
+})
+
+test('a host that answers what nobody knows is told from a defect', async () => {
+  const other = createServer((_request, response) => response.end('{"plugins":7}'))
+  other.listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  try {
+    const address = other.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const env = { LYCEUM_URL: `http://127.0.0.1:${port}`, LYCEUM_TOKEN: 'x.y.z' }
+    const { code, stderr } = await run(lyceum.dataDir, ['query'], { env })
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error internal: The host answers what.*sdk\.tgz\n$/),
+    ])
+  } finally {
+    other.close()
+  }
 })

@@ -120,6 +120,23 @@ describe('lyceum publish', () => {
       version: '1.1.0',
       plan: { replaces: '1.1.0', isKnown: true },
     })
+  }, 90_000)
+
+  test('tells when handlers changed, and how their data are made anew', async () => {
+    const handler = (text: string) =>
+      `import { onEvent } from '@lyceum/sdk'\nexport const on = onEvent('x', ({ log }) => log('${text}'))`
+    await plugin('handles', handler('one'))
+    await lyceum(['publish', 'handles'])
+    // Of no events no data are made.
+    await fetch(`${host.url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await token('admin')}`, 'content-type': 'application/json' },
+      body: '{"event_type":"x"}',
+    })
+    await plugin('handles', handler('two'), '1.1.0')
+    const { stdout, stderr } = await lyceum(['publish', 'handles'])
+    expect(stderr).toContain('  changed handlers, so a rebuild will be offered: on\n')
+    expect(stdout).toMatch(/^handles 1\.1\.0 is published and active\.\n.*: npx lyceum rebuild handles\n$/)
   })
 
   test('prints each thing to change in the manifest on a line of its own, with its place', async () => {
