@@ -157,7 +157,7 @@ describe('dependencies', () => {
     ['vega', /^host\/charts\/bundle\.ts$/],
     ['vega-lite', /^host\/charts\/bundle\.ts$/],
     ['vega-interpreter', /^host\/charts\/bundle\.ts$/],
-    ['acorn', /^host\/registry\/manifest[\w-]*\.ts$/],
+    ['acorn', /^host\/registry\/(?:manifest[\w-]*|scopes|code-hash)\.ts$/],
     ['csv-stringify', /^host\/csv\/csv\.ts$/],
     ['mingo', /^host\/storage\/documents\//],
     ['mongodb', /^host\/storage\/mongo\/driver\.ts$/],
