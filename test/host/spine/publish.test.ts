@@ -267,7 +267,9 @@ describe('a version that asks for other plugins', () => {
   test('asking for a plugin that does not exist is refused, with what to do', async () => {
     const answer = await lyceum.publish('lost', asks(['nowhere'], 'x'), { token: ann })
     expect([answer.status, answer.json.code]).toEqual([422, 'manifest_refused'])
-    expect(answer.json.detail).toContain('There is no plugin or common name "nowhere" here. Publish it first')
+    expect(answer.json.detail).toMatch(
+      /^plugin\.ts:3:25: There is no plugin or common name "nowhere" here, which `\w+` asks for\. Publish it first/,
+    )
     expect((await lyceum.call('GET', '/v1/plugins/lost')).json.code).toBe('plugin_unknown')
   })
 
@@ -442,7 +444,7 @@ describe('a bundle is refused', () => {
     )
     expect([answer.status, answer.json.code]).toEqual([422, 'options_refused'])
     expect(answer.json).toMatchObject({ endpoint: 'on' })
-    expect(answer.json.detail).toMatch(/^plugin\.ts:2: .*write "realtime", "soft" or "queued"/)
+    expect(answer.json.detail).toMatch(/^plugin\.ts:2:19: .*write "realtime", "soft" or "queued"/)
   })
 
   test('and nothing of it stays', async () => {
