@@ -152,6 +152,13 @@ export class Catalogue {
     return readSamplesText(String(row?.samples ?? '[]'))
   }
 
+  /** Samples are no part of what a version is: the same one may be published again with others. */
+  setSamples(plugin: string, version: string, samples: Samples): void {
+    this.#db
+      .prepare('UPDATE versions SET samples = ? WHERE plugin = ? AND version = ?')
+      .run(textOfSamples(samples), plugin, version)
+  }
+
   /**
    * Adds a version, and its plugin where it is the first.
    * @param generation of the data that a new plugin begins with

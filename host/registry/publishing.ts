@@ -103,7 +103,8 @@ export class Publishing {
     // The indexes are those of the version that runs, so one that has to wait must not change them.
     if (missing.length === 0 && !isActive)
       await this.#plugins.storeOf(id).declare(collectionsOf(row.endpoints))
-    if (!isKnown) catalogue.addVersion(owner, row, code, samples, this.#plugins.generationOf(id))
+    if (isKnown) catalogue.setSamples(id, version, samples)
+    else catalogue.addVersion(owner, row, code, samples, this.#plugins.generationOf(id))
     if (missing.length > 0) {
       const pending = pendingOf(catalogue, id)
       return {

@@ -67,6 +67,13 @@ describe('the sample of a query', () => {
     expect(await ask('shwn/total', undefined, 'sample')).toMatchObject({ json: { code: 'plugin_unknown' } })
   })
 
+  test('is a new one where the same version is published again with another', async () => {
+    const bundle = await bundleSource('shown', SOURCE)
+    await host.call('POST', '/v1/plugins/shown/versions', { body: { ...bundle, samples: { total: 6 } } })
+    expect((await ask('shown/total', student, 'sample')).json).toBe(6)
+    await host.call('POST', '/v1/plugins/shown/versions', { body: { ...bundle, samples: { total: 5 } } })
+  })
+
   test('stands for a version that waits, for its owner and admins alone', async () => {
     const bundle = await bundleSource('asking', ASKING)
     const body = { ...bundle, samples: { both: [1, 2] } }
