@@ -5,8 +5,10 @@ import { EXIT_ABOUT } from './exit-codes.ts'
 
 const HELP = `
 Examples:
-  npx lyceum token admin                          a token that may do everything, for an hour
+  npx lyceum init plays                           the folder of a new plugin, which works
+  npx lyceum publish plays                        put it on a host
   npx lyceum sign-in student --user 42            a link that signs a browser in as a student
+  npx lyceum token ingest                         a token for what sends events
   npx lyceum help publish                         what a command is for, and what it takes
 
 Data and keys are in ./.lyceum, or where --data or LYCEUM_DATA say.

@@ -117,7 +117,7 @@ describe('lyceum', () => {
     for (const words of [['--help'], ['token', '--help']]) {
       const { stdout, stderr, code } = await lyceum(words)
       expect([code, stderr]).toEqual([0, ''])
-      expect(stdout).toMatch(/Examples:\n {2}npx lyceum token admin/)
+      expect(stdout).toMatch(/Examples:\n {2}npx lyceum \w+/)
     }
   })
 
