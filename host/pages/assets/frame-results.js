@@ -47,7 +47,7 @@
         if (other !== window) ask(other)
         else document.head.append(Object.assign(document.createElement('script'), { textContent: script }))
       }
-    } else if (data?.lyceumCharts === true && source !== parent && answered++ < MOST_ANSWERED) {
+    } else if (data?.lyceumCharts === true && source && source !== parent && answered++ < MOST_ANSWERED) {
       // A view of another plugin inside of this one. Whoever else asks gets what is nobody's secret.
       ask(source)
     }
