@@ -89,8 +89,13 @@ export class Rebuilds {
         )
       const startedMs = nowMs()
       const generation = catalogue.generations.begin(id, activation, startedMs)
-      // Where the registry was deleted once, something of an earlier rebuild may be there.
-      await stores.drop(id, generation)
+      try {
+        // Where the registry was deleted once, something of an earlier rebuild may be there.
+        await stores.drop(id, generation)
+      } catch (error) {
+        catalogue.generations.abandon(id, generation)
+        throw error
+      }
       return this.#launch(id, generation, startedMs).status
     })
   }
@@ -177,7 +182,9 @@ export class Rebuilds {
       status = { ...rebuild.status, state, secondsLeft: null, waitsFor: null, endedMs: nowMs(), problem }
     }
     this.#underWay.delete(plugin.id)
-    if (catalogue.plugin(plugin.id) !== undefined) this.#outcomes.set(plugin.id, status)
+    // Of one that was uninstalled nothing is known any more.
+    if (catalogue.plugin(plugin.id) === undefined) return status
+    this.#outcomes.set(plugin.id, status)
     onEnd(plugin, status)
     return status
   }
@@ -209,14 +216,19 @@ export class Rebuilds {
         this.#dropLater(id, before, plugin.quota.wallMs)
         return true
       } finally {
-        const active = plugins.active().get(id)
-        if (!isDone && active !== undefined) {
-          void lane.remove(id)
-          lane.add(active)
-          cron.add(active)
-        }
+        if (!isDone) this.#letGo(id)
       }
     })
+  }
+
+  /** Has the live handlers of a plugin go on that stood still. */
+  #letGo(id: string): void {
+    const { plugins, lane, cron } = this.#services
+    void lane.remove(id)
+    const active = plugins.active().get(id)
+    if (active === undefined) return
+    lane.add(active)
+    cron.add(active)
   }
 
   /** Calls that began before may still read it. */

@@ -131,6 +131,25 @@ describe('the data', () => {
     const { letters } = (await lyceum.call('GET', '/v1/plugins/kept/dead-letters')).json
     expect(letters).toMatchObject([{ message: expect.stringContaining('never this one') }])
   })
+
+  test('that are made with the help of a derived property of the plugin itself, too', async () => {
+    await lyceum.publish(
+      'derived',
+      `import { onEvent, property, query } from '@lyceum/sdk'
+      export const video = property({ namespace: 'derived' }, ({ event }) => event.event?.id)
+      export const count = onEvent({ where: { event_type: 'play_video' }, props: ['derived.video'] },
+        async ({ events, db }) => {
+          for (const e of events)
+            await db.collection('plays').updateOne({ _id: e.props.derived.video }, { $inc: { n: 1 } }, { upsert: true })
+        })
+      export const plays = query(({ db }) => db.collection('plays').find().sort({ _id: 1 }).toArray())`,
+    )
+    await lyceum.settled()
+    const before = await ask(lyceum, 'derived', 'plays')
+    expect(before).toHaveLength(3)
+    expect(await rebuilt(lyceum, 'derived')).toMatchObject({ state: 'done', generation: 2 })
+    expect(await ask(lyceum, 'derived', 'plays')).toEqual(before)
+  })
 })
 
 describe('a rebuild is offered', () => {
@@ -227,6 +246,21 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     await lyceum.call('PATCH', '/v1/plugins/large/quota', { body: { databaseMb: 1 } })
     const { state, problem } = await rebuilt(lyceum, 'large')
     expect([state, problem?.code]).toEqual(['failed', 'database_full'])
+  })
+
+  test('where the disk has too little room for plugins to write', async () => {
+    await lyceum.publish('roomy', counting(1))
+    const door = opened(lyceum, 'roomy', 2)
+    await lyceum.settled()
+    await change('roomy', 'rebuild')
+    await door.reached(256)
+    const { disk } = lyceum.host
+    Object.defineProperty(disk, 'lowForRebuilds', { value: true, configurable: true })
+    door.open()
+    const { state, problem } = await ended(lyceum, 'roomy')
+    Reflect.deleteProperty(disk, 'lowForRebuilds')
+    expect([state, problem?.code]).toEqual(['failed', 'disk_full'])
+    expect(await files('roomy')).toEqual(['roomy.1'])
   })
 
   test('where the plugin is uninstalled, with all of what it keeps', async () => {
