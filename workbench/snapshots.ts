@@ -112,7 +112,7 @@ interface Answer {
   readonly as: string[]
   readonly given: Given
   readonly result?: string
-  /** The code of the refusal, where they get none. */
+  /** Why they get none: the code of the refusal, and what the plugin said where it was the plugin's. */
   readonly refused?: string
 }
 
@@ -121,19 +121,23 @@ async function answersOf(bench: Bench, endpoint: ReadingEndpoint): Promise<Answe
   const cases = casesFor(endpoint)
   if (typeof cases === 'string') return cases
   const answers: Answer[] = []
+  let thrown: LyceumError | undefined
   for (const { as, caller, given } of cases) {
     const outcome = await ask(bench.host, endpoint.kind, bench.plugin, endpoint.name, given, caller).then(
       (result) => ({ result: result.toString() }),
       (error: unknown) => {
-        // A refusal is a result, too; a failure is none.
+        // A refusal is a result, too, and so is an error with which the plugin refuses one and not the other.
         if (error instanceof LyceumError && error.status < 500) return { refused: error.code }
-        throw error
+        if (!(error instanceof LyceumError && error.code === 'plugin_failed')) throw error
+        thrown ??= error
+        return { refused: `${error.code}: ${error.message}` }
       },
     )
     const same = answers.find((other) => isSame(other, { given, ...outcome }))
     if (same === undefined) answers.push({ as: [as], given, ...outcome })
     else same.as.push(as)
   }
+  if (thrown !== undefined && answers.every(({ result }) => result === undefined)) throw thrown
   return answers
 }
 
