@@ -54,19 +54,31 @@ const THEME = {
 const COMPOSITE = ['facet', 'hconcat', 'vconcat', 'concat', 'repeat']
 
 export const draw = {
-  /** @param {{ spec?: unknown }} chart a Vega-Lite specification as JSON */
+  /** @param {{ spec?: unknown }} chart a Vega-Lite specification as JSON; the SDK puts its title into `usermeta` */
   async handler({ spec: text }) {
     const spec = JSON.parse(String(text))
     if (!isObject(spec)) throw new TypeError('A Vega-Lite specification is an object.')
-    if (Array.isArray(spec.marks))
-      throw new TypeError('This is a specification of Vega. Write one of Vega-Lite.')
-    countRows(spec)
-    const fills = spec.width === undefined && !COMPOSITE.some((key) => key in spec)
-    const config = fills ? { ...THEME, view: { ...THEME.view, continuousWidth: WIDTH_PX } } : THEME
-    const sized = fills ? { ...spec, width: 'container' } : spec
-    const compiled = vegaLite.compile(sized, { config, logger: loggerTo(() => {}) }).spec
-    return { svg: await svgOf(compiled), vega: compiled }
+    try {
+      return await drawn(spec)
+    } catch (error) {
+      const title = isObject(spec.usermeta) ? spec.usermeta.title : undefined
+      // A page may have many charts.
+      if (typeof title === 'string' && error instanceof Error)
+        error.message += ` (In “${title.slice(0, 100)}”.)`
+      throw error
+    }
   },
+}
+
+async function drawn(spec) {
+  if (Array.isArray(spec.marks))
+    throw new TypeError('This is a specification of Vega. Write one of Vega-Lite.')
+  countRows(spec)
+  const fills = spec.width === undefined && !COMPOSITE.some((key) => key in spec)
+  const config = fills ? { ...THEME, view: { ...THEME.view, continuousWidth: WIDTH_PX } } : THEME
+  const sized = fills ? { ...spec, width: 'container' } : spec
+  const compiled = vegaLite.compile(sized, { config, logger: loggerTo(() => {}) }).spec
+  return { svg: await svgOf(compiled), vega: compiled }
 }
 
 async function svgOf(compiled) {

@@ -60,7 +60,7 @@ export const words = view(() => chart.bar(videos, { x: 'n', y: 'video' } as neve
 export const notTimes = view(() => chart.timeline(videos, { y: 'video', start: 'n' }))
 export const silent = view(() => chart.spec({ mark: 'bar' }, {} as never))
 export const scalars = view(() => table([1, 2] as never))
-export const badSpec = view(() => chart.spec({ data: { url: 'http://127.0.0.1:9/' }, mark: 'bar' }, { description: 'x' }))
+export const badSpec = view(() => chart.spec({ data: { url: 'http://127.0.0.1:9/' }, mark: 'bar' }, { description: 'x', title: 'Plays' }))
 export const object = view((() => ({ a: 1 })) as never)
 export const forged = view(() => html.raw("<lyceum-chart data-spec='nonsense'></lyceum-chart>"))
 export const plain = query(() => table(videos).toString().length)
@@ -192,7 +192,10 @@ describe('a mistake says what to do:', () => {
     ['notTimes', 'chart.timeline: &quot;n&quot; is a time in each row'],
     ['silent', 'chart.spec: say in { description: &#39;…&#39; } what the chart shows'],
     ['scalars', 'table: the rows are objects, and row 0 is a number. Write rows.map((n) =&gt; ({ n })).'],
-    ['badSpec', 'A chart loads nothing, but this one asks for &quot;http://127.0.0.1:9/&quot;.'],
+    [
+      'badSpec',
+      'A chart loads nothing, but this one asks for &quot;http://127.0.0.1:9/&quot;. Give the data as rows, and leave out links and images. (In “Plays”.)',
+    ],
     [
       'object',
       'A view returns html`…`, a chart, a table, a string, null or a list of these, but this returned an object. To show data, return table(rows)',
