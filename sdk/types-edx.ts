@@ -105,8 +105,11 @@ interface ProblemRescore extends Problem {
   readonly orig_total: number
 }
 
-/** The fields of a form as the browser sent it; a text where it was cut at 512 characters. */
-type SentForm = Fields | string
+/**
+ * The fields of a form as the browser sent it. Where edX cut it at 512 characters it is a text instead, of which no
+ * field can be read; that has no type of its own, so that any event is an `LmsEvent`.
+ */
+type SentForm = Fields
 
 interface ProblemShow extends Fields {
   /** The usage key of the problem. */

@@ -105,6 +105,10 @@ export const switched = onEvent({ where: { event_type: ['seq_next', 'book'] } },
       return event.event.new - event.event.old
   }
 })
+const userOf = (event: LmsEvent) => event.username
+export const passedOn = onEvent({ where: { event_type: ['problem_check', 'play_video'] } }, ({ events }) =>
+  events.map(userOf),
+)
 export const byName = onEvent({ where: { name: 'edx.bookmark.added' } }, ({ event }) => {
   const bookmark: string = event.event.bookmark_id
   return bookmark

@@ -20,6 +20,8 @@ async function check(lines: readonly Line[]): Promise<{ types: Set<string>; said
   for (const line of lines) {
     shapeEdx(line)
     const { event_type: type, event_source: source, event } = line
+    // A form that was cut has no type of its own.
+    if (typeof event === 'string') continue
     if (typeof type !== 'string' || type.startsWith('/')) continue
     const text = JSON.stringify({ event_type: type, event_source: source, event })
     shapes.set(`${type} ${String(source)} ${shapeOf(event)}`, { type, text })

@@ -138,8 +138,8 @@ export const g5 = property({ when: { name: { $regex: 'x' } } }, () => 1)
 const moves = { where: { event_type: ['play_video', 'seek_video'] } } as const
 // @ts-expect-error TS18049: a misspelt field of a video's event is of no known type
 export const h1 = onEvent('play_video', ({ event }) => event.event.currentTme.toFixed())
-// @ts-expect-error TS2339: the browser's problem_check has a form and no grade
-export const h3 = onEvent('problem_check', ({ event }) => event.event.grade)
+// @ts-expect-error TS18049: the browser's problem_check has a form and no grade
+export const h3 = onEvent('problem_check', ({ event }) => event.event.grade.toFixed())
 // @ts-expect-error TS18049: seek_video has old_time and new_time
 export const h4 = onEvent('seek_video', ({ event }) => event.event.currentTime.toFixed())
 // @ts-expect-error TS2322: which of the two it is has to be looked at first
