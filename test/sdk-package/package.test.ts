@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Claims } from '../../host/auth/tokens.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { startBrowser } from '../support/browser.ts'
@@ -161,15 +161,15 @@ describe('Lyceum, installed from it', () => {
     const [dataDir, empty] = await Promise.all([temporary(), temporary()])
     const browser = startBrowser()
     const host = await spawnHost(dataDir, [], undefined, installed.bin)
-    try {
-      const { text } = await firstPlugin(empty, host, dataDir, linked(), browser)
-      expect(text).toMatch(new RegExp(`What is watched\\s+Video\\s+Plays\\s+\\w+\\s+${MOST_PLAYS}\\s`))
-      expect(sha256(await (await fetch(`${host.url}/sdk.tgz`)).bytes())).toBe(sha256(packed))
-    } finally {
+    // Also where it takes too long, or the host would stay.
+    onTestFinished(async () => {
       await (await browser).close()
       await host.stop('SIGTERM')
       await Promise.all([dataDir, empty].map((folder) => rm(folder, { recursive: true })))
-    }
+    })
+    const { text } = await firstPlugin(empty, host, dataDir, linked(), browser)
+    expect(text).toMatch(new RegExp(`What is watched\\s+Video\\s+Plays\\s+\\w+\\s+${MOST_PLAYS}\\s`))
+    expect(sha256(await (await fetch(`${host.url}/sdk.tgz`)).bytes())).toBe(sha256(packed))
   }, 180_000)
 
   function temporary(): Promise<string> {
