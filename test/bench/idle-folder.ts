@@ -15,6 +15,7 @@ const ENDPOINT: StoredEndpoint = {
   plugins: [],
   replicas: [],
   description: '',
+  codeHash: '',
   options: { where: { event_type: 'never' } },
 }
 
