@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { LyceumError } from '../host/errors.ts'
 import type { PluginBundle } from '../workbench/bundle.ts'
 import { type Connection, pluginPath } from './connection.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
@@ -100,9 +101,20 @@ async function publish(folder: string, options: Options): Promise<void> {
     steps.stop()
     if (options.json === true) printJson({ plugin, ...answer, plan })
     else console.log(printable(outcome(plugin, answer)))
+  } catch (error) {
+    // A program reads the places; a person wants to see the lines.
+    throw options.json === true ? error : await withFrames(error, folder)
   } finally {
     steps.stop()
   }
+}
+
+/** A refusal with the author's lines that it is about, where it names some. */
+async function withFrames(error: unknown, folder: string): Promise<unknown> {
+  if (!(error instanceof LyceumError)) return error
+  const { explainError, placesOf } = await import('../workbench/code-frame.ts')
+  if (placesOf(error).length === 0) return error
+  return new LyceumError(error.code, await explainError(error, folder), error.details)
 }
 
 function send(connection: Connection, bundle: PluginBundle, query = ''): Promise<unknown> {

@@ -151,8 +151,10 @@ describe('lyceum publish', () => {
     const { code, stdout, stderr } = await lyceum(['publish', 'refused'])
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^error manifest_refused: 2 things to change in the plugin:\n/)
-    expect(stderr).toMatch(/^ {2}plugin\.ts:2:\d+ `whole` takes its parameter whole.*$/m)
-    expect(stderr).toMatch(/^ {2}plugin\.ts:3:\d+ `typo` .*$/m)
+    expect(stderr).toMatch(
+      /^plugin\.ts:2:\d+ `whole` takes its parameter whole.*\n {2}1 \|.*\n> 2 \| export const whole/m,
+    )
+    expect(stderr).toMatch(/^plugin\.ts:3:\d+ `typo` .*$/m)
   })
 
   test('prints where the top level threw', async () => {
@@ -191,6 +193,7 @@ describe('lyceum publish', () => {
       1,
       expect.stringMatching(/^error options_refused: .*`on`.*mode: write "realtime"/),
     ])
+    expect(stderr).toMatch(/^> 2 \| export const on = onEvent\(\{ mode: 'fast'.*\n {4}\| {19}\^$/m)
   })
 
   test('prints a refusal of the host as its sentence, or as problem JSON', async () => {
