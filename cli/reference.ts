@@ -23,6 +23,7 @@ A command talks to the first of these hosts:
 
 It shows the first of these tokens: \`--token\`, \`LYCEUM_TOKEN\`, that of the login at this host, and one that is made with the keys of the data folder.
 So on the machine of a host nothing has to be said.
+A host on another machine gets a token that is made here only where \`--data\` or \`LYCEUM_DATA\` say whose keys to use.
 
 An author elsewhere gets a token from an admin, who runs this on the machine of the host:
 

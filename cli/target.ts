@@ -3,7 +3,7 @@ import { hasKeys, type Keys, loadKeys } from '../host/auth/keys.ts'
 import { issueToken } from '../host/auth/tokens.ts'
 import { loadConfig } from '../host/config.ts'
 import { LyceumError } from '../host/errors.ts'
-import { type Connection, connect } from './connection.ts'
+import { type Connection, connect, isOnThisMachine } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { checkToken, isExpired, readLogins } from './logins.ts'
 
@@ -38,7 +38,7 @@ export function withUrl(command: Command): Command {
  * The host: `--url`, `LYCEUM_URL`; the one on this machine where `--data`, `LYCEUM_DATA`, `LYCEUM_PORT` or a data
  * folder `./.lyceum` says that there is one; the one of the last login; else again the one on this machine.
  * The token: `--token`, `LYCEUM_TOKEN`; the login at that host, unless `--data` is given; else one that is made
- * with the keys of the data folder.
+ * with the keys of the data folder, for a host on another machine only where `--data` or `LYCEUM_DATA` name that.
  *
  * @param role whose token to make there
  * @throws UsageError, LyceumError config_invalid, token_expired
@@ -97,6 +97,13 @@ async function ownTokens(
   role: 'admin' | 'ingest',
   url: string,
 ): Promise<() => Promise<string>> {
+  // Whoever gets a token may use it at the host that it is of.
+  const isSaid = data !== undefined || process.env.LYCEUM_DATA
+  if (!isSaid && !isOnThisMachine(url) && (await hasKeys(loadConfig({}, {}).dataDir)))
+    throw new LyceumError(
+      'config_invalid',
+      `${url} is another machine, which gets no token of the host in ./.lyceum. Ask its admin for one, and run: npx lyceum login ${url}; or where it is that host, give --data ./.lyceum`,
+    )
   const keys = await ownKeys(
     data,
     `Give --data FOLDER, the folder that the host was started with; or ask an admin for a token, and run: npx lyceum login ${url}`,

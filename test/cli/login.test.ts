@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -73,6 +73,20 @@ describe('lyceum login', () => {
       3,
       expect.stringContaining('http://127.0.0.1:9 cannot be reached'),
     ])
+  })
+
+  test('a host of another machine gets no token that the keys of the one in this folder make', async () => {
+    const keys = join(lyceum.dataDir, 'keys.json')
+    const here = join(folder, 'here')
+    await mkdir(join(here, '.lyceum'), { recursive: true })
+    await copyFile(keys, join(here, '.lyceum/keys.json'))
+    const plugins = (url: string, ...more: string[]) =>
+      run(here, ['plugins', '--url', url, ...more], { env: { XDG_CONFIG_HOME: here } })
+    const other = 'http://host.invalid'
+    const refused = await plugins(other)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`lyceum login ${other}`)])
+    expect((await plugins(other, '--data', '.lyceum')).code).toBe(3)
+    expect((await plugins(lyceum.url)).code).toBe(0)
   })
 
   test('a token for events only can be kept, too', async () => {
