@@ -63,6 +63,13 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
   }
 }
 
+/** The JSON of an answer that is open. @throws {LyceumError} server_unreachable where it is none */
+export async function jsonOf(answer: Response, url: string): Promise<unknown> {
+  return answer.json().catch((error: unknown) => {
+    throw error instanceof SyntaxError ? noHost(answer.status, url) : unreachable(error, url)
+  })
+}
+
 /** The address of a plugin in the API, whatever somebody typed for its id. */
 export function pluginPath(plugin: string, rest = ''): string {
   return `/v1/plugins/${encodeURIComponent(plugin)}${rest}`
@@ -81,12 +88,16 @@ export function isOnThisMachine(url: string): boolean {
   return /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(URL.parse(url)?.hostname ?? '')
 }
 
+function noHost(status: number, url: string): LyceumError {
+  return new LyceumError(
+    'server_unreachable',
+    `${url} answered ${status}, but not like a Lyceum host. Check --url.`,
+  )
+}
+
 function refusalFrom(said: unknown, status: number, url: string): LyceumError {
   if (typeof said !== 'object' || said === null || !('code' in said) || !('detail' in said))
-    return new LyceumError(
-      'server_unreachable',
-      `${url} answered ${status}, but not like a Lyceum host. Check --url.`,
-    )
+    return noHost(status, url)
   const {
     type: _type,
     title: _title,

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { CommanderError } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -60,7 +61,7 @@ async function report(error: unknown, asJson: boolean): Promise<void> {
   if (asJson) {
     const { toProblem } = await import('../host/problem.ts')
     console.error(jsonLine(toProblem(error instanceof LyceumError ? error : defect(error))))
-  } else if (!(error instanceof LyceumError)) console.error(error)
+  } else if (!(error instanceof LyceumError)) console.error(printable(inspect(error)))
   else
     console.error(
       printable([`error ${error.code}: ${error.message}`, ...frames(error.details?.stack)].join('\n')),

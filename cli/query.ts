@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
-import type { Connection } from './connection.ts'
+import { type Connection, jsonOf } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { assignment, collected } from './options.ts'
 import { table, tableOf } from './table.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
-import { columnsOf, jsonLine, note, onOneLine, paint, printJson } from './terminal.ts'
+import { columnsOf, forStdout, jsonLine, note, onOneLine, paint, printJson } from './terminal.ts'
 
 const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
 
@@ -63,8 +63,8 @@ async function query(words: readonly string[], options: Options): Promise<void> 
   if (answer.headers.get('lyceum-sample') === 'true')
     note('This is a sample from the author of the plugin, not data.')
   else if (format === 'table') note(paint('dim', origin(answer.headers)))
-  if (format === 'csv') process.stdout.write(await answer.text())
-  else print(await answer.json(), format)
+  if (format === 'csv') process.stdout.write(forStdout(await answer.text()))
+  else print(await jsonOf(answer, connection.url), format)
 }
 
 /** Where a result comes from. */

@@ -9,7 +9,7 @@ import { EXIT, UsageError } from './exit-codes.ts'
 import { BATCH_BYTES, findSource, readBatches, type Source } from './load-batches.ts'
 import { assignment, collected } from './options.ts'
 import { ProgressLine, shareOf } from './progress.ts'
-import { note, printable, printJson } from './terminal.ts'
+import { forStdout, note, printable, printJson } from './terminal.ts'
 
 const FORMATS = ['ndjson', 'json', 'csv'] as const
 
@@ -180,7 +180,7 @@ const NEVER = new AbortController().signal
 /** Resolves when it is on its way: a pipe that is slow must not lose its end. */
 function print(text: Buffer): Promise<void> {
   return new Promise((resolve, reject) =>
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve())),
+    process.stdout.write(forStdout(text.toString()), (error) => (error ? reject(error) : resolve())),
   )
 }
 

@@ -9,6 +9,11 @@ export function onOneLine(text: string): string {
   return withoutControls(text).replace(/\s+/g, ' ').trim()
 }
 
+/** A text that is a file's content: a program or a file gets it as it is, a terminal what cannot steer it. */
+export function forStdout(text: string): string {
+  return process.stdout.isTTY ? withoutControls(text) : text
+}
+
 /** Colour on stdout, where it is a terminal and NO_COLOR is not set. */
 export function paint(style: Parameters<typeof styleText>[0], text: string): string {
   return styleText(style, text, { stream: process.stdout })

@@ -289,8 +289,10 @@ test('a host that is not there is exit code 3', async () => {
   expect(JSON.parse(stderr)).toMatchObject({ code: 'server_unreachable' })
 })
 
-test('a host that answers what nobody knows is told from a defect', async () => {
-  const other = createServer((_request, response) => response.end('{"plugins":7}'))
+test('a host that answers what nobody knows is told from a defect, and does not steer the terminal', async () => {
+  const other = createServer(({ url = '' }, response) =>
+    response.end(url.startsWith('/v1/queries/') ? '\u001b[2J{' : '{"plugins":7}'),
+  )
   other.listen(0, '127.0.0.1')
   await once(other, 'listening')
   try {
@@ -301,6 +303,11 @@ test('a host that answers what nobody knows is told from a defect', async () => 
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/^error internal: The host answers what.*sdk\.tgz\n$/),
+    ])
+    const noJson = await run(lyceum.dataDir, ['query', 'a', 'b'], { env })
+    expect([noJson.code, noJson.stderr]).toEqual([
+      3,
+      expect.stringMatching(/^error server_unreachable: .* not like a Lyceum host\. .*\n$/),
     ])
   } finally {
     other.close()

@@ -86,4 +86,20 @@ describe.skipIf(!existsSync('/usr/bin/script'))('on a terminal', () => {
     expect(coloured.output).toContain('\u001b[1mtext\u001b[22m')
     expect(plain.output).toBe(`version 1.0.0, data as of event 0\nn  text\n1  ${'x'.repeat(56)}…\n`)
   })
+
+  test('CSV does not steer it, be it from a host or from a run without one', async () => {
+    const source = "export const q = query(() => [{ text: '\\u001b[2Jnot red' }])"
+    const folder = await plugin('1.2.0', source)
+    await lyceum.publish('steers', `import { query } from '@lyceum/sdk'\n${source}`)
+    const events = join(lyceum.dataDir, 'none.ndjson')
+    await writeFile(events, '')
+    const [asked, ran] = await Promise.all([
+      onTerminal(['query', 'steers', 'q', '--format', 'csv']),
+      onTerminal(['run', folder, '--events', events, '--query', 'q', '--format', 'csv']),
+    ])
+    for (const { output } of [asked, ran]) {
+      expect(output).toContain(' [2Jnot red')
+      expect(output).not.toContain('\u001b[2J')
+    }
+  })
 })
