@@ -243,8 +243,9 @@ export const LIMITS = Object.freeze({
   csvBytes: 48 * 1024 * 1024,
   csvMs: 5_000,
   csvRssMb: 1_024,
-  /** Requests that wait for the one process that writes CSV: each holds a result in memory. */
-  csvWaiting: 16,
+  /** Plugins that wait for the one process that writes CSV, and requests of each: every one holds a result in memory. */
+  csvWaiting: 8,
+  csvWaitingOfPlugin: 8,
 
   // charts
   /** Bytes of one chart's specification with its data: they are read by a drawer that takes a multiple. */

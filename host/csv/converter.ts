@@ -25,6 +25,8 @@ export class CsvConverter {
   readonly #options: CsvConverterOptions
   /** One at a time: so whoever has to be killed takes nobody's answer along. */
   readonly #turn = new Places(1, LIMITS.csvWaiting)
+  /** Of each plugin only one waits for its turn: so none takes those of the others. */
+  readonly #turnsOf = new Map<string, Places>()
   #process: SerialProcess | undefined
   #idle: NodeJS.Timeout | undefined
 
@@ -38,8 +40,14 @@ export class CsvConverter {
    * @throws {LyceumError} over_output, over_concurrency
    */
   async convert(plugin: string, json: Buffer): Promise<Buffer> {
-    const csv = await this.#turn.within(() => this.#convert(plugin, json))
-    if (csv !== undefined) return csv
+    const turns = this.#turnsOf.get(plugin) ?? new Places(1, LIMITS.csvWaitingOfPlugin)
+    this.#turnsOf.set(plugin, turns)
+    try {
+      const csv = await turns.within(() => this.#turn.within(() => this.#convert(plugin, json)))
+      if (csv !== undefined) return csv
+    } finally {
+      if (turns.idle) this.#turnsOf.delete(plugin)
+    }
     throw new LyceumError('over_concurrency', 'Too many ask for CSV right now. Try again, or ask for JSON.')
   }
 

@@ -4,6 +4,7 @@ import { startHost, type TestHost } from '../../support/host.ts'
 const SOURCE = `import { query } from '@lyceum/sdk'
 export const rows = query(() => [{ user: 'ann', n: 1 }, { user: '=bob', n: -2 }])
 export const wide = query(() => Array.from({ length: 1001 }, (_, n) => ({ ['k' + n]: n })))
+export const slow = query({ cacheSeconds: 3_600 }, () => Array.from({ length: 800 }, (_, n) => n < 700 ? { ['k' + n]: n } : {}))
 export const huge = query(() => Array.from({ length: 6_000 }, (_, n) => n < 999 ? { ['k' + n]: n } : {}))
 `
 
@@ -34,6 +35,22 @@ describe('a query asked for CSV', () => {
     expect((await ask('rows', '*/*')).json).toHaveLength(2)
     expect((await ask('rows?format=json', 'text/csv')).json).toHaveLength(2)
     expect(await ask('rows?format=xml')).toMatchObject({ status: 400, json: { code: 'bad_parameter' } })
+  })
+
+  test('waits for those of its own plugin, and not in the place of others', async () => {
+    await host.publish('other', SOURCE)
+    expect((await ask('slow')).status).toBe(200)
+    const many = Array.from({ length: 30 }, () => ask('slow', 'text/csv'))
+    const refused = await Promise.any(
+      many.map(async (asking) => {
+        const answer = await asking
+        return answer.status === 200 ? Promise.reject(answer) : answer
+      }),
+    )
+    expect(refused.json).toMatchObject({ code: 'over_concurrency' })
+    const others = [1, 2, 3].map(() => host.call('GET', '/v1/queries/other/rows?format=csv'))
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200, 200])
+    await Promise.all(many)
   })
 
   test('is refused with what to do where the table would be many times the result', async () => {
