@@ -1,5 +1,6 @@
 import { LyceumError } from '../errors.ts'
 import type { ActivePlugin, EventEndpoint } from '../registry/plugin.ts'
+import type { PluginStore } from '../storage/plugin-store.ts'
 import type { DeadLetter } from '../storage/store-protocol.ts'
 import { inputOf } from './batch.ts'
 import { HandlerProperties } from './enrich/handler-properties.ts'
@@ -64,11 +65,12 @@ export class DeadLetterRetries {
 
   async #retryAll(find: () => ActivePlugin, { endpoint, ids }: RetryChoice): Promise<Retried[]> {
     const retry = ids === undefined ? {} : { ids }
-    const { letters } = await find().store.deadLetters(endpoint, MOST_RETRIES, retry)
+    const { store } = find()
+    const { letters } = await store.deadLetters(endpoint, MOST_RETRIES, retry)
     const retried: Retried[] = []
     for (const letter of letters) {
       const { id, seq } = letter
-      const error = await this.#retryOne(find, letter)
+      const error = await this.#retryOne(find, store, letter)
       retried.push(
         error === undefined ? { id, seq, state: 'committed' } : { id, seq, state: 'failed', error },
       )
@@ -77,9 +79,19 @@ export class DeadLetterRetries {
   }
 
   /** Resolves with what kept a dead letter from coming to its end: that of one must not hide what became of others. */
-  async #retryOne(find: () => ActivePlugin, letter: DeadLetter): Promise<Retried['error']> {
+  async #retryOne(
+    find: () => ActivePlugin,
+    store: PluginStore,
+    letter: DeadLetter,
+  ): Promise<Retried['error']> {
     try {
       const plugin = find()
+      // Other data have letters of their own, which have the same numbers and are about other events.
+      if (plugin.store !== store)
+        throw new LyceumError(
+          'not_found',
+          `The data of ${plugin.id} were replaced meanwhile, and this dead letter with them. List those that there are now.`,
+        )
       const endpoint = handlerOf(plugin, letter.endpoint)
       const row = this.#window.row(letter.seq)
       if (row === undefined)
