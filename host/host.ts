@@ -96,9 +96,9 @@ export interface Host {
   readonly charts: Charts
   readonly stores: Stores
   readonly replicas: Replicas
-  /** What authors install. */
   /** Writes results as CSV. */
   readonly csv: CsvConverter
+  /** What authors install. */
   readonly sdkPackage: SdkPackage
   /** The host's clock, in ms since the epoch; tests set it. */
   readonly nowMs: () => number
@@ -384,7 +384,11 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
     end: async (plugin) => {
       await Promise.all([remove(plugin), rebuilds.forget(plugin)])
     },
-    takeOver: (plugin, passed) => lane.takeOver(plugin, passed),
+    takeOver: (plugin, passed) => {
+      lane.takeOver(plugin, passed)
+      // What was kept while the data were built was made of some of them.
+      caches.forget(plugin)
+    },
     wake: (plugin) => {
       properties.wake(plugin)
       lane.wake(plugin)

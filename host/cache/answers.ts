@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { CallContext } from '../capabilities/capability.ts'
 import type { CallTree } from '../dispatch/call-tree.ts'
+import { dataOf } from '../dispatch/circle.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
@@ -124,14 +125,15 @@ export class Answers {
   }
 
   /** All that an answer can depend on, beside the data: code, question, approvals, and who asks. */
-  #keyOf({ context: { plugin, endpoint, caller }, named }: Question): string {
+  #keyOf({ context, named }: Question): string {
+    const { plugin, endpoint, caller } = context
     const { rooms } = this.#services
     // What it asks of others, it asks as its caller: what comes back is theirs alone.
     const who = endpoint.plugins.length === 0 ? null : (caller ?? 'nobody')
-    const { id, code, store, granted } = plugin
+    const { id, code, granted } = plugin
     const about = JSON.stringify([endpoint.name, named, who, granted])
     const editions = `${rooms.edition(id)}/${rooms.edition(editionName(plugin, endpoint.name))}`
-    return `a/${code.hash.slice(0, 16)}/${store.generation}/${editions}/${hash('sha256', about, 'base64')}`
+    return `a/${code.hash.slice(0, 16)}/${dataOf(context)}/${editions}/${hash('sha256', about, 'base64')}`
   }
 }
 

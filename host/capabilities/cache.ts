@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { splitPayload } from '../../process/frame.ts'
 import type { Flights, Part } from '../cache/flights.ts'
 import { type CacheRooms, type Kept, ownCopy, sizeOf } from '../cache/rooms.ts'
+import { dataOf } from '../dispatch/circle.ts'
 import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Transaction } from '../storage/plugin-store.ts'
@@ -155,9 +156,9 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
 }
 
 /** The code's hash tells versions apart; so long a part of it is enough among the versions of one plugin. */
-function entryKey(rooms: CacheRooms, { plugin }: OpContext, key: string): string {
-  const { id, code, store } = plugin
-  return `v/${code.hash.slice(0, 16)}/${store.generation}/${rooms.edition(id)}/${key}`
+function entryKey(rooms: CacheRooms, context: OpContext, key: string): string {
+  const { id, code } = context.plugin
+  return `v/${code.hash.slice(0, 16)}/${dataOf(context)}/${rooms.edition(id)}/${key}`
 }
 
 function flightKey({ plugin }: OpContext, entry: string): string {

@@ -33,6 +33,18 @@ export function knownIn(context: CallContext | undefined, id: string): ActivePlu
   return undefined
 }
 
+/**
+ * Tells apart the data that a call answers from, where what it makes of them is kept: those of its plugin, and where
+ * it is asked on behalf of one that is rebuilt, those that are being built, which others must not see.
+ */
+export function dataOf(context: CallContext): string {
+  const { generation } = context.plugin.store
+  let first = context
+  while (first.asking !== undefined) first = first.asking
+  const { id, isBuilding, store } = first.plugin
+  return isBuilding && first !== context ? `${generation}~${id}.${store.generation}` : String(generation)
+}
+
 /** `report.page → grades.top → report.page` */
 function wayOf(way: readonly CallContext[]): string {
   return way.map(({ plugin, endpoint }) => `${plugin.id}.${endpoint.name}`).join(' → ')

@@ -86,6 +86,8 @@ export interface ActivePlugin {
   /** What it may reach beyond its own room, as approved: `plugins.grades`. */
   readonly granted: readonly string[]
   readonly store: PluginStore
+  /** Its data are being built: nobody but its own handlers sees them. */
+  readonly isBuilding: boolean
   readonly quota: Quota
   /** Since the host started. */
   readonly usage: Usage

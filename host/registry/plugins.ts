@@ -316,6 +316,7 @@ export class Plugins {
         return catalogue.plugin(id)?.granted ?? []
       },
       store,
+      isBuilding: store.generation !== row.generation,
       // One that is changed holds for what is built beside the data, too.
       get quota() {
         return catalogue.plugin(id)?.quota ?? row.quota

@@ -177,6 +177,7 @@ function contextOf(store: PluginStore, transaction: Transaction | undefined, end
     granted: [],
     readable: new Map(),
     store,
+    isBuilding: false,
     quota: QUOTA_DEFAULTS,
     usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }

@@ -200,6 +200,7 @@ function activePlugin(id: string, activation: number, store: ActivePlugin['store
     readable: new Map(),
     granted: [],
     store,
+    isBuilding: false,
     quota: QUOTA_DEFAULTS,
     usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }

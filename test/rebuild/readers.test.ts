@@ -39,3 +39,43 @@ test('dead letters that are retried while their data are replaced are not taken 
   const { letters } = (await lyceum.call('GET', '/v1/plugins/letters/dead-letters')).json
   expect(letters).toMatchObject([{ id: 1, event: { id: 'p2' } }])
 })
+
+test('answers and values that were kept while data were built are never given for those that are whole', async () => {
+  const kept = (names: string, asks: string) => `
+    import { onEvent, query } from '@lyceum/sdk'
+    export const count = onEvent('play_video', async ({ events, db, plugins: { ${names} } }) => {
+      ${asks}
+      await db.collection('seen').updateOne({ _id: 'n' }, { $inc: { n: events.length } }, { upsert: true })
+    })
+    export const plain = query(async ({ db }) => (await db.collection('seen').findOne({ _id: 'n' }))?.n ?? 0)
+    export const total = query({ cacheSeconds: 3600 }, async ({ db }) =>
+      (await db.collection('seen').findOne({ _id: 'n' }))?.n ?? 0)
+    export const value = query(({ cache, plugins: { self } }) => cache.memoize('n', 3600, () => self.plain()))`
+  await lyceum.publish('kept', kept('self', ''))
+  await lyceum.publish(
+    'between',
+    `import { query } from '@lyceum/sdk'
+    export const total = query({ cacheSeconds: 3600 }, ({ plugins: { kept } }) => kept.plain())
+    export const value = query(({ cache, plugins: { kept } }) => cache.memoize('n', 3600, () => kept.plain()))`,
+  )
+  await lyceum.send(plays(4))
+  const asks = 'for (const one of [self, between]) await Promise.all([one.total(), one.value()])'
+  await lyceum.publish('kept', kept('self, between', asks), { version: '2.0.0' })
+  expect(await rebuilt(lyceum, 'kept')).toMatchObject({ state: 'done' })
+  const whole = await ask(lyceum, 'kept', 'plain')
+  expect(whole).toBe(4)
+  await lyceum.publish(
+    'asker',
+    `import { onEvent, query } from '@lyceum/sdk'
+    export const look = onEvent('play_video', async ({ db, plugins: { between } }) => {
+      await db.collection('seen').insertOne({ _id: 'of between', total: await between.total(), value: await between.value() })
+    })
+    export const seen = query(({ db }) => db.collection('seen').findOne({ _id: 'of between' }))`,
+  )
+  await lyceum.settled()
+  expect({
+    total: await ask(lyceum, 'kept', 'total'),
+    value: await ask(lyceum, 'kept', 'value'),
+    others: await ask(lyceum, 'asker', 'seen'),
+  }).toEqual({ total: whole, value: whole, others: { _id: 'of between', total: whole, value: whole } })
+})
