@@ -88,7 +88,12 @@ describe('bundling a plugin', () => {
     ['WebAssembly', "import x from './x.wasm'", 14, /neither WebAssembly nor native code/],
     ['native code', "import x from './x.node'", 14, /neither WebAssembly nor native code/],
     ['a file that is not there', "import x from './none.ts'", 14, /There is no file ".\/none.ts"/],
-    ['a package that is not there', "import x from 'none'", 14, /There is no package "none" here.*npm install none/],
+    [
+      'a package that is not there',
+      "import x from 'none'",
+      14,
+      /There is no package "none" here.*npm install none/,
+    ],
   ])('refuses to import %s, with the place and the line', async (_, line, column, message) => {
     await write({
       'plugin.ts': `// one\n${line}\nconsole.log(${line.includes('fs') ? 'fs' : 'x'})\n${HELLO}`,
