@@ -10,6 +10,7 @@ import { NameTable } from './name-table.ts'
 import { DEFAULT_QUOTA_RULES, effectiveQuota, type QuotaRules, StoredQuota } from './quota-rules.ts'
 import { openRegistry } from './registry-file.ts'
 import { readSamplesText, type Samples, textOf as textOfSamples } from './samples.ts'
+import { inTransaction } from './transaction.ts'
 import { UsageHours } from './usage-hours.ts'
 
 const StoredEndpoint = z.object({
@@ -177,7 +178,7 @@ export class Catalogue {
         `"${version.plugin}" is a common name of queries here. Choose another "name" in package.json.`,
       )
     this.#known.delete(version.plugin)
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#db
         .prepare(
           `INSERT INTO plugins (id, owner, installation, generation, newest_generation) VALUES (?, ?, ?, ?4, ?4)
@@ -221,7 +222,7 @@ export class Catalogue {
   ): void {
     this.refuseNames(plugin, names)
     this.#known.delete(plugin)
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#db
         .prepare('UPDATE plugins SET active_version = ?, activation = activation + 1 WHERE id = ?')
         .run(version, plugin)
@@ -300,7 +301,7 @@ export class Catalogue {
    */
   remove(plugin: string, data: 'keep' | 'delete'): void {
     this.#known.delete(plugin)
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#db.prepare('DELETE FROM versions WHERE plugin = ?').run(plugin)
       this.#db
         .prepare(
@@ -320,7 +321,7 @@ export class Catalogue {
     const need = `plugins.${plugin}`
     const askers = this.plugins().filter(({ granted }) => granted.includes(need))
     this.#known.delete(plugin)
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       for (const { id, granted } of askers)
         this.setGranted(
           id,
@@ -338,17 +339,6 @@ export class Catalogue {
 
   close(): void {
     this.#db.close()
-  }
-
-  #transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      work()
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      this.#db.exec('ROLLBACK')
-      throw error
-    }
   }
 }
 

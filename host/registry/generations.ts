@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { inTransaction } from './transaction.ts'
 
 /** A generation of a plugin's data beside the one that is read. */
 export interface OtherGeneration {
@@ -61,7 +62,7 @@ export class Generations {
 
   /** Begins a generation. No number comes twice: caches and addresses of files know generations by it. */
   begin(plugin: string, activation: number, startedMs: number): number {
-    return this.#transaction(() => {
+    return inTransaction(this.#db, () => {
       const row = this.#db
         .prepare(
           'UPDATE plugins SET newest_generation = newest_generation + 1 WHERE id = ? RETURNING newest_generation',
@@ -81,7 +82,7 @@ export class Generations {
    * @returns whether it was done
    */
   flip({ plugin, from, to, activation, madeBy }: Flip): boolean {
-    return this.#transaction(() => {
+    return inTransaction(this.#db, () => {
       const { changes } = this.#db
         .prepare('UPDATE plugins SET generation = ? WHERE id = ? AND generation = ? AND activation = ?')
         .run(to, plugin, from, activation)
@@ -132,17 +133,5 @@ export class Generations {
   forget(plugin: string): void {
     this.#db.prepare('DELETE FROM generations WHERE plugin = ?').run(plugin)
     this.forgetMakers(plugin)
-  }
-
-  #transaction<Result>(work: () => Result): Result {
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      const result = work()
-      this.#db.exec('COMMIT')
-      return result
-    } catch (error) {
-      this.#db.exec('ROLLBACK')
-      throw error
-    }
   }
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Usage } from './plugin.ts'
+import { inTransaction } from './transaction.ts'
 
 const HOUR_MS = 3_600_000
 const KEPT_HOURS = 31 * 24
@@ -26,16 +27,11 @@ export class UsageHours {
   /** Adds what was used lately, all of it or nothing. @param nowMs ms since the epoch */
   add(used: ReadonlyMap<string, Usage>, nowMs: number): void {
     const hour = Math.floor(nowMs / HOUR_MS)
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
+    inTransaction(this.#db, () => {
       for (const [plugin, { calls, failures, cpuMs, storeCpuMs, ops, bytes, events }] of used)
         this.#add.run(plugin, hour, calls, failures, cpuMs, storeCpuMs, ops, bytes, events)
       this.#db.prepare('DELETE FROM usage_hours WHERE hour <= ?').run(hour - KEPT_HOURS)
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw error
-    }
+    })
   }
 
   /**

@@ -54,7 +54,8 @@ function migrate(sqlite: DatabaseSync, path: string): void {
     for (const step of MIGRATIONS.slice(version)) sqlite.exec(step)
     sqlite.exec(`PRAGMA user_version=${MIGRATIONS.length}; COMMIT`)
   } catch (error) {
-    sqlite.exec('ROLLBACK')
+    // A full disk has rolled it back already.
+    if (sqlite.isTransaction) sqlite.exec('ROLLBACK')
     throw error
   }
 }
