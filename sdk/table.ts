@@ -21,8 +21,8 @@ export interface Column<Row> {
 export interface TableOptions<Row> {
   /** Fields, or columns with options, in order; all fields of the rows where they are not given. */
   readonly columns?: readonly (Field<Row> | Column<Row>)[]
-  /** What the table shows, in a few words. Screen readers say it first. */
-  readonly caption?: string
+  /** Stands above the table, and screen readers say it first: what it shows, in a few words. */
+  readonly title?: string
   /** Rows that are shown; a sentence below says how many there are. 1,000 unless told. */
   readonly limit?: number
   /** What stands in place of a table without rows. */
@@ -40,18 +40,17 @@ const LOOKED_AT = 100
  * @param rows objects: what a query returns, or `toArray()`
  * @throws TypeError for rows that are not an array of objects
  *
- * @example table(await self.top({ course }), { columns: ['video', { key: 'n', label: 'Plays' }], caption: 'Videos' })
+ * @example table(await self.top({ course }), { columns: ['video', { key: 'n', label: 'Plays' }], title: 'Videos' })
  *
  * **Common mistake:** thousands of rows. Nobody reads them; sort and limit them in the query.
  */
 export function table<Row extends object>(rows: readonly Row[], options: TableOptions<Row> = {}): Html {
   checkRows('table', rows)
-  const { caption, limit = MOST_ROWS, empty = 'There is nothing to show yet.' } = options
-  const title = caption === undefined ? null : html`<caption>${caption}</caption>`
-  if (rows.length === 0) return html`<p class="lyceum-empty">${caption && html`${caption}: `}${empty}</p>`
+  const { title, limit = MOST_ROWS, empty = 'There is nothing to show yet.' } = options
+  if (rows.length === 0) return html`<p class="lyceum-empty">${title && html`${title}: `}${empty}</p>`
   const shown = rows.slice(0, limit)
   const columns = (options.columns ?? fieldsOf(rows)).map((column) => columnOf(column, shown))
-  return html`<div class="lyceum-scroll"><table class="lyceum-table">${title}
+  return html`<div class="lyceum-scroll"><table class="lyceum-table">${title && html`<caption>${title}</caption>`}
 <thead><tr>${columns.map(({ label, place }) => html`<th scope="col" ${place}>${label}</th>`)}</tr></thead>
 <tbody>${shown.map((row) => html`<tr>${columns.map((column) => column.cellOf(row))}</tr>\n`)}</tbody>
 </table></div>${

@@ -42,6 +42,6 @@ export const spread = view(async ({ plugins: { self }, course }) => {
   const all = await self.grades<{ user: string; grade: number }[]>({ course })
   return [
     chart.histogram(all, { x: 'grade', bins: 10, title: 'Learners by mean grade (%)' }),
-    table(all.slice(-5), { caption: 'The lowest five' }),
+    table(all.slice(-5), { title: 'The lowest five' }),
   ]
 })

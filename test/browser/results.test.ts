@@ -8,7 +8,7 @@ const PLUGIN = `
 import { chart, html, t, table, view } from '@lyceum/sdk'
 const videos = [{ video: 'Intro', n: 9, at: '2026-02-03' }, { video: 'Limits', n: 120, at: '2026-02-01' }, { video: 'Series', n: 33, at: null }]
 export const bar = view(() => chart.bar(videos, { x: 'video', y: 'n', title: 'Plays', labels: { n: 'Times played' } }))
-export const all = view(() => [chart.bar(videos, { x: 'video', y: 'n' }), table(videos, { caption: 'Videos' })])
+export const all = view(() => [chart.bar(videos, { x: 'video', y: 'n' }), table(videos, { title: 'Videos' })])
 export const plain = view(() => html\`<p>Nothing to see</p>\`)
 export const folded = view(() => html\`<details><summary>More</summary>\${chart.bar(videos, { x: 'video', y: 'n' })}</details>\`)
 export const zoom = view(() => chart.spec({

@@ -37,12 +37,12 @@ export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'vi
 export const inside = view(() => html\`<section>\${chart.bar(videos, { x: 'video', y: 'n' })}</section>\`)
 export const asText = view(() => '<div>' + chart.bar(videos, { x: 'video', y: 'n' }) + '</div>')
 export const own = view(async ({ plugins: { self } }) => html\`<main>\${await self.bar()}</main>\`)
-export const empty = view(() => [chart.bar([] as typeof videos, { x: 'video', y: 'n', title: 'Plays' }), table([] as typeof videos, { caption: 'Videos', empty: 'No video was played.' })])
+export const empty = view(() => [chart.bar([] as typeof videos, { x: 'video', y: 'n', title: 'Plays' }), table([] as typeof videos, { title: 'Videos', empty: 'No video was played.' })])
 
 const evil = '</script><img src=x onerror=alert(1)>\\'"&]]>'
 export const escaped = view(() => [
   chart.bar([{ x: evil, y: 1, c: evil }], { x: 'x', y: 'y', color: 'c', title: evil, labels: { x: evil }, description: evil }),
-  table([{ x: evil }], { caption: evil, columns: [{ key: 'x', label: evil }] }),
+  table([{ x: evil }], { title: evil, columns: [{ key: 'x', label: evil }] }),
 ])
 export const keys = view(() => chart.bar([JSON.parse('{"__proto__": "a", "a.b[0]": 1}'), { ['__proto__']: 'b', 'a.b[0]': 2 }], { x: '__proto__' as never, y: 'a.b[0]' as never }))
 export const style = view(() => chart.spec({
@@ -51,7 +51,7 @@ export const style = view(() => chart.spec({
   { description: 'x' }))
 
 export const sorted = view(() => table([{ name: 'Ann', grade: 0.5, at: new Date('2026-02-01T10:00Z'), n: new Long(7) }, { name: 'Ben', grade: null, at: null, n: new Long(12345) }],
-  { caption: 'Grades', columns: ['name', { key: 'grade', format: 'percent' }, { key: 'at', label: 'Handed in' }, 'n', { key: 'name', label: 'Link', cell: (row) => html\`<a href="\${'javascript:alert(1)'}">\${row.name}</a>\` }] }))
+  { title: 'Grades', columns: ['name', { key: 'grade', format: 'percent' }, { key: 'at', label: 'Handed in' }, 'n', { key: 'name', label: 'Link', cell: (row) => html\`<a href="\${'javascript:alert(1)'}">\${row.name}</a>\` }] }))
 export const capped = view(() => table(days, { limit: 7 }))
 
 export const promise = view(() => chart.bar(Promise.resolve(videos) as never, { x: 'video', y: 'n' } as never))

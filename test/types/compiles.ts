@@ -350,7 +350,7 @@ export const looks = view(async ({ plugins: { self }, db }) => {
     table(rows, {
       columns: ['video', { key: 'n', label: 'Times', align: 'right', cell: (row) => html`<b>${row.n}</b>` }],
     }),
-    table((await self.top?.<{ a: number }[]>()) ?? [], { caption: 'All', limit: 10, empty: 'None.' }),
+    table((await self.top?.<{ a: number }[]>()) ?? [], { title: 'All', limit: 10, empty: 'None.' }),
     html`<section>${chart.bar(rows, { x: 'video', y: 'n' })}</section>`,
   ]
 })
