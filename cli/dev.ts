@@ -1,16 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
-import { createGunzip } from 'node:zlib'
 import type { Command } from 'commander'
-import { LyceumError } from '../host/errors.ts'
 import { type DevOptions, openDev } from '../workbench/dev/dev.ts'
 import { DevTerminal } from './dev-terminal.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
+import { findSource, readBatches, type Source, tooLongIn } from './load-batches.ts'
 import { collected } from './options.ts'
-import { printJson } from './terminal.ts'
+import { note, printJson } from './terminal.ts'
 
 const HELP = `
 It runs a host of its own with the plugin and the events of a sample course, and puts each save in the place of what
@@ -106,16 +102,13 @@ function portOf(port: string | undefined): number {
 
 /** @throws {LyceumError} file_unreadable */
 async function eventsIn(file: string): Promise<NonNullable<DevOptions['events']>> {
-  await access(file).catch(() => {
-    throw new LyceumError('file_unreadable', `${file} cannot be read. Check --events.`)
-  })
-  return { name: file, lines: () => linesIn(file) }
+  const source = await findSource(file)
+  return { name: source.name, lines: () => linesIn(source) }
 }
 
-function linesIn(file: string): AsyncIterable<string> {
-  const bytes = createReadStream(file)
-  const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+async function* linesIn(source: Source): AsyncGenerator<string> {
+  const onLineTooLong = (line: number) => note(tooLongIn(source, line))
+  for await (const { body } of readBatches(source, { onLineTooLong })) yield* body.toString().split('\n')
 }
 
 /** Best effort: where there is no browser, the address is in the terminal. */

@@ -64,12 +64,12 @@ export async function findSource(name: string): Promise<Source> {
  */
 export async function* readBatches(
   source: Source,
-  options: { signal: AbortSignal; onLineTooLong: (line: number) => void },
+  options: { signal?: AbortSignal; onLineTooLong: (line: number) => void },
 ): AsyncGenerator<Batch> {
   const { signal, onLineTooLong } = options
   const file =
     source.kind === 'stdin' ? process.stdin : createReadStream(source.path, { highWaterMark: 1 << 18 })
-  addAbortSignal(signal, file)
+  if (signal !== undefined) addAbortSignal(signal, file)
   const batcher = new Batcher(source, onLineTooLong)
   let readBytes = 0
   const counted = async function* () {
@@ -82,10 +82,15 @@ export async function* readBatches(
     for await (const chunk of unpacked(counted()))
       for (const batch of batcher.add(chunk)) yield { ...batch, readBytes }
   } catch (error) {
-    signal.throwIfAborted()
+    signal?.throwIfAborted()
     throw unreadable(source.name, error)
   }
   for (const batch of batcher.end()) yield { ...batch, readBytes }
+}
+
+/** What a person is told of a line that is left out. */
+export function tooLongIn({ name }: Source, line: number): string {
+  return `${name}:${line} is longer than ${BATCH_BYTES.toLocaleString('en')} bytes: left out.`
 }
 
 /** The bytes, without compression where the first two say that they are gzip. */

@@ -6,7 +6,7 @@ import { LyceumError } from '../host/errors.ts'
 import type { EventBatch, OffLineRun, RunFormat, RunSummary } from '../workbench/off-line.ts'
 import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
-import { BATCH_BYTES, findSource, readBatches, type Source } from './load-batches.ts'
+import { findSource, readBatches, type Source, tooLongIn } from './load-batches.ts'
 import { assignment, collected } from './options.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { forStdout, note, printable, printJson } from './terminal.ts'
@@ -151,11 +151,8 @@ async function feed(opened: OffLineRun, sources: readonly Source[]): Promise<Run
   async function* batches(): AsyncGenerator<EventBatch> {
     let before = 0
     for (const source of sources) {
-      const onLineTooLong = (number: number) =>
-        line.say(
-          `${source.name}:${number} is longer than ${BATCH_BYTES.toLocaleString('en')} bytes: left out.`,
-        )
-      for await (const batch of readBatches(source, { signal: NEVER, onLineTooLong })) {
+      const onLineTooLong = (number: number) => line.say(tooLongIn(source, number))
+      for await (const batch of readBatches(source, { onLineTooLong })) {
         readBytes = before + batch.readBytes
         yield batch
       }
@@ -174,8 +171,6 @@ async function feed(opened: OffLineRun, sources: readonly Source[]): Promise<Run
     line.stop()
   }
 }
-
-const NEVER = new AbortController().signal
 
 /** Resolves when it is on its way: a pipe that is slow must not lose its end. */
 function print(text: Buffer): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { DevTerminal } from '../../cli/dev-terminal.ts'
 import { BIN, run } from './run.ts'
@@ -22,15 +23,15 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'lyceum-dev-'))
   await writeFile(join(dir, 'package.json'), '{ "name": "plays", "version": "1.0.0" }')
   await writeFile(join(dir, 'plugin.ts'), PLUGIN)
-  await writeFile(
-    join(dir, 'events.log'),
-    '{"event_type":"play_video","time":"2026-03-01","event":{"id":"a"}}\nno event\n',
-  )
+  // As logs are rotated: what it is says its content, and not its name.
+  const packed = gzipSync('{"event_type":"play_video","time":"2026-03-01","event":{"id":"a"}}\nno event\n')
+  await writeFile(join(dir, 'events.log.1'), packed)
+  await writeFile(join(dir, 'cut.log.1'), packed.subarray(0, -8))
 })
 afterAll(() => rm(dir, { recursive: true }))
 
 function start(...words: string[]) {
-  const child = spawn(process.execPath, [BIN, 'dev', dir, '--events', join(dir, 'events.log'), ...words], {
+  const child = spawn(process.execPath, [BIN, 'dev', dir, '--events', join(dir, 'events.log.1'), ...words], {
     env: { HOME: dir },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -139,5 +140,12 @@ test('what is not there, or is no port, is refused', async () => {
   expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringContaining('package_invalid')])
   expect((await run(dir, ['dev', '.', '--port', 'http'])).code).toBe(2)
   const events = await run(dir, ['dev', '.', '--events', 'none.log'])
-  expect(events.stderr).toContain('none.log cannot be read')
+  expect(events.stderr).toContain('error file_unreadable: none.log: There is no such file')
+})
+
+test('a log that breaks off is told by its name', async () => {
+  const { child, line } = start('--events', join(dir, 'cut.log.1'))
+  expect(await line('error')).toContain('cut.log.1: Its gzip data is damaged or cut off')
+  child.kill('SIGINT')
+  expect(await once(child, 'exit')).toEqual([0, null])
 })
