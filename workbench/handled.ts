@@ -1,18 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { DeadLetter } from '@lyceum/sdk/testing'
 import { LyceumError } from '../host/errors.ts'
 import type { Host } from '../host/host.ts'
-
-/** An event that a handler failed on. */
-export interface FailedEvent {
-  readonly endpoint: string
-  readonly code: string
-  readonly message: string
-  /** With the author's own lines. */
-  readonly stack?: string
-  readonly event: unknown
-}
+import type { ActivePlugin, CronEndpoint } from '../host/registry/plugin.ts'
 
 const MOST_LETTERS = 1_000
+const EVENT_CHARS = 300
+const LOOK_MS = 2
 
 /** How many events the handlers of a plugin have failed on. */
 export async function countDeadLetters(host: Host, plugin: string): Promise<number> {
@@ -20,7 +14,7 @@ export async function countDeadLetters(host: Host, plugin: string): Promise<numb
 }
 
 /** The events that the handlers of a plugin failed on, oldest first; the first thousand. */
-export async function deadLettersOf(host: Host, plugin: string): Promise<FailedEvent[]> {
+export async function deadLettersOf(host: Host, plugin: string): Promise<DeadLetter[]> {
   const { letters } = await host.plugins.storeOf(plugin).deadLetters(undefined, MOST_LETTERS)
   const shown = letters.map(async ({ endpoint, code, message, stack, version, seq }) => ({
     endpoint,
@@ -46,8 +40,18 @@ export async function firstFailure(host: Host, plugin: string, failed: number): 
   )
 }
 
-const EVENT_CHARS = 300
-const LOOK_MS = 2
+/** Runs a job now. @throws {LyceumError} its failure, with what tells where in the plugin it arose */
+export async function runJob(host: Host, plugin: ActivePlugin, job: CronEndpoint): Promise<void> {
+  const failure = await host.cron.runNow(plugin, job)
+  if (failure === undefined) return
+  const { code, message, stack } = failure
+  throw new LyceumError(code, `${plugin.id}.${job.name}: ${message}`, {
+    plugin: plugin.id,
+    version: plugin.version,
+    endpoint: job.name,
+    ...(stack !== undefined && { stack }),
+  })
+}
 
 /**
  * Resolves when the handlers of all plugins are through with what the log holds.
@@ -71,7 +75,7 @@ function refuseStuck(host: Host, states: readonly string[]): void {
     const { endpoint, state, lastError } = stuck
     throw new LyceumError(
       state === 'full' ? 'database_full' : 'handler_halted',
-      `${plugin}.${endpoint} stands still. ${lastError?.message ?? 'Its log says why.'}`,
+      `${plugin}.${endpoint} goes no further: ${lastError?.message ?? 'its log says why.'}`,
       { plugin, endpoint },
     )
   }

@@ -5,7 +5,7 @@ import { LyceumError } from '../host/errors.ts'
 import { ask, type Given } from './asking.ts'
 import { authorError } from './author-error.ts'
 import { bundlePlugin, type PluginBundle } from './bundle.ts'
-import { countDeadLetters, deadLettersOf, firstFailure, handled } from './handled.ts'
+import { countDeadLetters, deadLettersOf, firstFailure, handled, runJob } from './handled.ts'
 import { callerFor, type Viewer } from './viewer.ts'
 import { type Bench, openBench } from './workbench.ts'
 
@@ -93,16 +93,7 @@ class LoadedPlugin implements Loaded {
           `${plugin} has no job "${job}". It has: ${jobs.map(({ name }) => name).join(', ') || 'none'}.`,
         )
       }
-      const failure = await host.cron.runNow(active, endpoint)
-      if (failure === undefined) return
-      const { code, message, stack } = failure
-      const details = {
-        plugin,
-        version: active.version,
-        endpoint: job,
-        ...(stack !== undefined && { stack }),
-      }
-      throw new LyceumError(code, `${plugin}.${job}: ${message}`, details)
+      await runJob(host, active, endpoint)
     })
   }
 

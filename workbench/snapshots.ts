@@ -4,7 +4,7 @@ import { LyceumError } from '../host/errors.ts'
 import type { ReadingEndpoint } from '../host/registry/plugin.ts'
 import { ask, type Given } from './asking.ts'
 import { authorError } from './author-error.ts'
-import { countDeadLetters, firstFailure, handled } from './handled.ts'
+import { countDeadLetters, firstFailure, handled, runJob } from './handled.ts'
 import type { HostSchema } from './host-schema.ts'
 import { normalised } from './normalise.ts'
 import { schemaOf } from './own-schema.ts'
@@ -50,23 +50,25 @@ export async function resultsOf(dir: string, others: readonly string[] = []): Pr
   const byQuery = new Map<string, unknown>()
   const skipped: { endpoint: string; reason: string }[] = []
   const failed: LyceumError[] = []
-  const shown = (error: unknown) => authorError(bench.host, error, () => dir)
+  /** The folder of each plugin, by its id. */
+  const dirs = new Map([[bench.plugin, dir]])
   const noted = async (error: unknown) => {
-    const told = await shown(error)
+    const told = await authorError(bench.host, error, (id) => dirs.get(id ?? bench.plugin) ?? dir)
     if (!(told instanceof LyceumError)) throw told
     failed.push(told)
   }
   try {
     const standIns: string[] = []
-    for (const folder of [...others, dir])
-      standIns.push(
-        ...(
-          await bench.publish(folder).catch(async (error) => {
-            throw await authorError(bench.host, error, () => folder)
-          })
-        ).standIns,
-      )
-    for (const step of [runHandlers, runJobs]) await step(bench).catch(noted)
+    for (const folder of [...others, dir]) {
+      const published = await bench.publish(folder).catch(async (error) => {
+        throw await authorError(bench.host, error, () => folder)
+      })
+      dirs.set(published.plugin, folder)
+      standIns.push(...published.standIns)
+    }
+    await runHandlers(bench).catch(noted)
+    for (const plugin of dirs.keys()) await refuseDeadLetters(bench, plugin).catch(noted)
+    await runJobs(bench).catch(noted)
     const { version, endpoints } = bench.host.plugins.get(bench.plugin)
     for (const endpoint of endpoints.values()) {
       if (endpoint.kind !== 'query' && endpoint.kind !== 'view') continue
@@ -88,23 +90,21 @@ export async function resultsOf(dir: string, others: readonly string[] = []): Pr
   }
 }
 
-async function runHandlers({ host, plugin, send }: Bench): Promise<void> {
+async function runHandlers({ host, send }: Bench): Promise<void> {
   await send(SAMPLE.lines())
   await handled(host)
+}
+
+/** @throws {LyceumError} where handlers of a plugin failed on events */
+async function refuseDeadLetters({ host }: Bench, plugin: string): Promise<void> {
   const failed = await countDeadLetters(host, plugin)
   if (failed > 0) throw await firstFailure(host, plugin, failed)
 }
 
 async function runJobs({ host, plugin }: Bench): Promise<void> {
   const active = host.plugins.get(plugin)
-  for (const endpoint of active.endpoints.values()) {
-    if (endpoint.kind !== 'cron') continue
-    const failure = await host.cron.runNow(active, endpoint)
-    if (failure === undefined) continue
-    const { code, message, stack } = failure
-    const details = { plugin, version: active.version, ...(stack !== undefined && { stack }) }
-    throw new LyceumError(code, `${plugin}.${endpoint.name}: ${message}`, details)
-  }
+  for (const endpoint of active.endpoints.values())
+    if (endpoint.kind === 'cron') await runJob(host, active, endpoint)
 }
 
 /** What some callers get, who all get the same. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { course } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSamples, recordSamples } from '../../workbench/samples.ts'
 import { compareSnapshots, keepSnapshots, type Results, resultsOf } from '../../workbench/snapshots.ts'
@@ -34,14 +35,25 @@ import { test } from 'node:test'
 test('holds', () => assert.equal(1, 1))
 `
 
+/** A plugin that comes with it, and whose handler fails on what one learner did. */
+const OTHER = `import { onEvent } from '@lyceum/sdk'
+
+/** Not in the line that the other folder has here. */
+export const choke = onEvent('play_video', ({ event }) => {
+  if (event.props.user === '${course().learners[0]?.username}') throw new Error('Not that one.')
+})
+`
+
 let author: Author
+let other: Author
 let results: Results
 
 beforeAll(async () => {
   author = await authorOf('plays', SOURCE)
-  results = await resultsOf(author.dir)
+  other = await authorOf('others', OTHER)
+  results = await resultsOf(author.dir, [other.dir])
 })
-afterAll(() => author.remove())
+afterAll(() => Promise.all([author.remove(), other.remove()]))
 
 const snapshot = (name: string) => JSON.parse(results.files.get(name) ?? '')
 
@@ -81,7 +93,14 @@ describe('results over the sample course', () => {
       { endpoint: 'inSection', reason: 'the sample course has no section to ask for' },
       { endpoint: 'named', reason: expect.stringContaining('write t.string({ default: … })') },
     ])
-    expect(results.failed).toMatchObject([{ message: expect.stringMatching(/plays\.failing.*> 19 \|/s) }])
+    expect(results.failed).toMatchObject([
+      {
+        message: expect.stringMatching(
+          /others\.choke failed on .*Not that one.*> 5 \| {3}if \(event\.props/s,
+        ),
+      },
+      { message: expect.stringMatching(/plays\.failing.*> 19 \|/s) },
+    ])
   })
 })
 
