@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
+import { textIfThere } from '../workbench/text-file.ts'
 import { UsageError } from './exit-codes.ts'
 
 /** The tokens that `lyceum login` keeps for its user. */
@@ -20,9 +21,9 @@ const File = z.object({
   hosts: z.array(z.object({ url: z.string(), token: z.string() })),
 })
 
-/** @throws {LyceumError} config_invalid where the file is damaged */
+/** @throws {LyceumError} config_invalid where the file is damaged; file_unreadable */
 export async function readLogins(): Promise<Logins> {
-  const text = await readFile(fileName(), 'utf8').catch(() => undefined)
+  const text = await textIfThere(fileName())
   if (text === undefined) return { current: undefined, tokens: new Map() }
   const parsed = File.safeParse(jsonOf(text))
   if (!parsed.success)

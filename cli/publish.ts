@@ -76,8 +76,7 @@ async function publish(folder: string, options: Options): Promise<void> {
     steps.say(`Bundling ${folder} …`)
     // The bundler takes long to load, and who asks for help has no need of it.
     const { bundlePlugin } = await import('../workbench/bundle.ts')
-    const { readSamples } = await import('../workbench/samples.ts')
-    const bundle = { ...(await bundlePlugin(folder)), samples: await readSamples(folder) }
+    const bundle = await bundlePlugin(folder)
     const plugin = bundle.package.name
     steps.say(`Having ${plugin} checked by ${connection.url} …`)
     const plan = Plan.parse(await send(connection, bundle, '?dry=true'))

@@ -119,7 +119,7 @@ function frameIn(text: string | undefined, place: Place): string {
 }
 
 /** A file of the plugin's folder; undefined where it is not there, or lies outside. */
-async function ownFile(dir: string, source: string): Promise<string | undefined> {
+export async function ownFile(dir: string, source: string): Promise<string | undefined> {
   try {
     const root = await realpath(dir)
     const file = await realpath(path.join(root, source))

@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LyceumError } from '../host/errors.ts'
 import { Sample, Samples } from '../host/registry/samples.ts'
 import { withStableIds } from './normalise.ts'
+import { textIfThere } from './text-file.ts'
 
 const FILE = 'samples.json'
 const ROWS = 3
@@ -10,9 +11,12 @@ const KEYS = 30
 const CHARS = 200
 const DEPTH = 6
 
-/** What queries return, as `lyceum test --update` recorded it beside plugin.ts. @throws {LyceumError} options_refused */
+/**
+ * What queries return, as `lyceum test --update` recorded it beside plugin.ts.
+ * @throws {LyceumError} options_refused, file_unreadable
+ */
 export async function readSamples(dir: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const text = await readFile(join(dir, FILE), 'utf8').catch(() => undefined)
+  const text = await textIfThere(join(dir, FILE))
   if (text === undefined) return undefined
   let value: unknown
   try {

@@ -1,10 +1,11 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
 import { DIMENSIONS, nameProblem } from '../host/registry/manifest-names.ts'
 import type { PublishBody } from '../host/registry/publish.ts'
 import { SAMPLE_VERSION, Sample } from '../host/registry/samples.ts'
+import { textIfThere } from './text-file.ts'
 
 const FOLDER = '.lyceum'
 const FILE = 'host-samples.json'
@@ -40,15 +41,15 @@ export async function writeHostSamples(dir: string, schema: unknown, own: string
     return id === own || having.length === 0 ? [] : [{ id, queries: having }]
   })
   const text = `${JSON.stringify({ plugins: sampled }, null, 2)}\n`
-  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return []
+  if ((await textIfThere(file)) === text) return []
   await mkdir(join(dir, FOLDER), { recursive: true })
   await writeFile(file, text)
   return [file]
 }
 
-/** What was kept of a host's samples; nothing where nothing was. @throws {LyceumError} options_refused */
+/** What was kept of a host's samples; nothing where nothing was. @throws {LyceumError} options_refused, file_unreadable */
 export async function readHostSamples(dir: string): Promise<readonly SampledPlugin[]> {
-  const text = await readFile(join(dir, FOLDER, FILE), 'utf8').catch(() => undefined)
+  const text = await textIfThere(join(dir, FOLDER, FILE))
   return text === undefined ? [] : parsed(jsonOf(text)).plugins
 }
 

@@ -1,8 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPluginPackage } from './bundle.ts'
 import { type PluginSchema, parseHostSchema } from './host-schema.ts'
 import { readSamples } from './samples.ts'
+import { textIfThere } from './text-file.ts'
 import { clientTypesText, hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
 
 const HOST_FILE = 'host.d.ts'
@@ -23,7 +24,7 @@ export async function writeTypes(dir: string, schema: unknown): Promise<string[]
   const parsed = parseHostSchema(schema)
   const told = parsed.plugins.find(({ id }) => id === name)
   const own = told && withSamples(told, (await readSamples(dir)) ?? {})
-  const isHostMissing = (await textOf(fileIn(dir, HOST_FILE))) === undefined
+  const isHostMissing = (await textIfThere(fileIn(dir, HOST_FILE))) === undefined
   return [
     ...(own === undefined ? [] : await write(fileIn(dir, 'types.d.ts'), ownTypesText(parsed, own))),
     ...(isHostMissing ? await write(fileIn(dir, HOST_FILE), NO_HOST_TEXT) : []),
@@ -64,7 +65,7 @@ function withSamples(own: PluginSchema, samples: Readonly<Record<string, unknown
 }
 
 async function write(target: string, text: string): Promise<string[]> {
-  if ((await textOf(target)) === text) return []
+  if ((await textIfThere(target)) === text) return []
   await mkdir(path.dirname(target), { recursive: true })
   await writeFile(target, text)
   return [target]
@@ -72,8 +73,4 @@ async function write(target: string, text: string): Promise<string[]> {
 
 function fileIn(dir: string, file: string): string {
   return path.join(dir, '.lyceum', file)
-}
-
-function textOf(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch(() => undefined)
 }

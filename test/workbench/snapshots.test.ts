@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { course } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -161,6 +161,15 @@ describe('samples', () => {
     await author.write('samples.json', '{ most: 1')
     await expect(readSamples(author.dir)).rejects.toThrow('samples.json: it is not JSON')
     await author.write('samples.json', '{}')
+  })
+
+  test('that are there and cannot be read are not taken for none', async () => {
+    const folder = await authorOf('folder', SOURCE)
+    await mkdir(join(folder.dir, 'samples.json'))
+    await expect(readSamples(folder.dir)).rejects.toThrow(
+      'samples.json is there, but cannot be read (EISDIR)',
+    )
+    await folder.remove()
   })
 })
 

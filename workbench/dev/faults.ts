@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import { z } from 'zod'
 import type { LogLine } from '../../host/capabilities/log.ts'
 import { LyceumError } from '../../host/errors.ts'
 import type { PluginBundle } from '../bundle.ts'
-import { codeFrame, type PlacedProblem, placesOf, placesOfStack } from '../code-frame.ts'
+import { codeFrame, ownFile, type PlacedProblem, placesOf, placesOfStack } from '../code-frame.ts'
 
 /** A place in the author's code where something is wrong, with the lines around it. */
 export interface FaultPlace {
@@ -85,7 +83,11 @@ export class Faults {
    * @param bundle what was refused, where it could be bundled
    */
   async ofSave(error: unknown, bundle?: PluginBundle): Promise<Fault> {
-    this.#ofSave = await faultOf('save', error, bundle === undefined ? ownFiles(this.#dir) : textsIn(bundle))
+    this.#ofSave = await faultOf(
+      'save',
+      error,
+      bundle === undefined ? (source) => ownFile(this.#dir, source) : textsIn(bundle),
+    )
     return this.#ofSave
   }
 
@@ -158,15 +160,6 @@ async function framed(places: readonly PlacedProblem[], text: SourceText): Promi
       return { ...place, message, frame: source === undefined ? '' : codeFrame(source, place) }
     }),
   )
-}
-
-/** The files of the folder as they are now; what lies outside is not read. */
-function ownFiles(dir: string): SourceText {
-  return async (source) => {
-    const file = path.resolve(dir, source)
-    if (!file.startsWith(path.resolve(dir) + path.sep)) return undefined
-    return readFile(file, 'utf8').catch(() => undefined)
-  }
 }
 
 /** The files that a bundle was made of. */
