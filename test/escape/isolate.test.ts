@@ -43,7 +43,7 @@ const WALK = `
 const OFFERED = [
   'collection Collection insertOne insertMany updateOne updateMany replaceOne deleteOne deleteMany bulkWrite find',
   'findOne aggregate countDocuments estimatedDocumentCount distinct Cursor FindCursor toArray next hasNext forEach',
-  '[Symbol.asyncIterator] sort limit skip project tryNext close log OpError ReadCollection Facilities',
+  '[Symbol.asyncIterator] sort limit skip project tryNext close toString toJSON log OpError ReadCollection Facilities',
 ].flatMap((line) => line.split(' '))
 
 test('the globals are those of the language, without what escapes turns and budgets', async () => {
@@ -143,7 +143,8 @@ test('whoever changes the language catches no function of the host while the bri
     op.reply(op.name === 'pluginAsk' ? '\n1' : '[{}]')
   }
   const { message, code } = await lab.run('spy', source, { ...ask, onOp, kind: 'onEvent', memoryMb: 128 })
-  expect([code, message]).toEqual(['ok', ''])
+  // What it calls with nonsense may ask the host for something, and nobody awaits that.
+  expect(code === 'ok' || /^The handler ended before this was answered/.test(message), message).toBe(true)
   expect(ops.filter((op) => op.includes('escaped'))).toEqual([])
   const [caught] = ops.flatMap((op) => /caught (\d+)/.exec(op)?.[1] ?? [])
   expect(Number(caught)).toBeGreaterThan(100)
