@@ -3,7 +3,9 @@ import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import { didYouMean } from './manifest-names.ts'
+import type { ReadingEndpoint } from './plugin.ts'
 import type { Plugins } from './plugins.ts'
+import type { Samples } from './samples.ts'
 
 /** A sample in the place of a result. */
 export interface SampleAnswer {
@@ -27,13 +29,13 @@ export class SampleAnswers {
   }
 
   /**
-   * The sample of a query, for whoever may see the query; its owner and admins also see that of a version which does
-   * not run.
+   * The sample of a query, for authors and whoever may see the query; its owner and admins also see that of a version
+   * which does not run.
    * @throws {LyceumError} what keeps the caller from the query; no_sample
    */
   answer(id: string, query: string, caller: Caller): SampleAnswer {
     const [version, endpoint] = this.#find(id, query, caller)
-    if (!mayEverOpen(caller, endpoint.dimensions))
+    if (!maySee(caller, endpoint))
       throw new LyceumError('role_denied', `${id}.${query} is not for your role, and neither is its sample.`)
     const sample = this.#catalogue.samples(id, version.version).get(query)
     if (sample === undefined)
@@ -42,6 +44,12 @@ export class SampleAnswers {
         `${id}.${query} has no sample. Its author records one with lyceum test --update.`,
       )
     return { isSample: true, result: Buffer.from(JSON.stringify(sample)), version: version.version }
+  }
+
+  /** Of the samples of a version those of queries that the caller may see. */
+  seenBy(caller: Caller, id: string, version: string, endpoints: readonly Shown[]): Samples {
+    const seen = new Set(endpoints.filter((endpoint) => maySee(caller, endpoint)).map(({ name }) => name))
+    return new Map([...this.#catalogue.samples(id, version)].filter(([query]) => seen.has(query)))
   }
 
   /** The sample for the owner of a version that waits: what they would get has never been there for anybody. */
@@ -80,4 +88,11 @@ export class SampleAnswers {
       return false
     }
   }
+}
+
+type Shown = Pick<ReadingEndpoint, 'name' | 'dimensions'>
+
+/** Authors build on samples, which are nobody's data: whose courses their token lists has no say. */
+function maySee(caller: Caller, { dimensions }: Shown): boolean {
+  return caller.role === 'author' || mayEverOpen(caller, dimensions)
 }

@@ -71,7 +71,12 @@ function schemaFor(host: Host, caller: Caller, withSamples: boolean) {
     entry.endpoints.push(endpoint)
   }
   const plugins = [...found].map(([id, { version, endpoints }]) =>
-    shownPlugin(id, version, endpoints, withSamples ? host.catalogue.samples(id, version) : undefined),
+    shownPlugin(
+      id,
+      version,
+      endpoints,
+      withSamples ? host.samples.seenBy(caller, id, version, endpoints) : undefined,
+    ),
   )
   const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
     const queries = plugins.find(({ id }) => id === plugin)?.queries
