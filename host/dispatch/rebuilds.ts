@@ -37,6 +37,8 @@ interface UnderWay {
 export class Rebuilds {
   readonly #services: RebuildsServices
   readonly #underWay = new Map<string, UnderWay>()
+  /** Those that are about to be under way. */
+  readonly #starting = new Set<string>()
   readonly #outcomes = new Map<string, RebuildStatus>()
   /** Generations that are deleted once nobody reads them any more, by plugin. */
   readonly #timers = new Map<string, Set<NodeJS.Timeout>>()
@@ -77,10 +79,11 @@ export class Rebuilds {
           'nothing_to_rebuild',
           `${id} has no onEvent handler: nothing of its data comes from the log.`,
         )
-      if (this.#underWay.size >= LIMITS.rebuildsAtOnce)
+      const others = [...this.#underWay.keys(), ...this.#starting]
+      if (others.length >= LIMITS.rebuildsAtOnce)
         throw new LyceumError(
           'over_concurrency',
-          `${[...this.#underWay.keys()].join(' and ')} are rebuilt right now, which is as much as the host does at once. Start this one when one of them is done.`,
+          `${others.join(' and ')} are rebuilt right now, which is as much as the host does at once. Start this one when one of them is done.`,
         )
       if (disk.low)
         throw new LyceumError(
@@ -89,12 +92,15 @@ export class Rebuilds {
         )
       const startedMs = nowMs()
       const generation = catalogue.generations.begin(id, activation, startedMs)
+      this.#starting.add(id)
       try {
         // Where the registry was deleted once, something of an earlier rebuild may be there.
         await stores.drop(id, generation)
       } catch (error) {
         catalogue.generations.abandon(id, generation)
         throw error
+      } finally {
+        this.#starting.delete(id)
       }
       return this.#launch(id, generation, startedMs).status
     })
@@ -204,8 +210,10 @@ export class Rebuilds {
     return plugins.changing(id, async () => {
       const before = catalogue.plugin(id)?.generation
       let isDone = false
-      await Promise.all([lane.hold(id), cron.remove(id)])
       try {
+        // A job may run for long: handlers stand still only when none does.
+        await cron.remove(id)
+        await lane.hold(id)
         // Never less than what was read before: nobody sees time go back.
         if (!(await rebuild.reach(log.head(), LIMITS.rebuildHoldMs))) return false
         const passed = await rebuild.stop()
