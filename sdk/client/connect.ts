@@ -1,16 +1,8 @@
 import { HostError } from './error.ts'
+import { hostInfoOf, jsonOf } from './read.ts'
 import { type Asked, request, type Target } from './request.ts'
 import { sendEvents } from './send.ts'
-import type {
-  Answer,
-  Arguments,
-  CallOptions,
-  Calls,
-  Client,
-  ConnectOptions,
-  HostInfo,
-  HostPlugins,
-} from './types.ts'
+import type { Answer, Arguments, CallOptions, Calls, Client, ConnectOptions, HostPlugins } from './types.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -59,9 +51,7 @@ function callsOf(target: Target, known: Known): Calls {
       isSample: answer.headers.get('lyceum-sample') === 'true',
     }))
   const schema: Calls['schema'] = async (options = {}) => {
-    const told = await request(target, get('/v1/schema', options, undefined), (answer) =>
-      jsonOf<HostInfo>(answer),
-    )
+    const told = await request(target, get('/v1/schema', options, undefined), hostInfoOf)
     known.queries = new Map(told.plugins.map(({ id, queries }) => [id, queries.map(({ name }) => name)]))
     known.names = told.names.map(({ name }) => name)
     return told
@@ -152,18 +142,6 @@ function headersOf({ cache, sample }: CallOptions): Record<string, string> {
   return {
     ...(cache !== undefined && { 'cache-control': cache === 'refresh' ? 'no-cache' : 'only-if-cached' }),
     ...(sample === true && { prefer: 'sample' }),
-  }
-}
-
-async function jsonOf<T>(answer: Response): Promise<T> {
-  const text = await answer.text()
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new HostError('answer_unreadable', `${answer.url} answered no JSON.`, {
-      status: answer.status,
-      cause,
-    })
   }
 }
 

@@ -1,4 +1,5 @@
 import { HostError } from './error.ts'
+import { deliveredOf } from './read.ts'
 import { request, type Target } from './request.ts'
 import type { Event } from './types.ts'
 
@@ -48,7 +49,7 @@ export async function sendEvents(
         signal,
         timeoutMs,
       },
-      async (answer): Promise<Delivered> => answer.json(),
+      deliveredOf,
     )
     accepted += delivered.accepted
     duplicates += delivered.duplicates

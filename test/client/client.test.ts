@@ -225,6 +225,21 @@ describe('a host that cannot answer yet', () => {
   })
 })
 
+test('what answers, but is no host of Lyceum, is told as that', async () => {
+  const server = createServer((incoming, outgoing) => {
+    incoming
+      .resume()
+      .on('end', () => outgoing.end(incoming.url === '/v1/events' ? '<p>Hello' : '{"plugins":[{}]}'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const other = connect(`http://127.0.0.1:${port}`, { token: 'x' })
+  const unreadable = { name: 'HostError', code: 'answer_unreadable', status: 200 }
+  await expect(other.plugins()).rejects.toMatchObject(unreadable)
+  await expect(other.send([grade('ann', 1)])).rejects.toMatchObject(unreadable)
+  server.close()
+})
+
 describe('several hosts as one', () => {
   test('have the plugins of all; what several have is asked by the host', async () => {
     const hosts = {
