@@ -12,6 +12,8 @@ type Own = (typeof OWN)[number]
 const FIRST_PARTY = ['video', 'activity', 'eventDump']
 /** Whoever asks one that is paused fails, and rightly. */
 const NEVER_PAUSED = 'oracle'
+/** Those whose numbers are the same whichever version makes them anew. */
+const REBUILT = ['counting', 'bank'] as const
 const MOST_PAUSE_MS = 2_500
 const MOST_PAUSED_MS = 800
 
@@ -40,12 +42,13 @@ export class Changes {
     const random = this.#random
     while (!this.#run.stopped) {
       await sleep(random.below(MOST_PAUSE_MS))
-      const change = random.weighted([4, 3, 2, 2, 1])
+      const change = random.weighted([4, 3, 2, 2, 1, 3])
       if (change === 0) await this.publish()
       else if (change === 1) await this.rollBack()
       else if (change === 2) await this.pauseForAWhile()
       else if (change === 3) await this.retry(random.pick(['fragile', 'bank']))
-      else await this.changeQuota()
+      else if (change === 4) await this.changeQuota()
+      else await this.rebuild()
     }
   }
 
@@ -80,6 +83,12 @@ export class Changes {
     await this.#resume(plugin)
   }
 
+  /** Starts to make the data of a plugin anew, beside everything else; another version that comes meanwhile ends it. */
+  async rebuild(plugin: string = this.#random.pick(REBUILT)): Promise<void> {
+    this.#run.count('rebuilds started')
+    this.#expect(await this.#run.post(`/v1/plugins/${plugin}/rebuild`), [202, 409], `rebuild ${plugin}`)
+  }
+
   async changeQuota(): Promise<void> {
     const plugin = this.#random.pick(this.plugins)
     this.#run.count('quotas changed')
@@ -100,6 +109,11 @@ export class Changes {
     this.#run.count('dead letters retried', retried.length)
     this.#run.count('dead letters mended', committed)
     return committed
+  }
+
+  /** Makes data anew that nothing else changes meanwhile. */
+  async rebuildAll(): Promise<void> {
+    for (const plugin of REBUILT) await this.rebuild(plugin)
   }
 
   /** Gives every plugin its last version, an even one, and lets it run. */

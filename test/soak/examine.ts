@@ -9,10 +9,11 @@ import type { Run } from './run.ts'
 const RECOUNT = join(import.meta.dirname, 'recount.ts')
 /**
  * Everything that a host which has stopped in order leaves in its folder. The database of `hello`, which keeps
- * nothing, is opened when that is installed and never again, so what a killed host left beside it stays.
+ * nothing, is opened when that is installed and never again, so what a killed host left beside it stays. Of plugins
+ * that were rebuilt there may be data that the next start deletes: the recount looks at those.
  */
 const FILES =
-  /^(?:plugins|(?:lock|events|registry)\.db|keys\.json|plugins\/\w+\.1\.db|plugins\/hello\.1\.db-\w+)$/
+  /^(?:plugins|(?:lock|events|registry)\.db|keys\.json|plugins\/\w+\.\d+\.db|plugins\/hello\.1\.db-\w+)$/
 const OUTPUT_BYTES = 16 * 1024 * 1024
 
 /** What the recount is told of a run, in a file beside the data folder. */

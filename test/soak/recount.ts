@@ -2,7 +2,7 @@
  * `recount.ts FOLDER TOLD`: counts the log of a stopped host anew, with SQLite alone, and compares what the plugins'
  * files hold. Prints what differs, as JSON.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { BOOKS } from './books.ts'
@@ -70,14 +70,33 @@ function compareObservations(): string[] {
   })
 }
 
+/** Which generation of each plugin's data is read; and no data are there that nobody knows of. */
+function generations(): { read: Map<string, number>; unknown: string[] } {
+  const registry = new DatabaseSync(join(folder, 'registry.db'), { readOnly: true })
+  const plugins = registry.prepare('SELECT id, generation FROM plugins').all()
+  const others = registry.prepare('SELECT plugin AS id, generation FROM generations').all()
+  registry.close()
+  const known = new Set([...plugins, ...others].map(({ id, generation }) => `${id}.${generation}.db`))
+  const found = readdirSync(join(folder, 'plugins')).filter((name) => name.endsWith('.db'))
+  return {
+    read: new Map(plugins.map(({ id, generation }) => [String(id), Number(generation)])),
+    unknown: found.filter((name) => !known.has(name)),
+  }
+}
+
 function some<T>(items: readonly T[], tell: (item: T) => string): string[] {
   const more = items.length > MOST_TOLD ? [`… and ${items.length - MOST_TOLD} more like the last`] : []
   return [...items.slice(0, MOST_TOLD).map(tell), ...more]
 }
 
-const differences = [...compareLog(), ...some(compareObservations(), String)]
+const { read, unknown } = generations()
+const differences = [
+  ...compareLog(),
+  ...some(compareObservations(), String),
+  ...some(unknown, (name) => `nobody knows of ${name}`),
+]
 for (const [plugin, book] of BOOKS) {
-  const kept = new Kept(new DatabaseSync(join(folder, 'plugins', `${plugin}.1.db`)))
+  const kept = new Kept(new DatabaseSync(join(folder, 'plugins', `${plugin}.${read.get(plugin)}.db`)))
   const { documents, letters = new Set<string>(), handlers, also = () => [] } = book(rows)
   for (const [collection, expected] of Object.entries(documents)) {
     const different = kept.differences(collection, expected)

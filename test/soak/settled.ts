@@ -26,9 +26,11 @@ export class Settled {
     this.#before = holdingsOf(this.#run.machine.host.process.pid)
   }
 
-  /** The last versions, every event handled, every dead letter that can be mended mended. */
+  /** The last versions, every event handled, data made anew, every dead letter that can be mended mended. */
   async finish(): Promise<void> {
     await this.#changes.finish()
+    await this.#allHandled()
+    await this.#changes.rebuildAll()
     await this.#allHandled()
     for (const plugin of ['fragile', 'bank']) while ((await this.#changes.retry(plugin)) > 0);
     await this.#allHandled()
@@ -54,6 +56,7 @@ export class Settled {
     for (const plugin of this.#changes.plugins) {
       const { json } = await this.#run.ask(`/v1/plugins/${plugin}`)
       if (json.state !== 'active') late.push(`${plugin} is ${json.state}`)
+      if (json.rebuild?.state === 'running') late.push(`${plugin} is rebuilt: ${json.rebuild.waitsFor}`)
       for (const { endpoint, state, lag, lastError } of json.cursors)
         if (state !== 'idle' || lag > 0)
           late.push(`${plugin}.${endpoint} ${state} ${lag} behind: ${lastError?.message}`)
