@@ -23,6 +23,8 @@ const MOST_RETRIES = 5
  */
 const CLOCK_PUT_BACK_MS = 24 * 3_600_000
 const EMPTY = Buffer.alloc(0)
+/** The last run of a job that has not run yet over data that are built. */
+const NEVER = 0
 /** Timers may fire a little early. */
 const EARLY_MS = 500
 
@@ -105,6 +107,17 @@ export class CronJobs {
     const nowMs = this.#services.nowMs()
     const { epoch, seq } = await this.#claim(plugin, endpoint, nowMs)
     return this.#runOnce(plugin, endpoint, { epoch, from: seq, to: Math.max(nowMs, seq) })
+  }
+
+  /**
+   * Runs a job over data in which it has never run, whether it is due or not; where it has, nothing is done. A time of
+   * its schedule that has come is made up for by it.
+   * @returns the failure, if there was one
+   */
+  async runFirst(plugin: ActivePlugin, endpoint: CronEndpoint): Promise<EndedFailure | undefined> {
+    const { epoch, seq } = await this.#claim(plugin, endpoint, NEVER)
+    if (seq !== NEVER) return undefined
+    return this.#runOnce(plugin, endpoint, { epoch, from: NEVER, to: this.#services.nowMs() })
   }
 
   #track(plugin: string, run: Promise<void>): Promise<void> {

@@ -34,7 +34,7 @@ export interface RebuildStatus {
 export interface RebuildServices {
   /** As live handlers have it. */
   readonly feeding: FeedServices
-  readonly cron: Pick<CronJobs, 'runNow'>
+  readonly cron: Pick<CronJobs, 'runFirst'>
   readonly log: Pick<EventLog, 'head' | 'onAppend'>
   readonly disk: Pick<DiskRoom, 'lowForRebuilds'>
   readonly cpuRates: Pick<CpuRates, 'usedMs'>
@@ -155,7 +155,7 @@ export class Rebuild {
   }
 
   /**
-   * Runs each cron job once, as if its time had come just now: what it makes of the data is there when they are read.
+   * Runs each cron job once, also where the host is started anew in between, as if its time had come just now: what it makes of the data is there when they are read.
    * @throws {LyceumError} the failure of one, or why the rebuild ended before
    */
   async runJobs(): Promise<void> {
@@ -183,7 +183,7 @@ export class Rebuild {
     const { feeding, cron } = this.#services
     for (let retries = MOST_JOB_RETRIES; ; retries -= 1) {
       await this.#until(() => feeding.mayRun(this.plugin.id, endpoint.name))
-      const failure = await cron.runNow(this.plugin, endpoint)
+      const failure = await cron.runFirst(this.plugin, endpoint)
       if (failure === undefined) return
       if (!failure.passing || retries === 0)
         throw new LyceumError(failure.code, `The job ${endpoint.name} failed: ${failure.message}`)

@@ -79,3 +79,26 @@ test('data that were rebuilt stay where the registry is lost; what was half buil
   expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 3 })
   expect(await ask(lyceum, 'counting', 'n')).toBe(300)
 })
+
+test('a job that has run over the new data before the host was stopped does not run again', async () => {
+  const before = await startHost()
+  lyceum = before
+  const source = `import { cron } from '@lyceum/sdk'
+    ${counting(1)}
+    export const digest = cron('0 0 1 1 *', ({ db }) =>
+      db.collection('digests').updateOne({ _id: 'runs' }, { $inc: { n: 1 } }, { upsert: true }))
+    export const runs = query(({ db }) => db.collection('digests').findOne({ _id: 'runs' }))`
+  expect((await before.publish('counting', source)).status).toBe(201)
+  await before.send(plays(300))
+  // As a host leaves it that is killed between the two.
+  const { catalogue, plugins, cron } = before.host
+  const plugin = plugins.inGeneration('counting', catalogue.generations.begin('counting', 1, 5))
+  const digest = plugin.endpoints.get('digest')
+  if (digest?.kind !== 'cron') throw new Error('there is no such job')
+  expect(await cron.runFirst(plugin, digest)).toBeUndefined()
+  await before.close()
+  lyceum = await startHost(before.dataDir)
+  expect(await ended(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 2 })
+  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+  expect(await ask(lyceum, 'counting', 'runs')).toEqual({ _id: 'runs', n: 1 })
+})
