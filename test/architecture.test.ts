@@ -153,7 +153,7 @@ describe('the parts depend on each other in one direction', () => {
 describe('dependencies', () => {
   const HOMES: readonly (readonly [string, RegExp])[] = [
     ['isolated-vm', /^sandbox\//],
-    ['esbuild', /^workbench\/bundle\.ts$/],
+    ['esbuild', /^workbench\/(?:bundle|imports)\.ts$/],
     ['vega', /^host\/charts\/bundle\.ts$/],
     ['vega-lite', /^host\/charts\/bundle\.ts$/],
     ['vega-interpreter', /^host\/charts\/bundle\.ts$/],
