@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander'
 import { z } from 'zod'
 import { pluginPath } from './connection.ts'
+import { Offered } from './offered.ts'
 import { programWith } from './program.ts'
 import { type ConnectionFlags, connectionOf } from './target.ts'
 
@@ -90,22 +91,6 @@ const Plugin = z.object({
   ),
   quota: z.record(z.string(), z.number()).default({}),
 })
-const Schema = z.object({
-  plugins: z.array(
-    z.object({
-      id: z.string(),
-      queries: z.array(
-        z.object({
-          name: z.string(),
-          dimensions: z.array(z.string()),
-          params: z.record(z.string(), z.unknown()),
-        }),
-      ),
-    }),
-  ),
-  names: z.array(z.object({ name: z.string(), plugin: z.string(), query: z.string() })),
-})
-
 /** What only the host knows. Nothing where it does not answer. */
 async function fromHost(asked: Asked): Promise<string[]> {
   try {
@@ -125,7 +110,7 @@ async function queryWords(
   given: readonly string[],
   get: (path: string) => Promise<unknown>,
 ): Promise<string[]> {
-  const { plugins, names } = Schema.parse(await get('/v1/schema'))
+  const { plugins, names } = Offered.parse(await get('/v1/schema'))
   const [first, second] = given
   if (first === undefined)
     return [

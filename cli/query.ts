@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
-import { z } from 'zod'
 import { type Connection, jsonOf } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
+import { Offered } from './offered.ts'
 import { assignment, collected } from './options.ts'
 import { table, tableOf } from './table.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
@@ -98,26 +98,9 @@ function print(result: unknown, format: 'table' | 'json' | 'ndjson'): void {
   else for (const row of Array.isArray(result) ? result : [result]) console.log(jsonLine(row))
 }
 
-const Schema = z.object({
-  plugins: z.array(
-    z.object({
-      id: z.string(),
-      queries: z.array(
-        z.object({
-          name: z.string(),
-          title: z.string(),
-          dimensions: z.array(z.string()),
-          params: z.record(z.string(), z.unknown()),
-        }),
-      ),
-    }),
-  ),
-  names: z.array(z.object({ name: z.string(), plugin: z.string(), query: z.string() })),
-})
-
 /** The queries that the bearer of the token may ask. */
 async function list(connection: Connection, format: NonNullable<Options['format']>): Promise<void> {
-  const { plugins, names } = Schema.parse(await connection.request('GET', '/v1/schema'))
+  const { plugins, names } = Offered.parse(await connection.request('GET', '/v1/schema'))
   const queries = plugins.flatMap(({ id, queries: own }) =>
     own.map(({ name, title, dimensions, params }) => ({
       plugin: id,
