@@ -131,7 +131,10 @@ function openApi(app: App, host: Host, caller: Caller) {
           })),
         ],
         responses: {
-          200: { description: 'What the query returned', content: { 'application/json': { schema: {} } } },
+          200: {
+            description: 'What the query returned',
+            content: { 'application/json': { schema: {} }, 'text/csv': { schema: { type: 'string' } } },
+          },
         },
       },
     }

@@ -10,6 +10,25 @@ import type { Host } from '../host.ts'
 
 const Address = z.object({ plugin: z.string(), name: z.string() })
 
+/** What a query returned, as OpenAPI tells of it. */
+function answerWith(headers: Readonly<Record<string, z.ZodString>>) {
+  return {
+    description: 'What the query returned',
+    headers: z.object({
+      ...headers,
+      'Lyceum-Version': z.string(),
+      /** Of a sample there is no position. */
+      'Lyceum-Log-Position': z.string().optional(),
+      'Lyceum-Sample': z.literal('true').optional(),
+      Age: z.string().optional(),
+    }),
+    content: {
+      'application/json': { schema: z.unknown() },
+      'text/csv': { schema: z.string() },
+    },
+  }
+}
+
 const get = createRoute({
   method: 'get',
   path: '/v1/queries/{plugin}/{name}',
@@ -17,44 +36,17 @@ const get = createRoute({
   description:
     'Dimensions (course, user, …) and the parameters of the query go into the query string. `Accept: text/csv` or `format=csv` asks for CSV: a row for each item of a list, the columns in the order in which they are first seen. `Prefer: sample` asks for the sample that the author of the query gave in the place of data; the owner of a plugin that waits for approval gets that without asking. An answer that is a sample has the header `Lyceum-Sample: true`. Where the query keeps its answers, `Cache-Control: no-cache` asks for a new one, and `only-if-cached` for none but a kept one.',
   request: { params: Address },
-  responses: {
-    200: {
-      description: 'What the query returned',
-      headers: z.object({
-        'Lyceum-Version': z.string(),
-        'Lyceum-Log-Position': z.string(),
-        Age: z.string().optional(),
-      }),
-      content: {
-        'application/json': { schema: z.unknown() },
-        'text/csv': { schema: z.string() },
-      },
-    },
-  },
+  responses: { 200: answerWith({}) },
 })
 
 const getByName = createRoute({
   method: 'get',
   path: '/v1/queries/{commonName}',
-  summary: 'The result of the query that answers to a common name, as JSON',
+  summary: 'The result of the query that answers to a common name, as JSON or CSV',
   description:
     'The same as asking that query by its plugin; an admin chooses which it is: `PUT /v1/names/{name}`.',
   request: { params: z.object({ commonName: z.string() }) },
-  responses: {
-    200: {
-      description: 'What the query returned',
-      headers: z.object({
-        'Lyceum-Plugin': z.string(),
-        'Lyceum-Version': z.string(),
-        'Lyceum-Log-Position': z.string(),
-        Age: z.string().optional(),
-      }),
-      content: {
-        'application/json': { schema: z.unknown() },
-        'text/csv': { schema: z.string() },
-      },
-    },
-  },
+  responses: { 200: answerWith({ 'Lyceum-Plugin': z.string() }) },
 })
 
 const clear = createRoute({

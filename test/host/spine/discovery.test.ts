@@ -99,7 +99,10 @@ describe('GET /openapi.json', () => {
     security?: object[]
     parameters?: { name: string; in: string; required?: boolean; schema?: object }[]
     requestBody?: { content: object }
-    responses: Record<string, { description: string; content?: Record<string, { schema: object }> }>
+    responses: Record<
+      string,
+      { description: string; headers?: object; content?: Record<string, { schema: object }> }
+    >
   }
   interface Document {
     openapi: string
@@ -165,6 +168,18 @@ describe('GET /openapi.json', () => {
         .reduce<unknown>((at, key) => Object(at)[key], document)
       expect(target, ref).toBeTypeOf('object')
     }
+  })
+
+  test('tells what an answer says of itself', () => {
+    const answered = (path: string) => document.paths[path]?.get?.responses['200']
+    const headers = ['Age', 'Lyceum-Log-Position', 'Lyceum-Sample', 'Lyceum-Version']
+    const names = (path: string) => Object.keys(answered(path)?.headers ?? {}).sort()
+    expect(names('/v1/queries/{plugin}/{name}')).toEqual(headers)
+    expect(names('/v1/queries/{commonName}')).toEqual([...headers, 'Lyceum-Plugin'].sort())
+    for (const { path } of operations().filter(
+      ({ path, method }) => method === 'get' && /^\/v1\/queries\//.test(path),
+    ))
+      expect(Object.keys(answered(path)?.content ?? {}), path).toEqual(['application/json', 'text/csv'])
   })
 
   test('has every route of the API', () => {
