@@ -197,7 +197,12 @@ test('the example of the documentation does what it says', async () => {
   const text = await readFile(join(import.meta.dirname, '../../docs/fs.md'), 'utf8')
   const [, example = ''] = /```ts\n(.*?)```/s.exec(text) ?? []
   expect((await lyceum.publish('answers', example)).status).toBe(201)
-  const check = { event_type: 'problem_check', context: { course_id: 'c' }, event: { grade: 1 } }
+  const check = {
+    event_type: 'problem_check',
+    event_source: 'server',
+    context: { course_id: 'c' },
+    event: { grade: 1 },
+  }
   await lyceum.send([{ ...check, time: '2026-01-01T00:00:00Z' }])
   const { files } = (await lyceum.call('GET', '/v1/plugins/answers/files')).json
   expect(await (await open(files[0].url)).text()).toMatch(/^2026-01-01T00:00:00\S*,c,1\n$/)
