@@ -22,6 +22,9 @@ export interface RebuildsServices extends RebuildServices {
   readonly onEnd: (plugin: ActivePlugin, status: RebuildStatus) => void
 }
 
+/** Whom plugins belong to that an admin published. */
+const ADMIN = 'admin'
+
 interface UnderWay {
   readonly rebuild: Rebuild
   /** Resolves when nothing of it is left to do, with how it ended; undefined where the host stopped. */
@@ -79,12 +82,7 @@ export class Rebuilds {
           'nothing_to_rebuild',
           `${id} has no onEvent handler: nothing of its data comes from the log.`,
         )
-      const others = [...this.#underWay.keys(), ...this.#starting]
-      if (others.length >= LIMITS.rebuildsAtOnce)
-        throw new LyceumError(
-          'over_concurrency',
-          `${others.join(' and ')} are rebuilt right now, which is as much as the host does at once. Start this one when one of them is done.`,
-        )
+      this.#refuseMany(id)
       if (disk.low)
         throw new LyceumError(
           'disk_full',
@@ -157,6 +155,24 @@ export class Rebuilds {
         return ended
       }),
     )
+  }
+
+  /** An author has one of the few places: a rebuild takes as long as its handlers do, or waits while they may not run. */
+  #refuseMany(id: string): void {
+    const ownerOf = (plugin: string) => this.#services.catalogue.plugin(plugin)?.owner
+    const others = [...this.#underWay.keys(), ...this.#starting]
+    const owner = ownerOf(id)
+    const own = others.find((other) => owner !== ADMIN && ownerOf(other) === owner)
+    if (own !== undefined)
+      throw new LyceumError(
+        'over_concurrency',
+        `${own}, which is of the same author, is rebuilt right now. Start this one when that is done, or cancel it.`,
+      )
+    if (others.length >= LIMITS.rebuildsAtOnce)
+      throw new LyceumError(
+        'over_concurrency',
+        `${others.join(' and ')} are rebuilt right now, which is as much as the host does at once. Start this one when one of them is done.`,
+      )
   }
 
   #launch(id: string, generation: number, startedMs: number): Rebuild {

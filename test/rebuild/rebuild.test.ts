@@ -293,6 +293,30 @@ test('a paused plugin is rebuilt once it may run again, and says what it waits f
   expect(await ask(lyceum, 'waiting', 'total')).toBe(before)
 })
 
+test('an author has one rebuild at a time, and others have theirs beside it', async () => {
+  const bob = await lyceum.token({ role: 'author', user: 'bob' })
+  const carl = await lyceum.token({ role: 'author', user: 'carl' })
+  const plugins = [
+    ['bobs', bob],
+    ['bobsToo', bob],
+    ['carls', carl],
+  ] as const
+  const doors = []
+  for (const [id, token] of plugins) {
+    await lyceum.publish(id, counting(1), { token })
+    doors.push(opened(lyceum, id, 2))
+  }
+  await lyceum.settled()
+  const start = (id: string, token: string) => lyceum.call('POST', `/v1/plugins/${id}/rebuild`, { token })
+  expect((await start('bobs', bob)).status).toBe(202)
+  const more = await start('bobsToo', bob)
+  expect([more.status, more.json.code]).toEqual([429, 'over_concurrency'])
+  expect(more.json.detail).toContain('bobs, which is of the same author, is rebuilt right now')
+  expect((await start('carls', carl)).status).toBe(202)
+  for (const door of doors) door.open()
+  for (const id of ['bobs', 'carls']) expect(await ended(lyceum, id)).toMatchObject({ state: 'done' })
+})
+
 test('who starts one that is under way is told of it; there are only so many at once; roles hold', async () => {
   const doors = await Promise.all(
     ['first', 'second', 'third'].map(async (id) => {
