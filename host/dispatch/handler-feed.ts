@@ -119,6 +119,9 @@ export class HandlerFeed {
       this.#properties = new HandlerProperties(endpoint, services.properties)
     this.#services = services
     this.#passed = passed
+    // Whoever reads just now is not told of less than what is there.
+    this.#cursor = passed ?? 0
+    this.#position = this.#cursor
     this.#cursorName = `${endpoint.name}/0`
     const halt = services.halts.find(plugin.id, endpoint.name, plugin.activation)
     if (halt !== undefined) {

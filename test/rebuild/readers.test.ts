@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { PluginStore } from '../../host/storage/plugin-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { ask, plays, rebuilt } from './support.ts'
 
@@ -78,4 +79,28 @@ test('answers and values that were kept while data were built are never given fo
     value: await ask(lyceum, 'kept', 'value'),
     others: await ask(lyceum, 'asker', 'seen'),
   }).toEqual({ total: whole, value: whole, others: { _id: 'of between', total: whole, value: whole } })
+})
+
+test('how far results reach never goes back, not even while the handlers of the new data begin', async () => {
+  await lyceum.publish('far', failing())
+  await lyceum.settled()
+  const { stores, log } = lyceum.host
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+  const seen = new Set<PluginStore>()
+  const plugin = stores.plugin.bind(stores)
+  stores.plugin = (id, generation) => {
+    const store = plugin(id, generation)
+    if (id !== 'far' || generation !== 2 || seen.has(store)) return store
+    seen.add(store)
+    const claim = store.claim.bind(store)
+    // The rebuild's own is let go of when it ends; the next is that of the handlers which take over.
+    if (seen.size === 3) store.claim = (cursor) => opened.then(() => claim(cursor))
+    return store
+  }
+  expect(await rebuilt(lyceum, 'far')).toMatchObject({ state: 'done', generation: 2 })
+  const { headers } = await lyceum.call('GET', '/v1/queries/far/seen')
+  expect(headers.get('lyceum-log-position')).toBe(String(log.head()))
+  open()
+  stores.plugin = plugin
+  await lyceum.settled()
 })
