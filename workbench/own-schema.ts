@@ -3,7 +3,7 @@ import { Checker } from '../host/registry/checker.ts'
 import type { PluginPackage } from '../host/registry/package.ts'
 import type { Endpoint } from '../host/registry/plugin.ts'
 import { derivedName } from '../host/registry/property-names.ts'
-import { readEndpoints } from '../host/registry/publish.ts'
+import { readBundle } from '../host/registry/read-bundle.ts'
 import { shownPlugin } from '../host/registry/shown.ts'
 import { endpointsOf } from '../host/registry/version.ts'
 import { Supervisor } from '../sandbox/supervisor.ts'
@@ -31,7 +31,7 @@ export async function ownSchema(from: string | PluginBundle): Promise<HostSchema
     onLoss: () => {},
   })
   try {
-    const { stored } = await readEndpoints(about.name, Buffer.from(bundle), sourceMap, {
+    const { stored } = await readBundle(about.name, Buffer.from(bundle), sourceMap, {
       checker,
       supervisor,
     })

@@ -11,7 +11,10 @@ export function providingNeed(name: string): string {
 
 /** What endpoints need for derived properties: to provide them, `property.tincan`, and to see them, `props.tincan.actor`. */
 export function propertyNeeds(endpoints: readonly StoredEndpoint[]): string[] {
-  return [...providedBy(endpoints).map(providingNeed), ...askedBy(endpoints).map(({ name }) => `props.${name}`)]
+  return [
+    ...providedBy(endpoints).map(providingNeed),
+    ...askedBy(endpoints).map(({ name }) => `props.${name}`),
+  ]
 }
 
 /**
