@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { OnResolveArgs, OnResolveResult, Plugin } from 'esbuild'
 import { packageOf } from '../host/registry/package-imports.ts'
 import { missingImport } from './missing-import.ts'
+import { textIfThere } from './text-file.ts'
 
 /** Decides what a plugin may import: its own files, npm packages and the SDK. */
 export function imports(root: string): Plugin {
@@ -32,22 +33,47 @@ export function imports(root: string): Plugin {
           return absent(args, text + importedBy(root, importer, importers))
         }
         if (!importers.has(found.path)) importers.set(found.path, importer)
-        const outside =
-          isOwn(root, importer) && /^\.\.?(?:\/|$)/.test(args.path) && !isInside(root, found.path)
-        if (outside)
-          return {
-            errors: [
-              {
-                text: `"${args.path}" is outside of the plugin's folder. Move it inside, or make it an npm package`,
-              },
-            ],
-          }
-        return found
+        const outside = await whyOutside(root, args, found.path)
+        return outside === undefined
+          ? found
+          : { errors: [{ text: outside + importedBy(root, importer, importers) }] }
       })
       builder.onLoad({ filter: /.*/, namespace: ABSENT }, ({ pluginData }) => ({
         contents: `throw new Error(${JSON.stringify(pluginData)})`,
       }))
     },
+  }
+}
+
+/**
+ * Why a file is none of the plugin: what is in the bundle is sent to a host, and no package may have it take along
+ * what else is on the author's machine. A package that is linked is the author's own.
+ */
+async function whyOutside(
+  root: string,
+  { path: specifier, importer }: OnResolveArgs,
+  file: string,
+): Promise<string | undefined> {
+  if (/^(?:\.\.?(?:\/|$)|#)/.test(specifier)) {
+    if (isOwn(root, importer) && !isInside(root, file))
+      return `"${specifier}" is outside of the plugin's folder. Move it inside, or make it an npm package`
+    return isInPackage(importer) && !isInPackage(file)
+      ? `"${specifier}" is outside of the package. Use another package`
+      : undefined
+  }
+  const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0]
+  return isInPackage(file) || (await nameOfPackageAround(file)) === name
+    ? undefined
+    : `"${specifier}" leads out of the package ${name}. Use another package`
+}
+
+/** What the nearest package.json above a file says. */
+async function nameOfPackageAround(file: string): Promise<unknown> {
+  for (let dir = path.dirname(file); ; dir = path.dirname(dir)) {
+    const text = await textIfThere(path.join(dir, 'package.json'))
+    const about: unknown = text === undefined ? undefined : JSON.parse(text)
+    if (typeof about === 'object' && about !== null && 'name' in about) return about.name
+    if (dir === path.dirname(dir)) return undefined
   }
 }
 
@@ -68,7 +94,7 @@ function importedBy(root: string, file: string, importers: ReadonlyMap<string, s
 
 /** A package may try for what it can do without: a `require` of what is not there throws where it runs. */
 function absent({ kind, importer, path: specifier }: OnResolveArgs, text: string): OnResolveResult {
-  return kind === 'require-call' && importer.includes(`${path.sep}node_modules${path.sep}`)
+  return kind === 'require-call' && isInPackage(importer)
     ? { path: specifier, namespace: ABSENT, pluginData: text }
     : { errors: [{ text }] }
 }
@@ -101,6 +127,10 @@ function isInside(root: string, file: string): boolean {
   return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
 }
 
+function isInPackage(file: string): boolean {
+  return file.includes(`${path.sep}node_modules${path.sep}`)
+}
+
 function isOwn(root: string, file: string): boolean {
-  return isInside(root, file) && !file.includes(`${path.sep}node_modules${path.sep}`)
+  return isInside(root, file) && !isInPackage(file)
 }

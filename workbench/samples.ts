@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { lstat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LyceumError } from '../host/errors.ts'
 import { Sample, Samples } from '../host/registry/samples.ts'
@@ -16,8 +16,11 @@ const DEPTH = 6
  * @throws {LyceumError} options_refused, file_unreadable
  */
 export async function readSamples(dir: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const text = await textIfThere(join(dir, FILE))
+  const file = join(dir, FILE)
+  const text = await textIfThere(file)
   if (text === undefined) return undefined
+  // A folder from elsewhere could have a file of whoever publishes it sent along.
+  if ((await lstat(file)).isSymbolicLink()) throw wrong('it is a link to another file, which is not sent')
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -114,6 +114,51 @@ describe('bundling a plugin', () => {
     expect((await refusal()).message).toContain("outside of the plugin's folder")
   })
 
+  test.each([
+    ['a file of its machine', { 'evil/index.js': "export { default } from '../../../secret.json'" }],
+    [
+      'one that its package.json names',
+      { 'evil/package.json': '{"name":"evil","main":"../../../secret.json"}' },
+    ],
+    [
+      'a name for one',
+      {
+        'evil/package.json': '{"name":"evil","main":"index.js","imports":{"#x":"./../../../secret.json"}}',
+        'evil/index.js': "export { default } from '#x'",
+      },
+    ],
+  ])('a package does not have a bundle take along %s', async (_, files: Record<string, string>) => {
+    await writeFile(path.join(parent, 'secret.json'), '{"token":"SECRET"}')
+    const inside = Object.entries(files).map(([file, text]) => [`node_modules/${file}`, text])
+    await write({
+      'plugin.ts': `${HELLO}import evil from 'evil'\nexport const all = view(() => evil.token)`,
+      ...Object.fromEntries(inside),
+    })
+    const { message } = await refusal()
+    expect(message).not.toContain('SECRET')
+  })
+
+  test('a package that is linked is the own of its author, but a link to what is no package is none', async () => {
+    const shared = path.join(parent, 'shared')
+    await mkdir(path.join(shared, 'lib'), { recursive: true })
+    await mkdir(path.join(dir, 'node_modules'))
+    await writeFile(path.join(shared, 'lib/a.js'), "export { b } from '../b.js'")
+    await writeFile(path.join(shared, 'b.js'), "export const b = 'text of b'")
+    await symlink(shared, path.join(dir, 'node_modules/shared'))
+    await write({
+      'plugin.ts': `${HELLO}import { b } from 'shared/lib/a.js'\nexport const all = view(() => b)`,
+    })
+    expect((await refusal()).message).toContain('leads out of the package shared')
+    await writeFile(path.join(shared, 'package.json'), '{"name":"shared"}')
+    expect((await bundlePlugin(dir)).bundle).toContain('text of b')
+  })
+
+  test('samples are not those of another file', async () => {
+    await writeFile(path.join(parent, 'secret.json'), '{"token":"SECRET"}')
+    await symlink(path.join(parent, 'secret.json'), path.join(dir, 'samples.json'))
+    expect((await refusal()).message).toContain('samples.json: it is a link to another file')
+  })
+
   test('a syntax error is shown with its line', async () => {
     await write({ 'plugin.ts': `${HELLO}const a = ]` })
     expect((await refusal()).message).toContain('plugin.ts:3:11 Unexpected "]"\n  const a = ]')
