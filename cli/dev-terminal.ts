@@ -1,3 +1,4 @@
+import { count } from '../host/text.ts'
 import type { Fault } from '../workbench/dev/faults.ts'
 import type { DevRecord } from '../workbench/dev/records.ts'
 import { becauseOf } from '../workbench/dev/words.ts'
@@ -121,8 +122,4 @@ function statusOf({ head, handlers }: Activity): string {
       `${endpoint} ${count(cursor)} of ${count(head)}${eventsPerSecond > 0 ? ` (${count(eventsPerSecond)} events/s)` : ''}${state === 'idle' || state === 'running' ? '' : ` ${state}`}`,
   )
   return ['q quits', ...each].join(' · ')
-}
-
-function count(n: number): string {
-  return n.toLocaleString('en')
 }

@@ -1,3 +1,4 @@
+import { count } from '../host/text.ts'
 import type { Batch } from './load-batches.ts'
 import type { Answer } from './load-delivery.ts'
 import { onOneLine } from './terminal.ts'
@@ -74,17 +75,14 @@ export class Tally {
 export function describe(summary: LoadSummary): string {
   const { accepted, duplicates, rejected, seconds, eventsPerSecond } = summary
   const lines = [
-    `${number(accepted)} events loaded, ${number(duplicates)} were there before, ${number(rejected)} lines ` +
-      `rejected, in ${seconds.toFixed(1)} s (${number(eventsPerSecond)}/s)`,
+    `${count(accepted)} events loaded, ${count(duplicates)} were there before, ${count(rejected)} lines ` +
+      `rejected, in ${seconds.toFixed(1)} s (${count(eventsPerSecond)}/s)`,
   ]
-  for (const { code, count } of summary.rejectedByCode) lines.push(`  ${number(count)} × ${onOneLine(code)}`)
+  for (const { code, count: times } of summary.rejectedByCode)
+    lines.push(`  ${count(times)} × ${onOneLine(code)}`)
   for (const { file, line, code, message } of summary.rejectedFirst)
     lines.push(`  ${onOneLine(`${file}:${line} ${code}: ${message}`)}`)
   if (rejected > summary.rejectedFirst.length)
-    lines.push(`  and ${number(rejected - summary.rejectedFirst.length)} more lines`)
+    lines.push(`  and ${count(rejected - summary.rejectedFirst.length)} more lines`)
   return lines.join('\n')
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en')
 }

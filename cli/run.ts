@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { ROLES, type Role } from '../host/auth/tokens.ts'
 import { LyceumError } from '../host/errors.ts'
+import { count } from '../host/text.ts'
 import type { EventBatch, OffLineRun, RunFormat, RunSummary } from '../workbench/off-line.ts'
 import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
@@ -188,20 +189,16 @@ function report(summary: RunSummary, { written, skipped }: Results, { json, quer
   }
   const { accepted, duplicates, rejected, deadLetters } = counts
   note(
-    `${number(accepted)} events, ${number(duplicates)} that were there twice, ${number(rejected)} lines that are none.`,
+    `${count(accepted)} events, ${count(duplicates)} that were there twice, ${count(rejected)} lines that are none.`,
   )
   for (const file of written) note(`wrote ${printable(file)}`)
   for (const one of skipped) note(`left out ${one.query}: ${printable(one.reason)}`)
   if (deadLetters > 0)
     note(
-      `Handlers failed on ${number(deadLetters)} events, which the results are without.\n${printable(messageOf(failure))}`,
+      `Handlers failed on ${count(deadLetters)} events, which the results are without.\n${printable(messageOf(failure))}`,
     )
 }
 
 function messageOf(failure: unknown): string {
   return failure instanceof Error ? failure.message : ''
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en')
 }

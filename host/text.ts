@@ -2,3 +2,8 @@
 export function withoutControls(text: string): string {
   return text.replace(/[^\P{C}\n\t]/gu, ' ')
 }
+
+/** A number as people read it: `12,345`. */
+export function count(n: number): string {
+  return n.toLocaleString('en')
+}

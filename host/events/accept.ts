@@ -1,4 +1,5 @@
 import { type ErrorCode, LyceumError } from '../errors.ts'
+import { count } from '../text.ts'
 import { type Candidate, candidates, decodeBody, shapeOf } from './body.ts'
 import { identify } from './identity.ts'
 import { isDeeperThan, isObject, type JsonObject } from './json.ts'
@@ -149,8 +150,4 @@ function placeOf({ line, item }: Candidate): string {
 function nameOf(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`
-}
-
-function count(n: number): string {
-  return n.toLocaleString('en')
 }

@@ -2,6 +2,7 @@ import { html } from 'hono/html'
 import type { Caller } from '../auth/tokens.ts'
 import type { PendingVersion } from '../registry/approvals.ts'
 import type { PluginState, Usage } from '../registry/plugin.ts'
+import { count } from '../text.ts'
 import { layout, type Markup } from './layout.ts'
 
 /** A plugin as the list shows it. */
@@ -108,8 +109,4 @@ export function seconds(ms: number): string {
 export function megabytes(bytes: number): string {
   const mb = bytes / 1024 / 1024
   return `${mb.toLocaleString('en', { maximumFractionDigits: mb < 10 ? 1 : 0 })} MB`
-}
-
-export function count(n: number): string {
-  return n.toLocaleString('en')
 }

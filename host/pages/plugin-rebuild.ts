@@ -1,8 +1,9 @@
 import { html } from 'hono/html'
 import type { RebuildStatus } from '../dispatch/rebuild.ts'
 import type { RebuildOffer } from '../registry/rebuild-offer.ts'
+import { count } from '../text.ts'
 import type { Markup } from './layout.ts'
-import { count, list } from './plugin-list.ts'
+import { list } from './plugin-list.ts'
 
 /** What the page of a plugin tells of rebuilding its data. */
 export interface RebuildPart {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { html } from 'hono/html'
 import type { Caller } from '../auth/tokens.ts'
 import type { ReadingEndpoint } from '../registry/plugin.ts'
+import { count } from '../text.ts'
 import { chartScriptPath, VIEW_SCRIPT_PATH } from './assets.ts'
 import { type Field, fieldMarkup, isDecided } from './fields.ts'
 import { layout, type Markup } from './layout.ts'
@@ -71,10 +72,6 @@ function shown(title: string, { frame, version, position, head, olderSeconds }: 
 <p class="muted">Data as of event ${count(position)} of the log${
     behind > 0 ? `; ${count(behind)} newer ones are still being read` : ''
   }${olderSeconds > 0 ? `; parts of it may be up to ${duration(olderSeconds)} older` : ''} · ${version}</p>`
-}
-
-function count(n: number): string {
-  return n.toLocaleString('en')
 }
 
 function duration(seconds: number): string {

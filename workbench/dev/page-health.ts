@@ -4,10 +4,10 @@ import { LIMITS, QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
 import type { Markup } from '../../host/pages/layout.ts'
 import { quotaUse } from '../../host/plugin-report.ts'
 import type { Endpoint } from '../../host/registry/plugin.ts'
+import { count } from '../../host/text.ts'
 import { residentMb } from '../../process/child.ts'
 import type { Dev } from './dev.ts'
 import type { Fault } from './faults.ts'
-import { count } from './page-result.ts'
 import { becauseOf } from './words.ts'
 
 const LINES = 100

@@ -5,6 +5,7 @@ import { LyceumError } from '../../host/errors.ts'
 import { labelOf } from '../../host/pages/fields.ts'
 import type { Markup } from '../../host/pages/layout.ts'
 import type { ReadingEndpoint } from '../../host/registry/plugin.ts'
+import { count } from '../../host/text.ts'
 import { askedOf, type Choice, callerOf } from './choice.ts'
 import type { Dev } from './dev.ts'
 
@@ -96,8 +97,4 @@ function cell(value: unknown): Markup {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export function count(n: number): string {
-  return n.toLocaleString('en')
 }
