@@ -17,6 +17,7 @@ import {
 } from 'vitest'
 import { type Stranger, signedIn, startBrowser, startStranger } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 let lyceum: TestHost
 let browser: Browser
@@ -337,16 +338,19 @@ describe('the height of a frame', () => {
     expect(await page.content()).toBe(before)
   })
 
-  test('no longer matters once a view floods the page: it is taken away, and the page goes on', async () => {
-    await page.goto(
-      addressOf(`<script>setTimeout(() => {
+  longTest(
+    'no longer matters once a view floods the page: it is taken away, and the page goes on',
+    async () => {
+      await page.goto(
+        addressOf(`<script>setTimeout(() => {
         for (let i = 0; i < 1_000_000; i++) parent.postMessage({ lyceumHeight: i }, '*') }, 100)</script>`),
-    )
-    await page.getByText('This view was stopped: it flooded the page').waitFor({ timeout: 20_000 })
-    expect(await page.locator('iframe').count()).toBe(0)
-    await page.getByRole('link', { name: 'All views' }).click()
-    await page.getByRole('heading', { name: 'Views', exact: true }).waitFor()
-  })
+      )
+      await page.getByText('This view was stopped: it flooded the page').waitFor({ timeout: 20_000 })
+      expect(await page.locator('iframe').count()).toBe(0)
+      await page.getByRole('link', { name: 'All views' }).click()
+      await page.getByRole('heading', { name: 'Views', exact: true }).waitFor()
+    },
+  )
 })
 
 describe('the address of a frame', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../host/limits.ts'
 import { startHost, type TestHost } from '../support/host.ts'
-import { longTests } from '../support/long.ts'
+import { longTest, longTests } from '../support/long.ts'
 import { DRAWER, draw } from './drawing.ts'
 
 let lyceum: TestHost
@@ -192,7 +192,7 @@ describe('a chart that takes too much', () => {
     expect(lyceum.host.conduct.onProbation('neighbour')).toBe(false)
   })
 
-  test('is drawn on probation from then on, in a process of its own', async () => {
+  longTest('is drawn on probation from then on, in a process of its own', async () => {
     const before = new Set(lyceum.host.charts.pids)
     expect((await shown('greedy', 'honest')).text).toContain('<svg ')
     expect(lyceum.host.charts.pids.some((pid) => !before.has(pid))).toBe(true)

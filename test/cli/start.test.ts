@@ -130,16 +130,19 @@ describe('lyceum start', () => {
     expect(host.output()).not.toContain('has changed')
   })
 
-  test('is stopped while the sample course loads: it ends in order and keeps what was accepted', async () => {
-    const interrupted = join(folder, 'interrupted')
-    const host = await spawnHost(interrupted, [])
-    await until(
-      async () => host.output(),
-      (output) => output.includes('Loading '),
-    )
-    expect(await host.stop('SIGINT')).toBe(0)
-    expect(host.output()).not.toMatch(/ {4}at |Error|error/)
-  })
+  longTest(
+    'is stopped while the sample course loads: it ends in order and keeps what was accepted',
+    async () => {
+      const interrupted = join(folder, 'interrupted')
+      const host = await spawnHost(interrupted, [])
+      await until(
+        async () => host.output(),
+        (output) => output.includes('Loading '),
+      )
+      expect(await host.stop('SIGINT')).toBe(0)
+      expect(host.output()).not.toMatch(/ {4}at |Error|error/)
+    },
+  )
 
   test('reads LYCEUM_PORT and LYCEUM_DATA, and refuses what they cannot be', async () => {
     const { code, stderr } = await run(folder, ['start'], {

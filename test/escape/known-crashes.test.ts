@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Lab } from '../sandbox/lab.ts'
+import { longTest } from '../support/long.ts'
 
 /**
  * What the trackers of isolated-vm, Node and V8 report, as far as a plugin can try it. Each row names the
@@ -139,7 +140,7 @@ describe('at work', () => {
     await expect.poll(async () => (await neighbour()).result, { timeout: 20_000 }).toBe(1)
   })
 
-  test('ivm#572: turns leave no timer behind, of which enough would end the process', async () => {
+  longTest('ivm#572: turns leave no timer behind, of which enough would end the process', async () => {
     const own = new Lab()
     await own.supervisor.start()
     const [pid = 0] = own.supervisor.pids

@@ -191,24 +191,27 @@ longTest(
   },
 )
 
-test('a log that is damaged while the host runs stops whoever has to read there, and nobody else', async () => {
-  const folder = await copyOf(stopped)
-  const host = await startHost(folder)
-  const path = join(folder, 'events.db')
-  const good = await readFile(path)
-  await zero(path, 20, 30, 8_192)
-  await host.publish('newer', keeper('start'))
-  await vi.waitUntil(async () => (await cursorOf(host, 'newer')).lastError !== undefined, 10_000)
-  expect(await cursorOf(host, 'newer')).toMatchObject({ lastError: { code: 'data_damaged' } })
-  expect((await query(host, 'one')).json).toEqual(ids(0, EVENTS + 10))
-  expect((await host.call('GET', '/healthz')).status).toBe(200)
-  await writeFile(path, good, { flag: 'r+' })
-  // SQLite keeps the pages that it has read until the log changes.
-  await host.call('POST', '/v1/events', { body: [note(EVENTS + 10)] })
-  await vi.waitUntil(async () => (await cursorOf(host, 'newer')).lag === 0, 20_000)
-  expect((await query(host, 'newer')).json).toEqual(ids(0, EVENTS + 11))
-  await host.close()
-})
+longTest(
+  'a log that is damaged while the host runs stops whoever has to read there, and nobody else',
+  async () => {
+    const folder = await copyOf(stopped)
+    const host = await startHost(folder)
+    const path = join(folder, 'events.db')
+    const good = await readFile(path)
+    await zero(path, 20, 30, 8_192)
+    await host.publish('newer', keeper('start'))
+    await vi.waitUntil(async () => (await cursorOf(host, 'newer')).lastError !== undefined, 10_000)
+    expect(await cursorOf(host, 'newer')).toMatchObject({ lastError: { code: 'data_damaged' } })
+    expect((await query(host, 'one')).json).toEqual(ids(0, EVENTS + 10))
+    expect((await host.call('GET', '/healthz')).status).toBe(200)
+    await writeFile(path, good, { flag: 'r+' })
+    // SQLite keeps the pages that it has read until the log changes.
+    await host.call('POST', '/v1/events', { body: [note(EVENTS + 10)] })
+    await vi.waitUntil(async () => (await cursorOf(host, 'newer')).lag === 0, 20_000)
+    expect((await query(host, 'newer')).json).toEqual(ids(0, EVENTS + 11))
+    await host.close()
+  },
+)
 
 longTest('a bundle that cannot be read fails its calls at once, and no process', async () => {
   const it = await startHost(await copyOf(stopped))

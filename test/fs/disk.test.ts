@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Stores } from '../../host/storage/stores.ts'
 import { refused } from '../contracts/harness.ts'
 import { Room } from '../contracts/room.ts'
+import { longTest } from '../support/long.ts'
 
 const KB = 1024
 const DAY_MS = 24 * 3_600_000
@@ -60,7 +61,7 @@ test('a batch that fails leaves nothing on the disk, however much it wrote', asy
   expect((await onDisk()).map(({ name }) => name)).toEqual([hashOf('x')])
 })
 
-test('what is replaced within a batch never stays on the disk', async () => {
+longTest('what is replaced within a batch never stays on the disk', async () => {
   await room.batch(async (_, fs) => {
     for (let n = 0; n < 200; n++) await fs.append('log', `line ${n}\n`)
     for (let n = 0; n < 10; n++) await fs.write('large', randomBytes(500 * KB))

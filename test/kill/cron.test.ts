@@ -51,7 +51,7 @@ test('a job does not run because it was published, and a run that was missed is 
   expect(await runs()).toEqual({ '1.0.0': 2 })
 })
 
-test('versions that follow each other at once run a due job once in all', async () => {
+longTest('versions that follow each other at once run a due job once in all', async () => {
   await publish('1.0.0')
   await lyceum.host.cron.settled('jobs')
   nowMs = NINE + HOUR_MS
@@ -61,7 +61,7 @@ test('versions that follow each other at once run a due job once in all', async 
   expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBe(1)
 })
 
-test('a job that fails leaves nothing behind and is due still', async () => {
+longTest('a job that fails leaves nothing behind and is due still', async () => {
   await publish('1.0.0', `throw new Error('not today')`)
   await restartAt(NINE + HOUR_MS)
   expect(await runs()).toEqual({})

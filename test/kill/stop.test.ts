@@ -48,7 +48,7 @@ test('a second host on the same folder is refused, and the first goes on', async
   expect((await machine.call('GET', '/readyz')).status).toBe(200)
 })
 
-test('children end with a host that was killed, also where an isolate cannot be stopped', async () => {
+longTest('children end with a host that was killed, also where an isolate cannot be stopped', async () => {
   await machine.publish(
     'stuck',
     `import { query } from '@lyceum/sdk'

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
 import { counted, countingPlugin } from './counting.ts'
@@ -47,25 +47,28 @@ longTest(
   60_000,
 )
 
-test('a pause holds the handlers at once, also behind a backlog, and a resume goes on where they were', async () => {
-  await lyceum.publish(
-    'paused',
-    `import { onEvent, query } from '@lyceum/sdk'
+longTest(
+  'a pause holds the handlers at once, also behind a backlog, and a resume goes on where they were',
+  async () => {
+    await lyceum.publish(
+      'paused',
+      `import { onEvent, query } from '@lyceum/sdk'
      export const count = onEvent('page', async ({ event, db }) => {
        await db.collection('seen').findOne({ _id: 'x' })
        await db.collection('seen').insertOne({ _id: event.id })
      })
      export const seen = query(({ db }) => db.collection('seen').countDocuments())`,
-  )
-  const pages = Array.from({ length: 3_000 }, (_, at) => ({ id: `p${at}`, event_type: 'page' }))
-  await lyceum.call('POST', '/v1/events', { body: pages })
-  await lyceum.call('POST', '/v1/plugins/paused/pause')
-  await lyceum.settled()
-  const [status] = lyceum.host.lane.status('paused')
-  expect(status).toMatchObject({ state: 'stopped' })
-  expect(status?.cursor).toBeLessThan(lyceum.host.log.head())
-  await lyceum.send([{ id: 'after', event_type: 'page' }])
-  await lyceum.call('POST', '/v1/plugins/paused/resume')
-  await lyceum.settled()
-  expect((await lyceum.call('GET', '/v1/queries/paused/seen')).json).toBe(3_001)
-})
+    )
+    const pages = Array.from({ length: 3_000 }, (_, at) => ({ id: `p${at}`, event_type: 'page' }))
+    await lyceum.call('POST', '/v1/events', { body: pages })
+    await lyceum.call('POST', '/v1/plugins/paused/pause')
+    await lyceum.settled()
+    const [status] = lyceum.host.lane.status('paused')
+    expect(status).toMatchObject({ state: 'stopped' })
+    expect(status?.cursor).toBeLessThan(lyceum.host.log.head())
+    await lyceum.send([{ id: 'after', event_type: 'page' }])
+    await lyceum.call('POST', '/v1/plugins/paused/resume')
+    await lyceum.settled()
+    expect((await lyceum.call('GET', '/v1/queries/paused/seen')).json).toBe(3_001)
+  },
+)

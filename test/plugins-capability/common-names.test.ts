@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const layer = (from: string, names = "['courseGrades', 'gradesOf']") => `
   import { query, t } from '@lyceum/sdk'
@@ -204,7 +205,7 @@ describe('a common name', () => {
     expect((await lyceum.call('GET', '/v1/schema', { token: narrowed })).json.names).toEqual([])
   })
 
-  test('is kept over a restart, with who has it', async () => {
+  longTest('is kept over a restart, with who has it', async () => {
     await choose('gradesOf', 'edx')
     await lyceum.close()
     lyceum = await startHost(lyceum.dataDir)

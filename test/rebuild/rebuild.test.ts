@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { ask, ended, opened, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost
@@ -196,7 +197,7 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     expect(await ask(lyceum, 'cancelled', 'total')).toBe(before)
   })
 
-  test('where another version is activated', async () => {
+  longTest('where another version is activated', async () => {
     await lyceum.publish('replaced', counting(1))
     const door = opened(lyceum, 'replaced', 2)
     await lyceum.settled()
@@ -263,7 +264,7 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     expect(await files('roomy')).toEqual(['roomy.1'])
   })
 
-  test('where the plugin is uninstalled, with all of what it keeps', async () => {
+  longTest('where the plugin is uninstalled, with all of what it keeps', async () => {
     await lyceum.publish('gone', counting(1))
     const door = opened(lyceum, 'gone', 2)
     await lyceum.settled()

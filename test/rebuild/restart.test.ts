@@ -2,6 +2,7 @@ import { copyFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { ask, ended, opened, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost | undefined
@@ -39,7 +40,7 @@ test('a rebuild goes on after the host was stopped, from where it was, and so do
   expect(await ask(lyceum, 'counting', 'n')).toBe(1_800)
 })
 
-test('one of a version that does not run any more is dropped at the start', async () => {
+longTest('one of a version that does not run any more is dropped at the start', async () => {
   const before = await startHost()
   lyceum = before
   expect((await before.publish('counting', counting(1))).status).toBe(201)
@@ -60,25 +61,28 @@ test('one of a version that does not run any more is dropped at the start', asyn
   })
 })
 
-test('data that were rebuilt stay where the registry is lost; what was half built beside them counts for nothing', async () => {
-  const before = await startHost()
-  lyceum = before
-  expect((await before.publish('counting', counting(1))).status).toBe(201)
-  await before.send(plays(300))
-  expect(await rebuilt(before, 'counting')).toMatchObject({ state: 'done', generation: 2 })
-  await before.close()
-  const file = (name: string) => join(before.dataDir, name)
-  await rm(file('plugins/counting.1.db'), { force: true })
-  await copyFile(file('plugins/counting.2.db'), file('plugins/counting.3.db'))
-  for (const name of await readdir(before.dataDir)) if (name.startsWith('registry.db')) await rm(file(name))
+longTest(
+  'data that were rebuilt stay where the registry is lost; what was half built beside them counts for nothing',
+  async () => {
+    const before = await startHost()
+    lyceum = before
+    expect((await before.publish('counting', counting(1))).status).toBe(201)
+    await before.send(plays(300))
+    expect(await rebuilt(before, 'counting')).toMatchObject({ state: 'done', generation: 2 })
+    await before.close()
+    const file = (name: string) => join(before.dataDir, name)
+    await rm(file('plugins/counting.1.db'), { force: true })
+    await copyFile(file('plugins/counting.2.db'), file('plugins/counting.3.db'))
+    for (const name of await readdir(before.dataDir)) if (name.startsWith('registry.db')) await rm(file(name))
 
-  lyceum = await startHost(before.dataDir)
-  expect((await lyceum.publish('counting', counting(1))).status).toBe(201)
-  await lyceum.settled()
-  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
-  expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 3 })
-  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
-})
+    lyceum = await startHost(before.dataDir)
+    expect((await lyceum.publish('counting', counting(1))).status).toBe(201)
+    await lyceum.settled()
+    expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+    expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 3 })
+    expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+  },
+)
 
 test('a job that has run over the new data before the host was stopped does not run again', async () => {
   const before = await startHost()

@@ -5,6 +5,7 @@ import { Binary, Long } from '../../sdk/ejson.ts'
 import { course } from '../../sdk/testing/index.ts'
 import { hasMariadb, hasPostgres, tellMissing } from '../support/databases.ts'
 import { edxRows, edxStatements } from '../support/edx-tables.ts'
+import { longTest } from '../support/long.ts'
 import { asked, LMS_KINDS, type Lms, ReplicaBench, startLms, until } from './support.ts'
 
 const sample = course({ learners: 40, weeks: 2 })
@@ -202,7 +203,7 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     await until(async () => (await underWay(lms)) === 0)
   })
 
-  test('ends a query in the database too when the process that reads is killed', async () => {
+  longTest('ends a query in the database too when the process that reads is killed', async () => {
     if (kind === 'sqlite') return
     const before = bench.replicas.pids
     const query = await bench.replicas.begin('killed', 'lms')

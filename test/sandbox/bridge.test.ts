@@ -11,6 +11,7 @@ import { Meter } from '../../sandbox/budget.ts'
 import { Kind, OPS } from '../../sandbox/protocol.ts'
 import { failureOf, poisonedOf, reportOf } from '../../sandbox/reports.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -193,7 +194,7 @@ describe('the host checks every op itself', () => {
   })
 })
 
-test('of a handler that tells more than is carried out at once, nothing is lost', async () => {
+longTest('of a handler that tells more than is carried out at once, nothing is lost', async () => {
   const lyceum = await startHost()
   await lyceum.publish(
     'many',

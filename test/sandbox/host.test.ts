@@ -69,14 +69,17 @@ longTest('who breaks limits again and again is stopped, and its author reads why
   expect([refused.status, refused.json.code]).toEqual([503, 'plugin_quarantined'])
 })
 
-test('one person who asks for too much again and again waits, and stops the plugin for nobody else', async () => {
-  await hostile('generous', 'for (;;);')
-  for (let at = 0; at < 3; at++) expect((await run('generous', 'ann')).json.code).toBe('over_cpu')
-  const refused = await run('generous', 'ann')
-  expect([refused.status, refused.json.code]).toEqual([429, 'asked_too_much'])
-  expect((await run('generous', 'bob')).json.code).toBe('over_cpu')
-  expect((await about('generous')).conduct).toMatchObject({ strikes: 4, quarantined: null })
-})
+longTest(
+  'one person who asks for too much again and again waits, and stops the plugin for nobody else',
+  async () => {
+    await hostile('generous', 'for (;;);')
+    for (let at = 0; at < 3; at++) expect((await run('generous', 'ann')).json.code).toBe('over_cpu')
+    const refused = await run('generous', 'ann')
+    expect([refused.status, refused.json.code]).toEqual([429, 'asked_too_much'])
+    expect((await run('generous', 'bob')).json.code).toBe('over_cpu')
+    expect((await about('generous')).conduct).toMatchObject({ strikes: 4, quarantined: null })
+  },
+)
 
 longTest('who takes its process down again and again is stopped sooner', async () => {
   await hostile('murderous', 'new Array(2 ** 32 - 1).indexOf(1)')

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type Loss, type Outcome, Sandbox } from '../../sandbox/sandbox.ts'
+import { longTest } from '../support/long.ts'
 import { callOf, residentMb } from './lab.ts'
 
 /** What the host knows of a process that lies: what it was lost to, and what was made of the call. */
@@ -113,7 +114,7 @@ test('junk instead of the reason why a bundle does not load is a failure all the
   expect((await tell('fails to load with junk')).outcome.failure?.code).toBe('plugin_failed')
 })
 
-test('a frame as long as the pipe allows leaves nothing in the memory of the host', async () => {
+longTest('a frame as long as the pipe allows leaves nothing in the memory of the host', async () => {
   await tell('a frame as long as the pipe allows')
   const beforeMb = residentMb(process.pid)
   for (let at = 0; at < 8; at++) await tell('a frame as long as the pipe allows')

@@ -37,7 +37,7 @@ test('on probation a plugin runs in a process of its own whose threads are all a
   for (const other of before) expect(niceOf(other).every((nice) => nice === 0)).toBe(true)
 })
 
-test('who is on probation and busy all the time does not keep out another', async () => {
+longTest('who is on probation and busy all the time does not keep out another', async () => {
   const first = held('busy')
   await first.began
   const waiting = lab.handler('patient', 'return 2', { onProbation: true })
@@ -108,7 +108,7 @@ longTest('a scratch load that never ends holds up nobody, and the queue for them
   expect((await first).failure?.code).toMatch(/over_cpu|over_wall/)
 })
 
-test('a process is ready for what runs alone where that is wanted, and serves one call', async () => {
+longTest('a process is ready for what runs alone where that is wanted, and serves one call', async () => {
   const { pids } = lab.supervisor
   lab.supervisor.keepScratchReady()
   const [ready] = lab.supervisor.pids.filter((pid) => !pids.includes(pid))
@@ -144,7 +144,7 @@ longTest('isolates that are idle go when memory gets short, and come back when a
   expect(lab.losses).toEqual([])
 })
 
-test('memory that is left behind is laid to nobody who runs later, and its process goes', async () => {
+longTest('memory that is left behind is laid to nobody who runs later, and its process goes', async () => {
   const formats =
     'const a = []; for (;;) a.push(new Intl.DateTimeFormat("ar-u-ca-islamic", { dateStyle: "full" }))'
   const { code } = await lab.handler('hoarder', formats, { budget: { cpuMs: 5_000, wallMs: 20_000 } })

@@ -157,20 +157,24 @@ describe('the package', () => {
 })
 
 describe('Lyceum, installed from it', () => {
-  test('is a host and an author’s tools: from an empty folder to a page in a browser, with the numbers', async () => {
-    const [dataDir, empty] = await Promise.all([temporary(), temporary()])
-    const browser = startBrowser()
-    const host = await spawnHost(dataDir, [], undefined, installed.bin)
-    // Also where it takes too long, or the host would stay.
-    onTestFinished(async () => {
-      await (await browser).close()
-      await host.stop('SIGTERM')
-      await Promise.all([dataDir, empty].map((folder) => rm(folder, { recursive: true })))
-    })
-    const { text } = await firstPlugin(empty, host, dataDir, linked(), browser)
-    expect(text).toMatch(new RegExp(`What is watched\\s+Video\\s+Plays\\s+\\w+\\s+${MOST_PLAYS}\\s`))
-    expect(sha256(await (await fetch(`${host.url}/sdk.tgz`)).bytes())).toBe(sha256(packed))
-  }, 180_000)
+  longTest(
+    'is a host and an author’s tools: from an empty folder to a page in a browser, with the numbers',
+    async () => {
+      const [dataDir, empty] = await Promise.all([temporary(), temporary()])
+      const browser = startBrowser()
+      const host = await spawnHost(dataDir, [], undefined, installed.bin)
+      // Also where it takes too long, or the host would stay.
+      onTestFinished(async () => {
+        await (await browser).close()
+        await host.stop('SIGTERM')
+        await Promise.all([dataDir, empty].map((folder) => rm(folder, { recursive: true })))
+      })
+      const { text } = await firstPlugin(empty, host, dataDir, linked(), browser)
+      expect(text).toMatch(new RegExp(`What is watched\\s+Video\\s+Plays\\s+\\w+\\s+${MOST_PLAYS}\\s`))
+      expect(sha256(await (await fetch(`${host.url}/sdk.tgz`)).bytes())).toBe(sha256(packed))
+    },
+    180_000,
+  )
 
   function temporary(): Promise<string> {
     return mkdtemp(join(tmpdir(), 'lyceum-first-'))

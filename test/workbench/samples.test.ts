@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleSource, startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const SOURCE = `import { query, t } from '@lyceum/sdk'
 export const days = query({ sample: [{ day: '2026-02-02', learners: 3 }] }, ({ course }) => [course])
@@ -69,7 +70,7 @@ describe('the sample of a query', () => {
     expect(await ask('shwn/total', undefined, 'sample')).toMatchObject({ json: { code: 'plugin_unknown' } })
   })
 
-  test('is a new one where the same version is published again with another', async () => {
+  longTest('is a new one where the same version is published again with another', async () => {
     const bundle = await bundleSource('shown', SOURCE)
     await host.call('POST', '/v1/plugins/shown/versions', { body: { ...bundle, samples: { total: 6 } } })
     expect((await ask('shown/total', student, 'sample')).json).toBe(6)
@@ -110,7 +111,7 @@ describe('samples are refused', () => {
     return host.call('POST', '/v1/plugins/shown/versions?dry=true', { body: { ...bundle, samples } })
   }
 
-  test('where one is large or deep, or all are large together', async () => {
+  longTest('where one is large or deep, or all are large together', async () => {
     expect((await publish({ total: 'x'.repeat(9_000) })).json.detail).toContain(
       'total: larger than 8192 bytes',
     )

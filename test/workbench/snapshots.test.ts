@@ -174,7 +174,7 @@ describe('samples', () => {
 })
 
 describe('lyceum test', () => {
-  test('fails in CI where a snapshot is missing, and writes nothing', async () => {
+  longTest('fails in CI where a snapshot is missing, and writes nothing', async () => {
     const { dir, write, remove } = await authorOf('small', SMALL)
     await write('plugin.test.ts', TEST)
     const missing = await run(dir, ['test', '--json'], { env: { CI: '1' } })

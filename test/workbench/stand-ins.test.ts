@@ -3,6 +3,7 @@ import { load } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readHostSamples, type SampledPlugin, writeHostSamples } from '../../workbench/stand-ins.ts'
 import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
+import { longTest } from '../support/long.ts'
 import { type Author, authorOf } from './author.ts'
 
 const SOURCE = `import { html, query, view } from '@lyceum/sdk'
@@ -76,7 +77,7 @@ describe('a plugin that is asked for and not there', () => {
     expect(await get(frame)).toMatchObject({ sample: 'true', text: expect.stringContaining('Sample data.') })
   })
 
-  test('is found among what was kept of a host', async () => {
+  longTest('is found among what was kept of a host', async () => {
     const schema = { plugins: [GRADES, ROSTER, { ...ROSTER, id: 'asking' }] }
     const file = join(author.dir, '.lyceum/host-samples.json')
     expect(await writeHostSamples(author.dir, schema, 'asking')).toEqual([file])

@@ -59,7 +59,7 @@ describe('a workbench', () => {
     expect(existsSync(dataDir)).toBe(false)
   })
 
-  test('that nobody closes lets the process end, and leaves nothing behind', async () => {
+  longTest('that nobody closes lets the process end, and leaves nothing behind', async () => {
     const { child, dataDir, pids, ended } = await forgotten()
     expect(await ended).toEqual([0, null])
     expect(pids.length).toBeGreaterThan(1)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -199,79 +200,84 @@ describe('a plugin that was quarantined', () => {
 })
 
 describe('a restart', () => {
-  test('brings all back: versions, approvals, quotas, pauses, quarantine, data, cursors and dead letters', async () => {
-    let first = await startHost()
-    const ann = await first.token({ role: 'author', user: 'ann' })
-    await first.publish('counter', COUNTER, { token: ann })
-    await first.publish('counter', COUNTER.replace('% 1000', '% 7'), { version: '2.0.0', token: ann })
-    await first.publish('counter', COUNTER.replace('% 1000', '% 8'), { version: '3.0.0', token: ann })
-    await first.call('POST', '/v1/plugins/counter/rollback')
-    await first.call('PATCH', '/v1/plugins/counter/quota', { body: { wallMs: 1234 } })
-    const asker =
-      "import { query } from '@lyceum/sdk'\nexport const n = query(({ plugins: { counter } }) => counter.of({ tag: 'a' }))"
-    await first.publish('asker', asker, { token: ann })
-    await first.call('POST', '/v1/plugins/asker/approve')
-    await first.publish('waiting', asker, { token: ann })
-    await first.publish('sleeper', asker)
-    await first.call('POST', '/v1/plugins/sleeper/pause')
-    await first.publish('rogue', asker)
-    for (let strike = 0; strike < 20; strike++) first.host.conduct.strike('rogue', 'over_cpu', 'too much')
-    await first.publish(
-      'picky',
-      "import { onEvent } from '@lyceum/sdk'\nexport const take = onEvent('bad', () => { throw new Error('no') })",
-    )
-    await first.send([event('a'), event('b'), event('a'), { event_type: 'bad' }])
-    const ids = ['asker', 'counter', 'picky', 'rogue', 'sleeper', 'waiting']
-    const state = async (host: TestHost) =>
-      Promise.all(
-        ids.map(async (id) => {
-          const shown = (await host.call('GET', `/v1/plugins/${id}`)).json
-          const { usage: _, quotaUse: __, recent, conduct, cursors, ...rest } = shown
-          const at = cursors.map(({ endpoint, cursor }: { endpoint: string; cursor: number }) => [
-            endpoint,
-            cursor,
-          ])
-          return { ...rest, events: recent.day.events, quarantined: conduct.quarantined, at }
-        }),
+  longTest(
+    'brings all back: versions, approvals, quotas, pauses, quarantine, data, cursors and dead letters',
+    async () => {
+      let first = await startHost()
+      const ann = await first.token({ role: 'author', user: 'ann' })
+      await first.publish('counter', COUNTER, { token: ann })
+      await first.publish('counter', COUNTER.replace('% 1000', '% 7'), { version: '2.0.0', token: ann })
+      await first.publish('counter', COUNTER.replace('% 1000', '% 8'), { version: '3.0.0', token: ann })
+      await first.call('POST', '/v1/plugins/counter/rollback')
+      await first.call('PATCH', '/v1/plugins/counter/quota', { body: { wallMs: 1234 } })
+      const asker =
+        "import { query } from '@lyceum/sdk'\nexport const n = query(({ plugins: { counter } }) => counter.of({ tag: 'a' }))"
+      await first.publish('asker', asker, { token: ann })
+      await first.call('POST', '/v1/plugins/asker/approve')
+      await first.publish('waiting', asker, { token: ann })
+      await first.publish('sleeper', asker)
+      await first.call('POST', '/v1/plugins/sleeper/pause')
+      await first.publish('rogue', asker)
+      for (let strike = 0; strike < 20; strike++) first.host.conduct.strike('rogue', 'over_cpu', 'too much')
+      await first.publish(
+        'picky',
+        "import { onEvent } from '@lyceum/sdk'\nexport const take = onEvent('bad', () => { throw new Error('no') })",
       )
-    const before = await state(first)
-    expect(before.map(({ state }) => state)).toEqual([
-      'active',
-      'active',
-      'active',
-      'quarantined',
-      'paused',
-      'pending',
-    ])
-    await first.close()
-
-    const second = await startHost(first.dataDir)
-    try {
-      await second.settled()
-      expect(await state(second)).toEqual(before)
-      const read = async (path: string) => (await second.call('GET', `/v1/queries/${path}`)).json
-      expect([await read('counter/of?tag=a'), await read('counter/of?tag=b'), await read('asker/n')]).toEqual(
-        [2, 1, 2],
-      )
-      await second.send([event('a')])
-      expect(await read('counter/of?tag=a')).toBe(3)
-      expect((await second.call('GET', '/v1/plugins/picky/dead-letters')).json.letters).toMatchObject([
-        { code: 'plugin_failed', message: 'no', event: { event_type: 'bad' } },
+      await first.send([event('a'), event('b'), event('a'), { event_type: 'bad' }])
+      const ids = ['asker', 'counter', 'picky', 'rogue', 'sleeper', 'waiting']
+      const state = async (host: TestHost) =>
+        Promise.all(
+          ids.map(async (id) => {
+            const shown = (await host.call('GET', `/v1/plugins/${id}`)).json
+            const { usage: _, quotaUse: __, recent, conduct, cursors, ...rest } = shown
+            const at = cursors.map(({ endpoint, cursor }: { endpoint: string; cursor: number }) => [
+              endpoint,
+              cursor,
+            ])
+            return { ...rest, events: recent.day.events, quarantined: conduct.quarantined, at }
+          }),
+        )
+      const before = await state(first)
+      expect(before.map(({ state }) => state)).toEqual([
+        'active',
+        'active',
+        'active',
+        'quarantined',
+        'paused',
+        'pending',
       ])
-      expect((await second.call('GET', '/v1/plugins', { token: ann })).json).toHaveLength(3)
-      expect(
-        (
-          await second.publish('asker', `${asker}\nexport const m = query(() => 0)`, {
-            version: '1.0.1',
-            token: ann,
-          })
-        ).json.approval,
-      ).toBe('granted')
-    } finally {
-      first = second
-      await first.dispose()
-    }
-  })
+      await first.close()
+
+      const second = await startHost(first.dataDir)
+      try {
+        await second.settled()
+        expect(await state(second)).toEqual(before)
+        const read = async (path: string) => (await second.call('GET', `/v1/queries/${path}`)).json
+        expect([
+          await read('counter/of?tag=a'),
+          await read('counter/of?tag=b'),
+          await read('asker/n'),
+        ]).toEqual([2, 1, 2])
+        await second.send([event('a')])
+        expect(await read('counter/of?tag=a')).toBe(3)
+        expect((await second.call('GET', '/v1/plugins/picky/dead-letters')).json.letters).toMatchObject([
+          { code: 'plugin_failed', message: 'no', event: { event_type: 'bad' } },
+        ])
+        expect((await second.call('GET', '/v1/plugins', { token: ann })).json).toHaveLength(3)
+        expect(
+          (
+            await second.publish('asker', `${asker}\nexport const m = query(() => 0)`, {
+              version: '1.0.1',
+              token: ann,
+            })
+          ).json.approval,
+        ).toBe('granted')
+      } finally {
+        first = second
+        await first.dispose()
+      }
+    },
+  )
 
   test('is refused on a folder that another host uses', async () => {
     const failed = await startHost(lyceum.dataDir).then(

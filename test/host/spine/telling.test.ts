@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../../host/limits.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 const NOW = Date.UTC(2031, 4, 5, 6, 7, 8)
 /** A view that waits for a document, telling how far it is, and gives what it has when its time is nearly over. */
@@ -86,7 +87,7 @@ describe('progress', () => {
     expect((await fetch(`${lyceum.url}/progress/x`)).status).toBe(401)
   })
 
-  test('of a handler shows at its plugin', async () => {
+  longTest('of a handler shows at its plugin', async () => {
     const answer = lyceum.call('POST', '/v1/events', { body: [{ event_type: 'job', tries: 5_000 }] })
     const running = async () => (await lyceum.call('GET', '/v1/plugins/slow')).json.running
     while ((await running()).length === 0);

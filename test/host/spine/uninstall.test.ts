@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 const COUNTER = `
   import { collection, onEvent, query } from '@lyceum/sdk'
@@ -219,7 +220,7 @@ describe('uninstalling', () => {
     expect(await ask('busy/n')).toBe(0)
   })
 
-  test('that was interrupted is finished by the next start', async () => {
+  longTest('that was interrupted is finished by the next start', async () => {
     await lyceum.publish('doomed', COUNTER)
     await lyceum.send([{ event_type: 'count', tag: 'z' }])
     expect(filesOf('doomed')).not.toEqual([])
