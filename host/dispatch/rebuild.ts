@@ -122,6 +122,11 @@ export class Rebuild {
     }
   }
 
+  /** Whether it has been ended, though something of it may still be under way. */
+  get isEnding(): boolean {
+    return this.#ended !== undefined
+  }
+
   /** Has it end with a reason, the first of several: whoever waits for it is told. */
   end(reason: LyceumError): void {
     this.#ended ??= reason

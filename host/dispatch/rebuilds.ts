@@ -71,8 +71,11 @@ export class Rebuilds {
    * Starts to rebuild a plugin's data, or tells of the rebuild that is under way.
    * @throws {LyceumError} nothing_to_rebuild, over_concurrency, disk_full, and what keeps the plugin from running
    */
-  start(id: string): Promise<RebuildStatus> {
+  async start(id: string): Promise<RebuildStatus> {
     const { plugins, catalogue, stores, disk, nowMs } = this.#services
+    // Whoever has published another version asks for one of that. It may need its own turn to change the plugin to end.
+    const before = this.#underWay.get(id)
+    if (before?.rebuild.isEnding) await before.ended
     return plugins.changing(id, async () => {
       const underWay = this.#underWay.get(id)
       if (underWay !== undefined) return underWay.rebuild.status
@@ -269,6 +272,10 @@ export class Rebuilds {
   /** What cannot be deleted now is at the next start of the host. */
   async #drop(id: string, generation: number): Promise<void> {
     const { stores, catalogue, logger } = this.#services
+    if (catalogue.plugin(id)?.generation === generation) {
+      logger.error({ plugin: id, generation }, 'data that are read were to be deleted: they stay')
+      return
+    }
     try {
       catalogue.generations.abandon(id, generation)
       await stores.drop(id, generation)

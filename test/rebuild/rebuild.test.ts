@@ -211,6 +211,21 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     expect(await shown('replaced')).toMatchObject({ generation: 1 })
   })
 
+  test('where another version is activated; one that is started at once is of that', async () => {
+    await lyceum.publish('anew', counting(1))
+    const door = opened(lyceum, 'anew', 2)
+    await lyceum.settled()
+    const before = await ask(lyceum, 'anew', 'total')
+    await change('anew', 'rebuild')
+    await door.reached(256)
+    await lyceum.publish('anew', counting(3), { version: '2.0.0' })
+    const started = change('anew', 'rebuild')
+    door.open()
+    expect((await started).json).toMatchObject({ state: 'running', generation: 3 })
+    expect(await ended(lyceum, 'anew')).toMatchObject({ state: 'done', generation: 3 })
+    expect(await ask(lyceum, 'anew', 'total')).toBe(3 * before)
+  })
+
   test('where a handler fails on event after event', async () => {
     await lyceum.publish(
       'failing',

@@ -106,3 +106,16 @@ test('a job that has run over the new data before the host was stopped does not 
   expect(await ask(lyceum, 'counting', 'n')).toBe(300)
   expect(await ask(lyceum, 'counting', 'runs')).toEqual({ _id: 'runs', n: 1 })
 })
+
+test('data that are read already stay, though the host fails right after that', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  await before.send(plays(300))
+  before.host.plugins.restart = () => Promise.reject(new Error('not now'))
+  expect(await rebuilt(before, 'counting')).toMatchObject({ state: 'failed', problem: { code: 'internal' } })
+  await before.close()
+  expect(await readdir(join(before.dataDir, 'plugins'))).toContain('counting.2.db')
+  lyceum = await startHost(before.dataDir)
+  expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+})
