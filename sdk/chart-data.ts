@@ -59,6 +59,20 @@ export function numbersOf<Row extends object>(
   )
 }
 
+/** @throws TypeError for what is no time, where one is needed */
+export function timesOf<Row extends object>(
+  what: string,
+  rows: readonly Row[],
+  field: Field<Row>,
+  options: ChartOptions<Row>,
+): Part {
+  const part = partOf(what, rows, field, options)
+  if (part.scale === 'time') return part
+  throw new TypeError(
+    `${what}: "${field}" is a time in each row: a Date, or text as 2026-02-08 or 2026-02-08T14:30Z.`,
+  )
+}
+
 /** The field that holds a time as text. */
 export function textOf(name: string): string {
   return `${name}Text`

@@ -1,4 +1,4 @@
-import { numbersOf, type Part, partOf } from './chart-data.ts'
+import { numbersOf, type Part, partOf, timesOf } from './chart-data.ts'
 import type {
   BarOptions,
   ChartOptions,
@@ -19,7 +19,7 @@ import {
   timelineSpec,
 } from './chart-specs.ts'
 import { type Html, html } from './html.ts'
-import { checkRows, table } from './table.ts'
+import { checkRows, nothing, table } from './table.ts'
 import { type Field, formatted, wordsOf } from './values.ts'
 
 /** Rows of the table below a chart. */
@@ -242,23 +242,6 @@ function quoted(json: string): string {
     .replaceAll("'", '&#39;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-}
-
-function nothing<Row>({ title, empty = 'There is nothing to show yet.' }: ChartOptions<Row>): Html {
-  return html`<p class="lyceum-empty">${title && html`${title}: `}${empty}</p>`
-}
-
-function timesOf<Row extends object>(
-  what: string,
-  rows: readonly Row[],
-  field: Field<Row>,
-  options: ChartOptions<Row>,
-): Part {
-  const part = partOf(what, rows, field, options)
-  if (part.scale === 'time') return part
-  throw new TypeError(
-    `${what}: "${field}" is a time in each row: a Date, or text as 2026-02-08 or 2026-02-08T14:30Z.`,
-  )
 }
 
 function byText(y: Part, x: Part, color: Part | undefined): string {

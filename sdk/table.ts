@@ -46,8 +46,8 @@ const LOOKED_AT = 100
  */
 export function table<Row extends object>(rows: readonly Row[], options: TableOptions<Row> = {}): Html {
   checkRows('table', rows)
-  const { title, limit = MOST_ROWS, empty = 'There is nothing to show yet.' } = options
-  if (rows.length === 0) return html`<p class="lyceum-empty">${title && html`${title}: `}${empty}</p>`
+  const { title, limit = MOST_ROWS } = options
+  if (rows.length === 0) return nothing(options)
   const shown = rows.slice(0, limit)
   const columns = (options.columns ?? fieldsOf(rows)).map((column) => columnOf(column, shown))
   return html`<div class="lyceum-scroll"><table class="lyceum-table">${title && html`<caption>${title}</caption>`}
@@ -57,6 +57,17 @@ export function table<Row extends object>(rows: readonly Row[], options: TableOp
     rows.length > shown.length &&
     html`<p class="lyceum-note">The first ${formatted(shown.length)} of ${formatted(rows.length)} rows.</p>`
   }`
+}
+
+/** What stands in place of a table or chart without rows. */
+export function nothing({
+  title,
+  empty = 'There is nothing to show yet.',
+}: {
+  readonly title?: string
+  readonly empty?: string
+}): Html {
+  return html`<p class="lyceum-empty">${title && html`${title}: `}${empty}</p>`
 }
 
 /** A column, ready to be written. */
