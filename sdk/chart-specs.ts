@@ -123,6 +123,7 @@ function sortOf(sort: Sort, along: 'x' | 'y'): Spec {
   return { sort: descending ? `-${across}` : across }
 }
 
+/** Bars, as Vega-Lite draws them. */
 export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options: BarOptions<Row>): Spec {
   const { aggregate = 'sum', stack = true, sort = x.scale === 'number' ? 'x' : 'rows' } = options
   const lies = options.horizontal ?? (x.scale === 'name' && longest(x) > LONG_NAME_CHARS)
@@ -157,6 +158,7 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
   }
 }
 
+/** A line or an area, or one for each colour. */
 export function lineSpec(
   mark: 'line' | 'area',
   x: Part,
@@ -246,6 +248,7 @@ function roundStep(least: number): number {
   return factor * power
 }
 
+/** Bars beside each other, one for each range. */
 export function histogramSpec(bins: readonly Bin[], x: Part): Spec {
   const [{ from, to } = { from: 0, to: 1 }] = bins
   return {
@@ -259,6 +262,7 @@ export function histogramSpec(bins: readonly Bin[], x: Part): Spec {
   }
 }
 
+/** Bars from when to when, or marks where there is no end. */
 export function timelineSpec(start: Part, end: Part | undefined, y: Part, color: Part | undefined): Spec {
   return {
     data: { values: dataOf({ start, end, y, color }, start.values.length) },

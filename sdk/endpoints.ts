@@ -30,17 +30,21 @@ export interface Endpoint<K extends string> {
 
 declare const result: unique symbol
 
+/** What {@link view} makes. */
 export type View = Endpoint<'view'>
 /** A query, and only in the types what it resolves with. */
 export interface Query<Result = unknown> extends Endpoint<'query'> {
   readonly [result]?: () => Result
 }
+/** What {@link onEvent} makes. */
 export type OnEvent = Endpoint<'onEvent'>
+/** What {@link cron} makes. */
 export type Cron = Endpoint<'cron'>
 /** A property, and only in the types what it comes to. */
 export interface Property<Result = unknown> extends Endpoint<'property'> {
   readonly [result]?: () => Result
 }
+/** What {@link collection} makes. */
 export type CollectionDeclaration = Endpoint<'collection'>
 
 type Handler = (context: never) => unknown

@@ -28,12 +28,14 @@ export type ParamValues<S extends ParamsSchema> = {
   readonly [K in keyof S]: S[K] extends Param<infer T> ? T : never
 }
 
+/** What `t.string` may be told. */
 export interface StringRules {
   readonly default?: string
   /** The most characters; 1,000 unless told. */
   readonly max?: number
 }
 
+/** What `t.number` may be told. */
 export interface NumberRules {
   readonly default?: number
   readonly min?: number

@@ -124,6 +124,7 @@ export interface Cursor<T> extends AsyncIterable<T> {
   close(): Promise<void>
 }
 
+/** What `find` returns: a query that is sent when it is read. */
 export interface FindCursor<T> extends Cursor<T> {
   sort(order: Sort): FindCursor<T>
   skip(documents: number): FindCursor<T>
@@ -132,6 +133,7 @@ export interface FindCursor<T> extends Cursor<T> {
   project<U = Document>(projection: Readonly<Record<string, unknown>>): FindCursor<U>
 }
 
+/** What `find` may be told in place of a call on its cursor. */
 export interface FindOptions<T> {
   readonly sort?: Sort
   readonly skip?: number
@@ -177,18 +179,22 @@ export interface Acknowledged {
   readonly acknowledged: true
 }
 
+/** What became of one document. */
 export interface InsertOneResult<T> extends Acknowledged {
   readonly insertedId: IdOf<T>
 }
 
+/** What became of several documents. */
 export interface InsertManyResult<T> extends Acknowledged {
   readonly insertedIds: Readonly<Record<number, IdOf<T>>>
 }
 
+/** The same with `{ ack: true }`, which waits for the database. */
 export interface InsertManyCounts<T> extends InsertManyResult<T> {
   readonly insertedCount: number
 }
 
+/** How many documents an update changed: with `{ ack: true }`. */
 export interface UpdateCounts<T> extends Acknowledged {
   readonly matchedCount: number
   readonly modifiedCount: number
@@ -196,10 +202,12 @@ export interface UpdateCounts<T> extends Acknowledged {
   readonly upsertedId: IdOf<T> | null
 }
 
+/** How many documents were deleted: with `{ ack: true }`. */
 export interface DeleteCounts extends Acknowledged {
   readonly deletedCount: number
 }
 
+/** How many documents a `bulkWrite` changed: with `{ ack: true }`. */
 export interface BulkCounts extends Acknowledged {
   readonly insertedCount: number
   readonly matchedCount: number

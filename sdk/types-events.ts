@@ -87,6 +87,7 @@ export type WithProps<E, P extends readonly string[]> = [P[number]] extends [nev
     ? Omit<E, 'props'> & { readonly props: HostProps & PropsOf<P[number]> }
     : never
 
+/** The `context` of an edX event: where it happened. */
 export interface EventContext extends Fields {
   readonly course_id?: string
   readonly org_id?: string

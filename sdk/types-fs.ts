@@ -9,6 +9,7 @@ export interface FileInfo {
   readonly expires: Date | null
 }
 
+/** How a file is written. */
 export interface FileWriteOptions {
   /** The media type, without parameters: `text/csv`. Else the ending of the path says it. */
   readonly type?: string

@@ -14,6 +14,7 @@ export interface Rows<Row> extends Promise<Row[]>, AsyncIterable<Row> {
   toArray(): Promise<Row[]>
 }
 
+/** What `find` of a replica may be told. */
 export interface ReplicaFindOptions {
   readonly projection?: Readonly<Record<string, unknown>>
   readonly sort?: Readonly<Record<string, 1 | -1>>

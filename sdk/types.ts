@@ -7,6 +7,7 @@ import type { Files, TransientFiles } from './types-fs.ts'
 import type { Plugins } from './types-plugins.ts'
 import type { Replicas } from './types-replica.ts'
 
+/** A value, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>
 
 /** Writes a line to the plugin's log, which its author reads. */
@@ -17,6 +18,7 @@ export interface Log {
   error(...values: readonly unknown[]): void
 }
 
+/** What a token says its bearer is. */
 export type Role = 'student' | 'instructor' | 'researcher' | 'author' | 'admin' | 'ingest'
 
 /** Who asks, as the host verified it. */
@@ -148,8 +150,10 @@ interface ReadOptions<P extends ParamsSchema> extends Described {
   readonly params?: P
 }
 
+/** Options of a `view`. */
 export interface ViewOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {}
 
+/** Options of a `query`. */
 export interface QueryOptions<P extends ParamsSchema = Record<never, never>> extends ReadOptions<P> {
   /**
    * For how long an answer is kept, for all who may ask the same: then it is given at once, and asked only one at a
@@ -170,6 +174,7 @@ export interface QueryOptions<P extends ParamsSchema = Record<never, never>> ext
   readonly names?: readonly string[]
 }
 
+/** Options of an `onEvent` handler. */
 export interface OnEventOptions<
   W extends EventWhere = EventWhere,
   P extends readonly string[] = readonly string[],
@@ -189,6 +194,7 @@ export interface OnEventOptions<
   readonly asUsers?: boolean
 }
 
+/** Options of a `property`. */
 export interface PropertyOptions<W extends EventWhere = EventWhere> extends Described {
   /** The key of `event.props` under which it stands: `tincan` makes it `event.props.tincan.NAME`. */
   readonly namespace?: string
@@ -196,6 +202,7 @@ export interface PropertyOptions<W extends EventWhere = EventWhere> extends Desc
   readonly when?: W & CheckedWhere<W>
 }
 
+/** Options of a `cron` job. */
 export interface CronOptions extends Described {
   /** Minute, hour, day of the month, month, day of the week, in UTC: `'0 4 * * *'`. */
   readonly schedule: string
@@ -206,6 +213,7 @@ export interface CronOptions extends Described {
 /** Fields in order, `1` ascending and `-1` descending. */
 export type IndexKeys = Readonly<Record<string, 1 | -1>>
 
+/** Options of a `collection`. */
 export interface CollectionOptions {
   /** The indexes: their fields, and `unique` where no two documents may agree in all of them. */
   readonly indexes?: readonly (IndexKeys | { readonly keys: IndexKeys; readonly unique?: boolean })[]

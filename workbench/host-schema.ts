@@ -50,7 +50,9 @@ export const HostSchema = z.object({
     .max(MOST),
 })
 export type HostSchema = z.infer<typeof HostSchema>
+/** A plugin of a {@link HostSchema}. */
 export type PluginSchema = z.infer<typeof Plugin>
+/** A view or a query of it; only queries have samples. */
 export type EndpointSchema = z.infer<typeof View> & { readonly sample?: unknown }
 
 /** @throws {LyceumError} server_unreachable where this is not what a host tells */

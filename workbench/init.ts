@@ -12,6 +12,7 @@ export const TEMPLATES = {
   'instructor-chart': 'a chart of how hard the problems of a course are, for those who teach it',
   'data-layer': 'gives what an LMS sends common names, for other plugins to use',
 } as const
+/** The name of one of {@link TEMPLATES}. */
 export type Template = keyof typeof TEMPLATES
 
 /** What to make. */

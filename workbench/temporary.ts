@@ -13,6 +13,7 @@ export async function temporaryFolder(): Promise<string> {
   return mkdtemp(join(HOME, `${process.pid}-`))
 }
 
+/** Deletes a folder with all that is in it, where it is there. */
 export function deleteFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 }

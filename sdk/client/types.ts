@@ -76,6 +76,7 @@ export interface EndpointInfo {
   readonly href: string
 }
 
+/** A plugin that a token reaches, with what may be asked of it. */
 export interface PluginInfo {
   readonly id: string
   readonly version: string

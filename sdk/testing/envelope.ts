@@ -23,6 +23,7 @@ export interface TrackingEvent {
   page: string | null
 }
 
+/** The `context` of a tracking-log line. */
 export interface TrackingContext {
   user_id: number
   org_id: string

@@ -61,6 +61,7 @@ export function linkTo(endpoint: ReadingEndpoint, { query }: Choice): string {
   return `/dev?${other}`
 }
 
+/** What a token of the chosen viewer says. */
 export function claimsOf({ role, user, course }: Choice): Claims {
   switch (role) {
     case 'student':

@@ -24,7 +24,9 @@ const PART_MARKUP = {
   publish: publishPart,
 } as const satisfies Record<string, Part>
 
+/** The name of a part of the page. */
 export type PartName = keyof typeof PART_MARKUP
+/** All parts, in the order in which they are asked for. */
 export const PARTS = Object.keys(PART_MARKUP) as PartName[]
 
 /** A part as it is now; one that cannot be told says why, and the others are there all the same. */

@@ -7,6 +7,7 @@ import type { DevRecord } from './records.ts'
 /** A file that does not read may be half of one that is being written: so long is waited for the rest. */
 const HALF_WRITTEN_MS = 150
 
+/** What {@link Reloads} works with. */
 export interface ReloadServices {
   readonly bundler: Bundler
   readonly workbench: Workbench

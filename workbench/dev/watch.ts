@@ -8,6 +8,7 @@ const NOT_OURS = new Set(['node_modules', '.lyceum', 'snapshots', '.git'])
 /** One save is several changes of files, within a few milliseconds. */
 const QUIET_MS = 15
 
+/** Who hears of what a {@link FolderWatch} sees. */
 export interface WatchListeners {
   /** Gets the files that changed together, relative to the folder. */
   readonly onSaved: (files: readonly string[]) => void
