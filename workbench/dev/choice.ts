@@ -6,7 +6,8 @@ import type { Dev } from './dev.ts'
 
 /** Whom the page of `lyceum dev` can look as. */
 export const VIEWERS = ['student', 'instructor', 'researcher', 'admin'] as const
-export type Viewer = (typeof VIEWERS)[number]
+/** The role of one of them. */
+export type ViewerRole = (typeof VIEWERS)[number]
 
 const TEACHER = 'teacher'
 /** No parameter of a plugin has a name with a dash. */
@@ -21,7 +22,7 @@ const Query = z.object({
 export interface Choice {
   /** The chosen view or query; undefined where the plugin has none. */
   readonly endpoint: ReadingEndpoint | undefined
-  readonly role: Viewer
+  readonly role: ViewerRole
   /** The student who looks; to everybody else the person whom a result is about. */
   readonly user: string
   readonly course: string

@@ -92,7 +92,7 @@ export class Reloads {
         publishMs: Math.round(doneMs - bundledMs),
         tookMs: Math.round(doneMs - savedMs),
         data: answer.rebuildOffered === null ? 'kept' : 'rebuilding',
-        because: becauseOf(answer),
+        because: whatChanged(answer),
       })
       if (hadFaults) tell({ type: 'mended' })
       this.#tellNeeds(answer)
@@ -127,7 +127,7 @@ export class Reloads {
 }
 
 /** Why the data are not what the handlers would make of the events now; '' where they are. */
-function becauseOf({ rebuildOffered }: PublishAnswer): string {
+function whatChanged({ rebuildOffered }: PublishAnswer): string {
   if (rebuildOffered === null) return ''
   const { endpoints } = rebuildOffered
   return endpoints.length === 1
