@@ -40,9 +40,12 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
   const tokenNow = async () => (typeof token === 'string' ? token : token())
   const send = async (method: string, path: string, options: RequestInit) => {
     const headers = { ...options.headers, authorization: `Bearer ${await tokenNow()}` }
-    const answer = await fetch(url + path, { ...options, method, headers }).catch((error: unknown) => {
-      throw unreachable(error, url)
-    })
+    // Whoever moved the host has to say so: what is sent is for this one.
+    const answer = await fetch(url + path, { ...options, method, headers, redirect: 'manual' }).catch(
+      (error: unknown) => {
+        throw unreachable(error, url)
+      },
+    )
     if (answer.ok) return answer
     throw refusalFrom(await answer.json().catch(() => undefined), answer.status, url)
   }

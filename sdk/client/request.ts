@@ -67,6 +67,8 @@ async function attemptOf<Result>(
       method: body === undefined ? 'GET' : 'POST',
       headers: { accept: 'application/json', ...headers, authorization: `Bearer ${token}` },
       ...(body !== undefined && { body }),
+      // Whoever moved the host has to say so: events are for this one, and a POST would come there as a GET.
+      redirect: 'manual',
       signal,
     })
     if (answer.ok) return { result: await read(answer) }

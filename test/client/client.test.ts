@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { type Client, connect, HostError, merge } from '@lyceum/sdk/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { connect as connectCommand } from '../../cli/connection.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 
 const GRADES = `
@@ -238,6 +239,31 @@ test('what answers, but is no host of Lyceum, is told as that', async () => {
   await expect(other.plugins()).rejects.toMatchObject(unreadable)
   await expect(other.send([grade('ann', 1)])).rejects.toMatchObject(unreadable)
   server.close()
+})
+
+test('nothing that is meant for a host goes where that one leads', async () => {
+  const gone: string[] = []
+  const elsewhere = createServer(({ method, url }, outgoing) => {
+    gone.push(`${method} ${url}`)
+    outgoing.end('{}')
+  })
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+  const there = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
+  const server = createServer(({ url }, outgoing) => outgoing.writeHead(307, { location: there + url }).end())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const here = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    const client = connect(here, { token: 'x' })
+    const led = { code: 'answer_unreadable', status: 307 }
+    await expect(client.send([grade('ann', 1)])).rejects.toMatchObject(led)
+    await expect(client.query('grades', 'top')).rejects.toMatchObject(led)
+    const command = connectCommand(here, 'x').request('POST', '/v1/plugins/a/versions', { bundle: 'mine' })
+    await expect(command).rejects.toMatchObject({ code: 'server_unreachable' })
+    expect(gone).toEqual([])
+  } finally {
+    server.close()
+    elsewhere.close()
+  }
 })
 
 describe('several hosts as one', () => {
