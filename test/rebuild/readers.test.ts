@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PluginStore } from '../../host/storage/plugin-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { ask, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost
@@ -104,3 +106,36 @@ test('how far results reach never goes back, not even while the handlers of the 
   stores.plugin = plugin
   await lyceum.settled()
 })
+
+longTest(
+  'a plugin whose handler takes long for each batch is rebuilt although events keep coming',
+  async () => {
+    await lyceum.publish('slow', failing())
+    await lyceum.settled()
+    const { stores } = lyceum.host
+    const plugin = stores.plugin.bind(stores)
+    const slowed = new Set<PluginStore>()
+    stores.plugin = (id, generation) => {
+      const store = plugin(id, generation)
+      if (id !== 'slow' || generation !== 2 || slowed.has(store)) return store
+      slowed.add(store)
+      const begin = store.begin.bind(store)
+      store.begin = (claim, after) => begin(claim, Promise.all([after, sleep(700)]))
+      return store
+    }
+    let done = false
+    const load = (async () => {
+      for (let at = 0; !done; at += 1) {
+        await lyceum.call('POST', '/v1/events', { body: plays(1, 1_000 + at) })
+        await sleep(50)
+      }
+      return lyceum.settled()
+    })()
+    const { state } = await rebuilt(lyceum, 'slow')
+    done = true
+    stores.plugin = plugin
+    await load
+    expect(state).toBe('done')
+    expect(await ask(lyceum, 'slow', 'seen')).toHaveLength(lyceum.host.log.head())
+  },
+)
