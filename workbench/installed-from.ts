@@ -22,6 +22,6 @@ export function installedFrom(): string | undefined {
       ? resolved.slice(0, -SDK_PATH.length)
       : undefined
   } catch {
-    return undefined
+    return undefined // nobody noted it
   }
 }

@@ -17,7 +17,7 @@ export async function loadPlugin(dir: string): Promise<Loaded> {
   const clock = { nowMs: Date.now() }
   // The bundler starts while the host does; what is wrong with the plugin is told when there is a host to tell it.
   const bundling = bundlePlugin(dir)
-  bundling.catch(() => {})
+  bundling.catch(() => {}) // it is awaited below
   const bench = await openBench({ dir, nowMs: () => clock.nowMs })
   const loaded = new LoadedPlugin(bench, dir, clock)
   try {

@@ -64,6 +64,7 @@ export interface Dev {
  * @throws {LyceumError} package_invalid, data_locked, port_taken …
  */
 export async function openDev(options: DevOptions): Promise<Dev> {
+  // Of a folder that is not there, the workbench says so.
   const dir = await realpath(options.dir).catch(() => options.dir)
   const records = new Records()
   if (options.onRecord) records.listen(options.onRecord)
