@@ -129,8 +129,9 @@ async function writeTypesOf(folder: string, bundle: PluginBundle, connection: Co
     // The host tells of the version that runs, and this one may have to wait.
     await writeTypes(folder, await ownSchema(bundle))
     await writeHostTypes(folder, await connection.request('GET', SCHEMA_PATH))
-  } catch {
-    note('The types in .lyceum/ could not be written. Try again with: npx lyceum types')
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    note(printable(`The types in .lyceum/ could not be written: ${why}\nTry again with: npx lyceum types`))
   }
 }
 
