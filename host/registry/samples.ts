@@ -28,7 +28,7 @@ export type Samples = ReadonlyMap<string, unknown>
 export const SAMPLE_VERSION = '0.0.0-sample'
 
 export function isSampleVersion(version: string): boolean {
-  return version.endsWith('-sample')
+  return version === SAMPLE_VERSION
 }
 
 /** Whether all samples of a version are as small as they have to be together. */

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { load } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -90,6 +91,7 @@ describe('a plugin that is asked for and not there', () => {
   test('is refused where what was kept is not what a host tells', async () => {
     const wrong = { plugins: [{ ...GRADES, id: 'a; process.exit()' }] }
     await expect(writeHostSamples(author.dir, wrong, 'x')).rejects.toThrow('is not what a host tells')
+    await mkdir(join(author.dir, '.lyceum'), { recursive: true })
     await author.write('.lyceum/host-samples.json', '{')
     await expect(load(author.dir)).rejects.toThrow('Delete it, and run lyceum types')
   })
