@@ -14,7 +14,7 @@ const ABOUT: Readonly<Record<Role, string>> = {
   student: 'sees what is about themselves; needs --user',
   instructor: 'sees their courses and the people in them; needs --course',
   researcher: 'sees results about courses, and about the one person that --user names',
-  author: 'publishes and operates plugins',
+  author: 'publishes and operates plugins; sees results about the courses of --course',
   admin: 'may do everything',
   ingest: 'sends events, nothing else',
 }

@@ -9,7 +9,7 @@ import { note, onOneLine, printJson } from './terminal.ts'
 
 const LOGIN_HELP = `
 An admin makes the token, on the machine of the host, and gives it to you:
-  npx lyceum token author --user ann --ttl 90d
+  npx lyceum token author --user ann --course course-v1:edX+DemoX+2026 --ttl 90d
 
 It is asked for, or read from the standard input, so that no list of commands holds it. It is kept in
 ~/.config/lyceum/logins.json (or below XDG_CONFIG_HOME), which only you can read.

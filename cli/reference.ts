@@ -28,7 +28,7 @@ A host on another machine gets a token that is made here only where \`--data\` o
 An author elsewhere gets a token from an admin, who runs this on the machine of the host:
 
 \`\`\`sh
-npx lyceum token author --user ann --ttl 90d
+npx lyceum token author --user ann --course course-v1:edX+DemoX+2026 --ttl 90d
 \`\`\`
 
 and keeps it once, after which the other commands know where to go and as whom:
@@ -37,7 +37,7 @@ and keeps it once, after which the other commands know where to go and as whom:
 npx lyceum login https://lyceum.example.edu
 \`\`\`
 
-With it an author publishes plugins, and sees and operates those that are theirs; what a plugin may reach is for an admin to say.
+With it an author publishes plugins, sees and operates those that are theirs, and sees results about the courses that it names; what a plugin may reach is for an admin to say.
 Give a token in \`LYCEUM_TOKEN\` or by \`lyceum login\` rather than as \`--token\`, which the list of processes shows.
 
 ## For programs
