@@ -105,13 +105,13 @@ function ownUser(caller: Caller, asked: string | undefined): string {
   if (caller.user === undefined)
     throw new LyceumError('user_denied', 'This is about one person, and your token does not name you as one.')
   if (asked && asked !== caller.user)
-    throw new LyceumError('user_denied', 'You may see only your own. Leave ?user= out.')
+    throw new LyceumError('user_denied', 'You may see only your own. Leave user= out.')
   return caller.user
 }
 
 const QUESTION = {
-  user: 'This is about one person: add ?user=… (the user id of the events).',
-  course: 'This is about one course: add ?course=… (its key, for example course-v1:edX+DemoX+2026).',
+  user: 'This is about one person: say which, user=… (the user id of the events).',
+  course: 'This is about one course: say which, course=… (its key, for example course-v1:edX+DemoX+2026).',
 }
 
 function missing(parameter: 'user' | 'course'): LyceumError {

@@ -283,7 +283,7 @@ function namedFor(
   for (const dimension of endpoint.dimensions) {
     const value = dimension === 'user' || dimension === 'course' ? scope[dimension] : text(dimension)
     if (value === undefined)
-      throw new LyceumError('bad_parameter', `This is about one ${dimension}: add ?${dimension}=…`, {
+      throw new LyceumError('bad_parameter', `This is about one ${dimension}: say which, ${dimension}=…`, {
         parameter: dimension,
       })
     named[dimension] = value

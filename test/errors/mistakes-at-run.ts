@@ -210,7 +210,7 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     ),
     shows: 'query',
     code: 'bad_parameter',
-    says: 'add ?course=… (its key, for example course-v1:edX+DemoX+2026)',
+    says: 'say which, course=… (its key, for example course-v1:edX+DemoX+2026)',
   },
   {
     title: 'A parameter that does not exist',

@@ -162,9 +162,9 @@ describe('whom and what a result is about', () => {
     expect(await as(`both?${other}&user=tom`)).toEqual(['tom', OTHER])
     const { status, json } = await ask(`both?${other}`)
     expect([status, json.code, json.parameter]).toEqual([400, 'bad_parameter', 'user'])
-    expect(json.detail).toContain('?user=')
+    expect(json.detail).toContain('say which, user=')
     expect(await as(`inVideo?${course}&video=v1`)).toEqual([COURSE, 'v1'])
-    expect((await ask(`inVideo?${course}`)).json.detail).toContain('add ?video=')
+    expect((await ask(`inVideo?${course}`)).json.detail).toContain('say which, video=')
   })
 
   test('a token narrowed to other plugins does not open it; an ingest token opens none', async () => {
