@@ -89,6 +89,7 @@ export function printable(text: string, maxLength = 64): string {
 export function nameProblem(name: string, maxLength: number): string | undefined {
   if (RESERVED.has(name)) return 'is reserved; choose another name'
   if (name.length > maxLength) return `is longer than ${maxLength} characters; choose a shorter name`
+  if (/^\d/.test(name)) return 'begins with a digit; begin with a letter'
   if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {
     const better = camelCase(name)
     const hint =

@@ -21,7 +21,7 @@ describe('package.json of a plugin', () => {
       '"name": `my-plugin` is not a camelCase name of letters and digits; write it so: `myPlugin`',
     ],
     [{ name: '@me/My_plugin', version: '1.0.0' }, 'write it so: `meMyPlugin`'],
-    [{ name: '12', version: '1.0.0' }, '`12` is not a camelCase name of letters and digits.'],
+    [{ name: '12', version: '1.0.0' }, '`12` begins with a digit; begin with a letter.'],
     [{ name: 'self', version: '1.0.0' }, '"name": `self` is reserved; choose another name'],
     [{ name: 'lyceum', version: '1.0.0' }, '`lyceum` is reserved'],
     [{ name: '__proto__', version: '1.0.0' }, '`__proto__` is reserved'],
