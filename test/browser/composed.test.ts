@@ -3,6 +3,7 @@ import type { Browser, BrowserContextOptions, Frame, Page } from 'playwright-cor
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Stranger, signedIn, startBrowser, startStranger } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 /** A plugin whose views are asked for by another's; what their scripts do is a parameter. */
 const INNER = `
@@ -73,7 +74,7 @@ const attempts = `
   }))`
 
 describe('a view inside a view of another plugin', () => {
-  test('neither reads nor changes what is around it', async () => {
+  longTest('neither reads nor changes what is around it', async () => {
     const page = await open('page', { inside: '<p>here</p>' })
     const inner = await frameAt(page, 2)
     const found = await inner.evaluate(
@@ -130,7 +131,7 @@ describe('a view inside a view of another plugin', () => {
     })
   })
 
-  test('tells nobody what it knows', async () => {
+  longTest('tells nobody what it knows', async () => {
     const to = `http://127.0.0.1:${stranger.port}/`
     const ways = `<img src="${to}img"><link rel="stylesheet" href="${to}css"><iframe src="${to}frame"></iframe>
       <script>
@@ -173,7 +174,7 @@ describe('the height of a view inside a view', () => {
   const heightOf = (outer: Frame) =>
     outer.locator('iframe').evaluate((frame) => frame.getBoundingClientRect().height)
 
-  test('is its own, follows it, and the page follows both', async () => {
+  longTest('is its own, follows it, and the page follows both', async () => {
     const page = await open('page', { inside: '<div id="box" style="height: 700px"></div>' })
     const [outer, inner] = [await frameAt(page, 1), await frameAt(page, 2)]
     await vi.waitFor(async () => expect(await heightOf(outer)).toBe(700))
@@ -195,7 +196,7 @@ describe('the height of a view inside a view', () => {
     await vi.waitFor(async () => expect(await heightOf(outer)).toBe(given))
   })
 
-  test('no longer matters once it floods: it is taken away, and the rest goes on', async () => {
+  longTest('no longer matters once it floods: it is taken away, and the rest goes on', async () => {
     const page = await open('page', {
       inside: `<script>setTimeout(() => {
         for (let i = 0; i < 100_000; i++) parent.postMessage({ lyceumHeight: i }, '*') }, 100)</script>`,

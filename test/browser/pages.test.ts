@@ -6,6 +6,7 @@ import type { Claims } from '../../host/auth/tokens.ts'
 import { bundlePlugin } from '../../workbench/bundle.ts'
 import { signedIn, startBrowser } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { barriersOf } from './accessibility.ts'
 
 const BIOLOGY = 'course-v1:Uni+BIO+2026'
@@ -96,7 +97,7 @@ describe('signing in', () => {
 })
 
 describe('the first page', () => {
-  test('leads to a view by keyboard alone', async () => {
+  longTest('leads to a view by keyboard alone', async () => {
     const page = await pageOf(ADMIN)
     await page.goto('/')
     await page.keyboard.press('Tab')
@@ -110,7 +111,7 @@ describe('the first page', () => {
     await page.frameLocator('iframe').getByText('intro').waitFor()
   })
 
-  test('is about one course at a time, at first the one that was busy last', async () => {
+  longTest('is about one course at a time, at first the one that was busy last', async () => {
     const page = await pageOf(ADMIN)
     await page.goto('/')
     expect(await page.getByLabel('Course', { exact: true }).inputValue()).toBe(BIOLOGY)
@@ -130,7 +131,7 @@ describe('the first page', () => {
     await page.frameLocator('iframe').getByRole('heading', { name: 'Hello ann' }).waitFor()
   })
 
-  test('lists queries for those who write programs, and no others', async () => {
+  longTest('lists queries for those who write programs, and no others', async () => {
     const queries = async (claims: Claims) => {
       const page = await pageOf(claims)
       await page.goto('/')
@@ -192,7 +193,7 @@ describe('the page of a view', () => {
     expect(await page.getByRole('status').innerText()).toBe('')
   })
 
-  test('is there at once, works while the view works, and shows that the view hit a limit', async () => {
+  longTest('is there at once, works while the view works, and shows that the view hit a limit', async () => {
     const page = await pageOf(ADMIN)
     await page.goto('/views/trials/endless', { waitUntil: 'domcontentloaded' })
     expect(await page.getByRole('status').innerText()).toBe('Working…')
@@ -204,7 +205,7 @@ describe('the page of a view', () => {
     await page.locator('#status:empty').waitFor({ state: 'attached' })
   })
 
-  test('shows how far a view is that takes its time', async () => {
+  longTest('shows how far a view is that takes its time', async () => {
     const longer = { cpuMsPerCall: 30_000, wallMs: 60_000, opsPerCall: 1_000_000 }
     await lyceum.call('PATCH', '/v1/plugins/trials/quota', { body: longer })
     const page = await pageOf(ADMIN)

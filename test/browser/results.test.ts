@@ -2,6 +2,7 @@ import type { Browser, BrowserContextOptions, Frame, Page } from 'playwright-cor
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Stranger, signedIn, startBrowser, startStranger } from '../support/browser.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { barriersOf } from './accessibility.ts'
 
 const PLUGIN = `
@@ -72,7 +73,7 @@ async function live(frame: Frame): Promise<void> {
 }
 
 describe('a chart', () => {
-  test('is there without JavaScript, with its words and its data', async () => {
+  longTest('is there without JavaScript, with its words and its data', async () => {
     const { frame } = await show('bar', { javaScriptEnabled: false })
     const chart = frame.locator('lyceum-chart')
     expect(await chart.getAttribute('aria-label')).toContain('the highest 120 (Limits)')
@@ -81,22 +82,25 @@ describe('a chart', () => {
     expect(await frame.getByRole('cell', { name: 'Series' }).isVisible()).toBe(true)
   })
 
-  test('answers with JavaScript: to a mouse and to the keyboard, and the policy has nothing to refuse', async () => {
-    const { page, frame, complaints } = await show('bar')
-    await live(frame)
-    await frame.locator('[aria-roledescription="bar"]').nth(1).hover()
-    const tip = frame.locator('.lyceum-tip')
-    await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Limits\nTimes played: 120'))
-    await page.mouse.move(0, 0)
-    await frame.locator('lyceum-chart').focus()
-    await page.keyboard.press('ArrowRight')
-    await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Intro\nTimes played: 9'))
-    await page.keyboard.press('ArrowLeft')
-    await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Series\nTimes played: 33'))
-    await page.keyboard.press('Escape')
-    await vi.waitFor(async () => expect(await tip.isHidden()).toBe(true))
-    expect(complaints).toEqual([])
-  })
+  longTest(
+    'answers with JavaScript: to a mouse and to the keyboard, and the policy has nothing to refuse',
+    async () => {
+      const { page, frame, complaints } = await show('bar')
+      await live(frame)
+      await frame.locator('[aria-roledescription="bar"]').nth(1).hover()
+      const tip = frame.locator('.lyceum-tip')
+      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Limits\nTimes played: 120'))
+      await page.mouse.move(0, 0)
+      await frame.locator('lyceum-chart').focus()
+      await page.keyboard.press('ArrowRight')
+      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Intro\nTimes played: 9'))
+      await page.keyboard.press('ArrowLeft')
+      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Series\nTimes played: 33'))
+      await page.keyboard.press('Escape')
+      await vi.waitFor(async () => expect(await tip.isHidden()).toBe(true))
+      expect(complaints).toEqual([])
+    },
+  )
 
   test('is as wide as a phone, and its text keeps its size', async () => {
     const { frame } = await show('bar', { viewport: { width: 340, height: 640 } })
@@ -110,7 +114,7 @@ describe('a chart', () => {
     expect(await frame.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
   })
 
-  test('zooms where its specification lets it', async () => {
+  longTest('zooms where its specification lets it', async () => {
     const { page, frame } = await show('zoom')
     await live(frame)
     const labels = () => frame.locator('.role-axis-label').first().textContent()
@@ -129,7 +133,7 @@ describe('a chart', () => {
     ).toBeGreaterThan(300)
   })
 
-  test('inside of a view of another plugin does the same', async () => {
+  longTest('inside of a view of another plugin does the same', async () => {
     const { page, complaints } = await show('report', {}, 'other')
     await vi.waitFor(() => expect(page.frames()).toHaveLength(4), 10_000)
     for (const inner of page.frames().slice(2)) {
@@ -142,7 +146,7 @@ describe('a chart', () => {
     expect(complaints).toEqual([])
   })
 
-  test('costs nothing where there is none, and its script is kept by the browser', async () => {
+  longTest('costs nothing where there is none, and its script is kept by the browser', async () => {
     const charts = (requests: readonly string[]) =>
       requests.filter((path) => path.startsWith('/assets/charts'))
     const { frame, requests } = await show('plain')

@@ -178,7 +178,7 @@ describe('a chart that takes too much', () => {
     return lyceum.call('GET', /src="(\/frames\/[^"]+)"/.exec(page.text)?.[1] ?? '')
   }
 
-  test('fails its view with the reason, is charged to its plugin, and counts against it', async () => {
+  longTest('fails its view with the reason, is charged to its plugin, and counts against it', async () => {
     const { usage } = lyceum.host.plugins.get('greedy')
     const { status, text } = await shown('greedy', 'greedy')
     expect(status).toBe(502)

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { BIN, run } from './run.ts'
 
 const SOURCE = `import { onEvent, query, t } from '@lyceum/sdk'
@@ -59,7 +60,7 @@ function background(words: readonly string[]): { child: ChildProcess; until(part
 }
 
 describe('lyceum query', () => {
-  test('prints JSON for programs, and takes parameters as name=value', async () => {
+  longTest('prints JSON for programs, and takes parameters as name=value', async () => {
     const [all, some, lines, common, csv] = await Promise.all([
       author('query', 'talks', 'notes'),
       author('query', 'talks', 'notes', 'from=2'),
@@ -184,31 +185,34 @@ describe('lyceum dead-letters', () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ total: 1, letters: [{ id: 1, event: { n: 13 } }] })
   })
 
-  test('retries them and waits: exit code 1 where one fails again, 0 once a version takes it', async () => {
-    const failed = await author('dead-letters', 'talks', '--retry', '--id', '1')
-    expect([failed.code, failed.stdout]).toEqual([
-      1,
-      expect.stringMatching(
-        /^#1 failed again: plugin_failed: .*no 13.*\n0 of 1 dead letters are handled now\.\n$/,
-      ),
-    ])
-    await lyceum.publish('talks', SOURCE.replace('e.n === 13', 'false'), {
-      version: '1.1.0',
-      token: ann.LYCEUM_TOKEN ?? '',
-    })
-    const done = await author('dead-letters', 'talks', '--retry', '--json')
-    expect(done.code).toBe(0)
-    expect(JSON.parse(done.stdout)).toMatchObject({ retried: [{ id: 1, state: 'committed' }] })
-    const [none, gone] = await Promise.all([
-      author('dead-letters', 'talks'),
-      author('dead-letters', 'talks', '--retry', '--id', '1'),
-    ])
-    expect(none.stdout).toBe('talks has no dead letters.\n')
-    expect([gone.code, gone.stderr]).toEqual([
-      2,
-      expect.stringContaining('There is no dead letter 1 of talks.'),
-    ])
-  })
+  longTest(
+    'retries them and waits: exit code 1 where one fails again, 0 once a version takes it',
+    async () => {
+      const failed = await author('dead-letters', 'talks', '--retry', '--id', '1')
+      expect([failed.code, failed.stdout]).toEqual([
+        1,
+        expect.stringMatching(
+          /^#1 failed again: plugin_failed: .*no 13.*\n0 of 1 dead letters are handled now\.\n$/,
+        ),
+      ])
+      await lyceum.publish('talks', SOURCE.replace('e.n === 13', 'false'), {
+        version: '1.1.0',
+        token: ann.LYCEUM_TOKEN ?? '',
+      })
+      const done = await author('dead-letters', 'talks', '--retry', '--json')
+      expect(done.code).toBe(0)
+      expect(JSON.parse(done.stdout)).toMatchObject({ retried: [{ id: 1, state: 'committed' }] })
+      const [none, gone] = await Promise.all([
+        author('dead-letters', 'talks'),
+        author('dead-letters', 'talks', '--retry', '--id', '1'),
+      ])
+      expect(none.stdout).toBe('talks has no dead letters.\n')
+      expect([gone.code, gone.stderr]).toEqual([
+        2,
+        expect.stringContaining('There is no dead letter 1 of talks.'),
+      ])
+    },
+  )
 })
 
 test('an author has the data of an own plugin made anew', async () => {
@@ -233,7 +237,7 @@ describe('lyceum plugins', () => {
 })
 
 describe('what admins do', () => {
-  test('approve, deny and revoke decide what a plugin may reach', async () => {
+  longTest('approve, deny and revoke decide what a plugin may reach', async () => {
     const source = `import { query } from '@lyceum/sdk'
       export const q = query(({ plugins: { theirs } }) => theirs.q())`
     await lyceum.publish('asks', source, { token: ann.LYCEUM_TOKEN ?? '' })
@@ -252,7 +256,7 @@ describe('what admins do', () => {
     expect((await author('query', 'asks', 'q')).stderr).toMatch(/^error op_denied: /)
   })
 
-  test('pause, resume, rollback and quota change a plugin', async () => {
+  longTest('pause, resume, rollback and quota change a plugin', async () => {
     expect((await operator('pause', 'theirs')).stdout).toBe('theirs 1.0.0 is paused.\n')
     expect((await operator('resume', 'theirs', '--json')).stdout).toBe(
       '{"plugin":"theirs","version":"1.0.0","state":"active"}\n',

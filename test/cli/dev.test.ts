@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { DevTerminal } from '../../cli/dev-terminal.ts'
+import { longTest } from '../support/long.ts'
 import { BIN, run } from './run.ts'
 
 const PLUGIN = `import { onEvent, query, view } from '@lyceum/sdk'
@@ -64,7 +65,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-test('what happens comes as NDJSON, and Ctrl-C leaves no process and no folder behind', async () => {
+longTest('what happens comes as NDJSON, and Ctrl-C leaves no process and no folder behind', async () => {
   const { child, line } = start('--json')
   const { url, plugin } = JSON.parse(await line('"ready"'))
   expect(plugin).toBe('plays')

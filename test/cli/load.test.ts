@@ -14,6 +14,7 @@ import { type LoadOptions, type LoadSummary, loadFiles } from '../../cli/load.ts
 import { loadKeys } from '../../host/auth/keys.ts'
 import { verifyToken } from '../../host/auth/tokens.ts'
 import { course } from '../../sdk/testing/index.ts'
+import { longTest } from '../support/long.ts'
 
 interface Received {
   url: string | undefined
@@ -106,28 +107,33 @@ describe('what is sent', () => {
     })
   })
 
-  test('every line that is not blank, byte for byte and in order, whatever the file looks like', async () => {
-    const line = fc.oneof(
-      fc.constantFrom('', ' \t', '\r', '{"a":1}\r', '# comment'),
-      fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\n', '')),
-      // Longer than what is read at once, and sometimes longer than a batch.
-      fc.constantFrom(300_000, 700_000, 999_999).map((length) => 'x'.repeat(length)),
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(line, { maxLength: 12 }), fc.boolean(), async (lines, endsInNewline) => {
-        received = []
-        await writeFile(log, lines.join('\n') + (endsInNewline ? '\n' : ''))
-        await load()
-        const sent = received.toSorted((a, b) => offset(a.key) - offset(b.key)).flatMap(({ lines }) => lines)
-        expect(sent).toEqual(
-          String(await readFile(log))
-            .split('\n')
-            .filter((line) => /[^\0- ]/.test(line)),
-        )
-      }),
-      { numRuns: 40, seed: 1 },
-    )
-  })
+  longTest(
+    'every line that is not blank, byte for byte and in order, whatever the file looks like',
+    async () => {
+      const line = fc.oneof(
+        fc.constantFrom('', ' \t', '\r', '{"a":1}\r', '# comment'),
+        fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\n', '')),
+        // Longer than what is read at once, and sometimes longer than a batch.
+        fc.constantFrom(300_000, 700_000, 999_999).map((length) => 'x'.repeat(length)),
+      )
+      await fc.assert(
+        fc.asyncProperty(fc.array(line, { maxLength: 12 }), fc.boolean(), async (lines, endsInNewline) => {
+          received = []
+          await writeFile(log, lines.join('\n') + (endsInNewline ? '\n' : ''))
+          await load()
+          const sent = received
+            .toSorted((a, b) => offset(a.key) - offset(b.key))
+            .flatMap(({ lines }) => lines)
+          expect(sent).toEqual(
+            String(await readFile(log))
+              .split('\n')
+              .filter((line) => /[^\0- ]/.test(line)),
+          )
+        }),
+        { numRuns: 40, seed: 1 },
+      )
+    },
+  )
 
   test('a whole sample course, in bodies of at most a megabyte', async () => {
     const sample = course()
@@ -330,7 +336,7 @@ describe('lyceum load', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ accepted: 1, rejected: 1 })
   })
 
-  test('tells on stderr what it waits for, or nothing when quiet', async () => {
+  longTest('tells on stderr what it waits for, or nothing when quiet', async () => {
     await writeFile(log, '{"n":1}\n')
     const environment = { LYCEUM_URL: url, LYCEUM_TOKEN: 'secret' }
     for (const [options, stderr] of [
@@ -346,7 +352,7 @@ describe('lyceum load', () => {
     }
   })
 
-  test('tells once that it waits, however many batches do', async () => {
+  longTest('tells once that it waits, however many batches do', async () => {
     await writeFile(log, numbered(4000).join('\n'))
     const held: ServerResponse[] = []
     respond = (_, response) => {

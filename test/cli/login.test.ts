@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { issueToken } from '../../host/auth/tokens.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { type Ran, run } from './run.ts'
 
 let lyceum: TestHost
@@ -57,7 +58,7 @@ describe('lyceum login', () => {
     expect(JSON.parse(mine.stdout)).toMatchObject([{ id: 'mine', owner: 'ann' }])
   })
 
-  test('its token goes to no other host, and yields to what is said', async () => {
+  longTest('its token goes to no other host, and yields to what is said', async () => {
     const elsewhere = await away(['plugins', '--url', 'http://127.0.0.1:9'])
     expect([elsewhere.code, elsewhere.stderr]).toEqual([
       2,
@@ -75,19 +76,22 @@ describe('lyceum login', () => {
     ])
   })
 
-  test('a host of another machine gets no token that the keys of the one in this folder make', async () => {
-    const keys = join(lyceum.dataDir, 'keys.json')
-    const here = join(folder, 'here')
-    await mkdir(join(here, '.lyceum'), { recursive: true })
-    await copyFile(keys, join(here, '.lyceum/keys.json'))
-    const plugins = (url: string, ...more: string[]) =>
-      run(here, ['plugins', '--url', url, ...more], { env: { XDG_CONFIG_HOME: here } })
-    const other = 'http://host.invalid'
-    const refused = await plugins(other)
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`lyceum login ${other}`)])
-    expect((await plugins(other, '--data', '.lyceum')).code).toBe(3)
-    expect((await plugins(lyceum.url)).code).toBe(0)
-  })
+  longTest(
+    'a host of another machine gets no token that the keys of the one in this folder make',
+    async () => {
+      const keys = join(lyceum.dataDir, 'keys.json')
+      const here = join(folder, 'here')
+      await mkdir(join(here, '.lyceum'), { recursive: true })
+      await copyFile(keys, join(here, '.lyceum/keys.json'))
+      const plugins = (url: string, ...more: string[]) =>
+        run(here, ['plugins', '--url', url, ...more], { env: { XDG_CONFIG_HOME: here } })
+      const other = 'http://host.invalid'
+      const refused = await plugins(other)
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`lyceum login ${other}`)])
+      expect((await plugins(other, '--data', '.lyceum')).code).toBe(3)
+      expect((await plugins(lyceum.url)).code).toBe(0)
+    },
+  )
 
   test('a token for events only can be kept, too', async () => {
     const ingest = await lyceum.token({ role: 'ingest' })

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { longTest } from '../support/long.ts'
 import { type SpawnedHost, spawnHost } from '../support/spawned-host.ts'
 import { run } from './run.ts'
 
@@ -38,7 +39,7 @@ describe('lyceum sign-in', () => {
     expect(await again.json()).toMatchObject({ code: 'sign_in_link_used' })
   })
 
-  test('leads to the port of LYCEUM_PORT, unless LYCEUM_URL or --url say where', async () => {
+  longTest('leads to the port of LYCEUM_PORT, unless LYCEUM_URL or --url say where', async () => {
     const origin = async (words: string[], env: Record<string, string>) =>
       new URL((await run(folder, ['sign-in', 'admin', '--data', data, ...words], { env })).stdout).origin
     const port = { LYCEUM_PORT: '4711' }

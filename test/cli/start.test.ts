@@ -156,7 +156,7 @@ describe('lyceum start', () => {
 })
 
 describe('lyceum load', () => {
-  test('loads a course into a host, and counts nothing twice when it is run again', async () => {
+  longTest('loads a course into a host, and counts nothing twice when it is run again', async () => {
     const other = course({ learners: 12, weeks: 2, seed: 'other', courseId: 'course-v1:Load+L+1' })
     const truth = other.truth()
     const log = join(folder, 'tracking.log')

@@ -9,6 +9,7 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadKeys } from '../../host/auth/keys.ts'
 import { verifyToken } from '../../host/auth/tokens.ts'
+import { longTest } from '../support/long.ts'
 
 const BIN = join(import.meta.dirname, '../../cli/lyceum.js')
 let dir: string
@@ -32,7 +33,7 @@ const callerOf = async (folder: string, token: string) =>
   verifyToken(await loadKeys(join(dir, folder)), token.trimEnd())
 
 describe('lyceum token', () => {
-  test('prints a token of the data folder and nothing else, and makes the keys on the way', async () => {
+  longTest('prints a token of the data folder and nothing else, and makes the keys on the way', async () => {
     const first = await lyceum(['token', 'admin'])
     expect(first.code).toBe(0)
     expect(first.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)

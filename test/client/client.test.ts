@@ -5,6 +5,7 @@ import { type Client, connect, HostError, merge } from '@lyceum/sdk/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { connect as connectCommand } from '../../cli/connection.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const GRADES = `
   import { onEvent, query, t, view } from '@lyceum/sdk'
@@ -156,7 +157,7 @@ describe('a refusal', () => {
     })
   })
 
-  test('is said of an address that is none, or where nobody is', async () => {
+  longTest('is said of an address that is none, or where nobody is', async () => {
     expect(() => connect('lyceum.example.edu', { token: '' })).toThrow('must look like https://')
     const nobody = connect('http://127.0.0.1:1', { token: 'x' })
     await expect(nobody.plugins()).rejects.toMatchObject({ code: 'server_unreachable', status: undefined })
@@ -208,7 +209,7 @@ describe('a host that cannot answer yet', () => {
     return { asked, client: connect(`http://127.0.0.1:${port}/`, { token: 'x' }) }
   }
 
-  test('is asked again, and events again under the same key', async () => {
+  longTest('is asked again, and events again under the same key', async () => {
     const { asked, client } = await serving([503, 'hang up', 200])
     expect(await client.send([grade('ann', 1)])).toMatchObject({ accepted: 1 })
     expect(asked.map(({ method }) => method)).toEqual(['POST', 'POST', 'POST'])
@@ -216,7 +217,7 @@ describe('a host that cannot answer yet', () => {
     expect(asked[0]?.key).not.toBe('undefined')
   })
 
-  test('but not for ever, and not where it refuses', async () => {
+  longTest('but not for ever, and not where it refuses', async () => {
     const busy = await serving([503, 503, 503, 200])
     await expect(busy.client.query('a', 'b')).rejects.toMatchObject({ code: 'shutting_down', status: 503 })
     expect(busy.asked).toHaveLength(3)

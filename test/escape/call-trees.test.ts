@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 /** Many times what measuring adds, so that using it twice shows. */
 const CPU_MS = 400
@@ -75,24 +76,27 @@ async function roundsFor(share: number): Promise<number> {
   }
 }
 
-test('what a chain of calls uses is one budget, whether they use it before, after or beside what they ask', async () => {
-  // Alone each is far within its quota; the five of a chain are far beyond it.
-  const rounds = await roundsFor(0.6)
-  for (const how of ['before', 'after', 'beside', 'shared']) {
-    const before = await used()
-    const { json, text } = await ask(`${how}?rounds=${rounds}&n=4`)
-    expect([how, json?.code ?? text]).toEqual([how, 'over_cpu'])
-    const { cpuMs } = await used()
-    // One budget, and what is noticed late; five of them were possible.
-    expect(cpuMs - before.cpuMs, how).toBeLessThan(2 * CPU_MS)
-  }
-  // One tree costs one strike at most, however many of its calls meet the end of the budget.
-  const { conduct } = (await lyceum.call('GET', '/v1/plugins/chain')).json
-  expect(conduct.strikes).toBeLessThanOrEqual(4)
-  expect((await ask('one')).json).toBe(1)
-})
+longTest(
+  'what a chain of calls uses is one budget, whether they use it before, after or beside what they ask',
+  async () => {
+    // Alone each is far within its quota; the five of a chain are far beyond it.
+    const rounds = await roundsFor(0.6)
+    for (const how of ['before', 'after', 'beside', 'shared']) {
+      const before = await used()
+      const { json, text } = await ask(`${how}?rounds=${rounds}&n=4`)
+      expect([how, json?.code ?? text]).toEqual([how, 'over_cpu'])
+      const { cpuMs } = await used()
+      // One budget, and what is noticed late; five of them were possible.
+      expect(cpuMs - before.cpuMs, how).toBeLessThan(2 * CPU_MS)
+    }
+    // One tree costs one strike at most, however many of its calls meet the end of the budget.
+    const { conduct } = (await lyceum.call('GET', '/v1/plugins/chain')).json
+    expect(conduct.strikes).toBeLessThanOrEqual(4)
+    expect((await ask('one')).json).toBe(1)
+  },
+)
 
-test('a chain within the budget is answered', async () => {
+longTest('a chain within the budget is answered', async () => {
   const rounds = await roundsFor(0.05)
   for (const how of ['before', 'after', 'beside'])
     expect((await ask(`${how}?rounds=${rounds}&n=4`)).status, how).toBe(200)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const COURSE = 'course-v1:edX+DemoX+2026'
 
@@ -168,7 +169,7 @@ describe('a job', () => {
     ])
   })
 
-  test('needs that to be approved, and loses it with the approval', async () => {
+  longTest('needs that to be approved, and loses it with the approval', async () => {
     const author = await lyceum.token({ role: 'author', user: 'mallory' })
     const source = `import { cron, onEvent, query } from '@lyceum/sdk'
       export const job = onEvent({ where: { event_type: 'spy' }, asUsers: true }, async ({ plugins: { self }, db }) => {

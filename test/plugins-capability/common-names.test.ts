@@ -110,20 +110,23 @@ describe('a common name', () => {
     expect(await ask('report/asks?course=c')).toBe('edx c 3')
   })
 
-  test('is nobody’s once its plugin is uninstalled for good, and not the next one’s who publishes it', async () => {
-    const source = (from: string) => layer(from, "['lent']")
-    await lyceum.publish('first', source('first'))
-    await lyceum.publish('second', source('second'))
-    expect(await ask('lent?course=c')).toBe('first c 3')
-    expect((await lyceum.call('DELETE', '/v1/plugins/first?data=delete')).status).toBe(200)
-    expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
-    await lyceum.publish('third', source('third'))
-    await lyceum.publish('first', source('forged'))
-    expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
-    const names = (await choose('lent', 'second')).json.names
-    expect(names.find(({ name }: { name: string }) => name === 'lent').implementers).toHaveLength(3)
-    expect(await ask('lent?course=c')).toBe('second c 3')
-  })
+  longTest(
+    'is nobody’s once its plugin is uninstalled for good, and not the next one’s who publishes it',
+    async () => {
+      const source = (from: string) => layer(from, "['lent']")
+      await lyceum.publish('first', source('first'))
+      await lyceum.publish('second', source('second'))
+      expect(await ask('lent?course=c')).toBe('first c 3')
+      expect((await lyceum.call('DELETE', '/v1/plugins/first?data=delete')).status).toBe(200)
+      expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
+      await lyceum.publish('third', source('third'))
+      await lyceum.publish('first', source('forged'))
+      expect((await ask('lent?course=c'))[1]).toBe('name_unresolved')
+      const names = (await choose('lent', 'second')).json.names
+      expect(names.find(({ name }: { name: string }) => name === 'lent').implementers).toHaveLength(3)
+      expect(await ask('lent?course=c')).toBe('second c 3')
+    },
+  )
 
   test('keeps its plugin from being uninstalled while others may ask for it', async () => {
     expect((await lyceum.call('DELETE', '/v1/plugins/edx')).json).toMatchObject({
@@ -145,7 +148,7 @@ describe('a common name', () => {
     await lyceum.call('POST', '/v1/plugins/edx/resume')
   })
 
-  test('is never a plugin’s id, nor a plugin’s id a common name', async () => {
+  longTest('is never a plugin’s id, nor a plugin’s id a common name', async () => {
     const codeOf = async (id: string, names: string) => {
       const { status, json } = await lyceum.publish(id, layer(id, names))
       return [status, json.code, json.detail]

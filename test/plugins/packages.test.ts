@@ -8,6 +8,7 @@ import { linearRegression, sampleCorrelation, tTest } from 'simple-statistics'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundlePlugin } from '../../workbench/bundle.ts'
 import { type Answer, startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const REAL = ['d3-array', 'internmap', 'simple-statistics', 'ml-matrix', 'date-fns']
@@ -214,30 +215,33 @@ describe('what Node or a browser has and no plugin', () => {
     expect(json.detail).toContain(says)
   })
 
-  test('is only a warning in packages, with the line that imports them; what is looked for or never reached is none', async () => {
-    await install('outer', {
-      'index.js':
-        "import { half as halve, send } from 'leaflike'\nexport { send }\nexport const half = (a) => halve(a)\nexport const never = () => document.title",
-    })
-    await install('leaflike', {
-      'index.js': `const isBrowser = typeof window !== 'undefined' && window.document
+  longTest(
+    'is only a warning in packages, with the line that imports them; what is looked for or never reached is none',
+    async () => {
+      await install('outer', {
+        'index.js':
+          "import { half as halve, send } from 'leaflike'\nexport { send }\nexport const half = (a) => halve(a)\nexport const never = () => document.title",
+      })
+      await install('leaflike', {
+        'index.js': `const isBrowser = typeof window !== 'undefined' && window.document
         export const send = (a) => a > 1 ? fetch(a) : new XMLHttpRequest()
         export const half = (a) => isBrowser ? window.half(a) : a / 2`,
-    })
-    const source =
-      "import { half, send } from 'outer'\nexport const a = query(() => half(4))\nexport const b = query(() => send(1))"
-    const { status, json } = await publish('mixed', source)
-    expect(status).toBe(201)
-    expect(json.warnings).toEqual([
-      expect.stringMatching(
-        /^The package leaflike, which plugin\.ts:2 imports by way of outer, uses `fetch`, `XMLHttpRequest`, which no plugin has: .*no network/,
-      ),
-    ])
-    expect(await ask('mixed', 'a')).toBe(2)
-    const body = await bundled('mixed', { 'plugin.ts': `import { query } from '@lyceum/sdk'\n${source}` })
-    const plan = await lyceum.call('POST', '/v1/plugins/mixed/versions?dry=true', { body })
-    expect(plan.json.warnings).toEqual(json.warnings)
-  })
+      })
+      const source =
+        "import { half, send } from 'outer'\nexport const a = query(() => half(4))\nexport const b = query(() => send(1))"
+      const { status, json } = await publish('mixed', source)
+      expect(status).toBe(201)
+      expect(json.warnings).toEqual([
+        expect.stringMatching(
+          /^The package leaflike, which plugin\.ts:2 imports by way of outer, uses `fetch`, `XMLHttpRequest`, which no plugin has: .*no network/,
+        ),
+      ])
+      expect(await ask('mixed', 'a')).toBe(2)
+      const body = await bundled('mixed', { 'plugin.ts': `import { query } from '@lyceum/sdk'\n${source}` })
+      const plan = await lyceum.call('POST', '/v1/plugins/mixed/versions?dry=true', { body })
+      expect(plan.json.warnings).toEqual(json.warnings)
+    },
+  )
 
   test('is a warning without a source map, which tells whose it is', async () => {
     const body = await bundled('bare', {

@@ -17,28 +17,31 @@ const counting = (by: number) => `
     db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} * events.length } }, { upsert: true }))
   export const n = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' }))?.n ?? 0)`
 
-test('a rebuild goes on after the host was stopped, from where it was, and so does one that nothing is left of', async () => {
-  const before = await startHost()
-  lyceum = before
-  expect((await before.publish('counting', counting(1))).status).toBe(201)
-  await before.send(plays(900))
-  await before.publish('counting', counting(2), { version: '2.0.0' })
-  const door = opened(before, 'counting', 2)
-  const started = (await before.call('POST', '/v1/plugins/counting/rebuild')).json
-  await door.reached(256)
-  const closing = before.close()
-  door.open()
-  await closing
+longTest(
+  'a rebuild goes on after the host was stopped, from where it was, and so does one that nothing is left of',
+  async () => {
+    const before = await startHost()
+    lyceum = before
+    expect((await before.publish('counting', counting(1))).status).toBe(201)
+    await before.send(plays(900))
+    await before.publish('counting', counting(2), { version: '2.0.0' })
+    const door = opened(before, 'counting', 2)
+    const started = (await before.call('POST', '/v1/plugins/counting/rebuild')).json
+    await door.reached(256)
+    const closing = before.close()
+    door.open()
+    await closing
 
-  lyceum = await startHost(before.dataDir)
-  const { startedMs, generation, state } = await ended(lyceum, 'counting')
-  expect({ startedMs, generation, state }).toEqual({
-    startedMs: started.startedMs,
-    generation: 2,
-    state: 'done',
-  })
-  expect(await ask(lyceum, 'counting', 'n')).toBe(1_800)
-})
+    lyceum = await startHost(before.dataDir)
+    const { startedMs, generation, state } = await ended(lyceum, 'counting')
+    expect({ startedMs, generation, state }).toEqual({
+      startedMs: started.startedMs,
+      generation: 2,
+      state: 'done',
+    })
+    expect(await ask(lyceum, 'counting', 'n')).toBe(1_800)
+  },
+)
 
 longTest('one of a version that does not run any more is dropped at the start', async () => {
   const before = await startHost()
@@ -107,7 +110,7 @@ test('a job that has run over the new data before the host was stopped does not 
   expect(await ask(lyceum, 'counting', 'runs')).toEqual({ _id: 'runs', n: 1 })
 })
 
-test('data that are read already stay, though the host fails right after that', async () => {
+longTest('data that are read already stay, though the host fails right after that', async () => {
   const before = await startHost()
   lyceum = before
   expect((await before.publish('counting', counting(1))).status).toBe(201)

@@ -4,6 +4,7 @@ import { course } from '../../sdk/testing/index.ts'
 import { edxRows, edxStatements } from '../support/edx-tables.ts'
 import { forge } from '../support/forge.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { type Lms, startLms, until } from './support.ts'
 
 const sample = course({ learners: 30, weeks: 2 })
@@ -89,7 +90,7 @@ describe('a plugin that reads a replica', () => {
     await lms.stop()
   })
 
-  test('is told at publish which replicas there are, and how one is named', async () => {
+  longTest('is told at publish which replicas there are, and how one is named', async () => {
     const publish = async (handler: string) =>
       (
         await lyceum.publish(
@@ -168,7 +169,7 @@ describe('a plugin that reads a replica', () => {
     expect((await ask('aggregated')).json).toMatchObject({ code: 'op_malformed' })
   })
 
-  test('is held to its quotas of bytes and of time', async () => {
+  longTest('is held to its quotas of bytes and of time', async () => {
     const quota = (body: object) => lyceum.call('PATCH', '/v1/plugins/enrolments/quota', { body })
     await quota({ bytesPerCall: 100_000 })
     expect((await ask('counted')).json).toMatchObject({ code: 'over_bytes' })

@@ -180,7 +180,7 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     },
   )
 
-  test('ends a query at its deadline in the database itself, and serves the next', async () => {
+  longTest('ends a query at its deadline in the database itself, and serves the next', async () => {
     expect(await bench.refusal(endless, { timeMs: 300 })).toMatch(
       /^time_limit: The query of the replica took too long/,
     )
@@ -188,7 +188,7 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     expect(await bench.rows(asked`SELECT 1 AS one`)).toEqual([{ one: 1 }])
   })
 
-  test('ends a query when nobody waits for it any more', async () => {
+  longTest('ends a query when nobody waits for it any more', async () => {
     const before = bench.replicas.pids
     const query = await bench.replicas.begin('leaver', 'lms')
     const ended = query.ask(endless, 60_000).then(
@@ -237,19 +237,22 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     )
   })
 
-  test('reads for each plugin in a process of its own: one that is killed takes nobody else’s queries along', async () => {
-    const before = bench.replicas.pids
-    await bench.rows(asked`SELECT 1 AS one`, { plugin: 'a' })
-    const ofA = bench.replicas.pids.filter((pid) => !before.includes(pid))
-    expect(ofA).toHaveLength(1)
-    const query = await bench.replicas.begin('b', 'lms')
-    await query.ask(asked`SELECT n FROM many LIMIT 20000`, 20_000)
-    for (const pid of ofA) process.kill(pid, 'SIGKILL')
-    await until(() => !ofA.some((pid) => bench.replicas.pids.includes(pid)))
-    expect((await query.next(20_000)).rows).toBeGreaterThan(0)
-    query.end()
-    expect(await bench.rows(asked`SELECT 1 AS one`, { plugin: 'a' })).toEqual([{ one: 1 }])
-  })
+  longTest(
+    'reads for each plugin in a process of its own: one that is killed takes nobody else’s queries along',
+    async () => {
+      const before = bench.replicas.pids
+      await bench.rows(asked`SELECT 1 AS one`, { plugin: 'a' })
+      const ofA = bench.replicas.pids.filter((pid) => !before.includes(pid))
+      expect(ofA).toHaveLength(1)
+      const query = await bench.replicas.begin('b', 'lms')
+      await query.ask(asked`SELECT n FROM many LIMIT 20000`, 20_000)
+      for (const pid of ofA) process.kill(pid, 'SIGKILL')
+      await until(() => !ofA.some((pid) => bench.replicas.pids.includes(pid)))
+      expect((await query.next(20_000)).rows).toBeGreaterThan(0)
+      query.end()
+      expect(await bench.rows(asked`SELECT 1 AS one`, { plugin: 'a' })).toEqual([{ one: 1 }])
+    },
+  )
 
   test.runIf(process.env.LYCEUM_SOAK && kind === 'sqlite')(
     'is read for so many plugins at a time, and for others when those are done',

@@ -60,7 +60,7 @@ test('who waits for a place longer than its call may take is told to try again',
   expect((await lab.handler('a', 'return 1', { onProbation: true })).result).toBe(1)
 })
 
-test('a call whose isolate is still loading keeps its place', async () => {
+longTest('a call whose isolate is still loading keeps its place', async () => {
   const source = `for (const end = Date.now() + 1, a = []; a.length < 2e6; a.push(end)); export const run = { handler: () => 1 }`
   const patient = { onProbation: true, budget: { wallMs: 20_000 } }
   const slow = lab.run('slow', source, patient)
@@ -80,7 +80,7 @@ test('a place on probation is free again when its process is lost', async () => 
   expect(lab.losses.map(({ certain }) => certain)).toEqual([false])
 })
 
-test('closing ends calls, waiting ones and scratch loads too, and leaves no process', async () => {
+longTest('closing ends calls, waiting ones and scratch loads too, and leaves no process', async () => {
   const under = held('a')
   await under.began
   const waiting = lab.handler('b', 'return 1', { onProbation: true })
@@ -122,7 +122,7 @@ longTest('a process is ready for what runs alone where that is wanted, and serve
   expect(lab.losses).toEqual([])
 })
 
-test('what a scratch load does to its process is not laid to the plugin that runs', async () => {
+longTest('what a scratch load does to its process is not laid to the plugin that runs', async () => {
   const { failure } = await lab.supervisor.runAlone(callOf('a', 'new Array(2 ** 32 - 1).indexOf(1)'))
   expect(failure?.code).toMatch(/over_cpu|over_wall/)
   await lab.handler('b', 'return 1', { onProbation: true })

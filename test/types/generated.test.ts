@@ -6,7 +6,6 @@ import { ownSchema } from '../../workbench/own-schema.ts'
 import { writeHostTypes, writeTypes } from '../../workbench/types-file.ts'
 import { run } from '../cli/run.ts'
 import { startHost, type TestHost } from '../support/host.ts'
-import { longTest } from '../support/long.ts'
 import { type AuthorFolder, announced, authorFolder } from './author-folder.ts'
 
 const GRADES = `
@@ -73,7 +72,6 @@ export const warm = cron('0 4 * * *', async ({ plugins: { self, video, grades } 
 
 const WRONG = `
 import { cron, html, onEvent, query, view } from '@lyceum/sdk'
-import { longTest } from '../support/long.ts'
 export const a1 = query(({ plugins: { self } }) => self.top()) //! TS2554: Expected 1-2 arguments, but got 0
 export const a2 = query(({ plugins: { self } }) => self.top({})) //! TS2741: Property 'course' is missing
 export const a3 = query(({ plugins: { self }, course }) => self.top({ course, limt: 3 })) //! Did you mean to write 'limit'?
@@ -169,7 +167,7 @@ describe('.lyceum/types.d.ts', () => {
     await author.write('other.ts', '')
   })
 
-  longTest('is what the host tells of the plugin, too, once it is published', async () => {
+  test('is what the host tells of the plugin, too, once it is published', async () => {
     expect(await generated('types.d.ts')).toContain('again: OwnQueryCall<{ readonly depth: number }>')
     await author.write('samples.json', JSON.stringify({ again: 7 }))
     await writeTypes(author.dir, await ownSchema(author.dir))

@@ -9,6 +9,7 @@ import { type Dev, openDev } from '../../workbench/dev/dev.ts'
 import type { DevRecord } from '../../workbench/dev/records.ts'
 import { barriersOf } from '../browser/accessibility.ts'
 import { startBrowser } from '../support/browser.ts'
+import { longTest } from '../support/long.ts'
 
 const BIOLOGY = 'course-v1:Uni+BIO+2026'
 const HISTORY = 'course-v1:Uni+HIS+2026'
@@ -144,19 +145,22 @@ describe('a save', () => {
     await part('status').getByText('made anew, because the handler count changed').waitFor()
   })
 
-  test('tells what a publish would wait for, and keeps the data where only an index is declared', async () => {
-    const [reloaded, needs] = [told('reload'), told('needs')]
-    await open('')
-    await change(
-      /import \{ cron,(.*)export const night = cron\('0 3 \* \* \*',/s,
-      "import { collection, cron,$1export const days = collection({ indexes: [{ n: 1 }] })\nexport const night = cron({ schedule: '0 3 * * *', asUsers: true },",
-    )
-    expect(await reloaded).toMatchObject({ data: 'kept', because: '' })
-    expect(await needs).toMatchObject({ needs: ['identities'] })
-    await part('publish').getByText('waits for an admin, who has to approve: identities').waitFor()
-  })
+  longTest(
+    'tells what a publish would wait for, and keeps the data where only an index is declared',
+    async () => {
+      const [reloaded, needs] = [told('reload'), told('needs')]
+      await open('')
+      await change(
+        /import \{ cron,(.*)export const night = cron\('0 3 \* \* \*',/s,
+        "import { collection, cron,$1export const days = collection({ indexes: [{ n: 1 }] })\nexport const night = cron({ schedule: '0 3 * * *', asUsers: true },",
+      )
+      expect(await reloaded).toMatchObject({ data: 'kept', because: '' })
+      expect(await needs).toMatchObject({ needs: ['identities'] })
+      await part('publish').getByText('waits for an admin, who has to approve: identities').waitFor()
+    },
+  )
 
-  test('that comes while another is looked at is not lost', async () => {
+  longTest('that comes while another is looked at is not lost', async () => {
     await open('dev-show=view/whole')
     await change('All of', 'First of')
     const first = told('reload')
@@ -166,42 +170,48 @@ describe('a save', () => {
     await viewText().getByText('Third of').waitFor()
   })
 
-  test('of what cannot be read leaves the last version running, and shows the line until it is mended', async () => {
-    await open('dev-show=view/whole')
-    const fault = told('fault')
-    await change('({ course }) => html`<p>All of', '({ course }) => => html`<p>All of')
-    const { places } = (await fault).fault
-    expect(places).toMatchObject([{ source: 'plugin.ts', line: 21, column: 43 }])
-    expect(places[0]?.frame).toMatch(
-      /> 21 \| export const whole = view\(\(\{ course \}\) => => .*\n +\| {43}\^/,
-    )
-    await part('faults').getByText('plugin.ts:21:43').waitFor()
-    await viewText().getByText('All of').waitFor()
-    const mended = told('mended')
-    await save('plugin.ts', PLUGIN)
-    await mended
-    await part('faults').getByText('plugin.ts').first().waitFor({ state: 'detached' })
-  })
+  longTest(
+    'of what cannot be read leaves the last version running, and shows the line until it is mended',
+    async () => {
+      await open('dev-show=view/whole')
+      const fault = told('fault')
+      await change('({ course }) => html`<p>All of', '({ course }) => => html`<p>All of')
+      const { places } = (await fault).fault
+      expect(places).toMatchObject([{ source: 'plugin.ts', line: 21, column: 43 }])
+      expect(places[0]?.frame).toMatch(
+        /> 21 \| export const whole = view\(\(\{ course \}\) => => .*\n +\| {43}\^/,
+      )
+      await part('faults').getByText('plugin.ts:21:43').waitFor()
+      await viewText().getByText('All of').waitFor()
+      const mended = told('mended')
+      await save('plugin.ts', PLUGIN)
+      await mended
+      await part('faults').getByText('plugin.ts').first().waitFor({ state: 'detached' })
+    },
+  )
 
-  test('of what the host refuses names the line, and so does one without plugin.ts or package.json', async () => {
-    const refused = told('fault')
-    await change('export const whole = view(({ course })', 'export const whole = view(({ cuorse })')
-    expect((await refused).fault).toMatchObject({ code: 'manifest_refused', places: [{ line: 21 }] })
-    const gone = told('fault')
-    await rm(join(dir, 'plugin.ts'))
-    expect((await gone).fault.message).toContain('no plugin.ts')
-    const broken = told('fault')
-    await save('plugin.ts', PLUGIN)
-    await save('package.json', '{ "name": "plays", ')
-    expect((await broken).fault.code).toBe('package_invalid')
-    const renamed = told('fault')
-    await save('package.json', '{ "name": "others", "version": "1.0.0" }')
-    expect((await renamed).fault.message).toContain('plays runs here')
-    const mended = told('mended')
-    await save('package.json', '{ "name": "plays", "version": "1.0.0" }')
-    await mended
-    expect(dev.faults.all).toEqual([])
-  })
+  longTest(
+    'of what the host refuses names the line, and so does one without plugin.ts or package.json',
+    async () => {
+      const refused = told('fault')
+      await change('export const whole = view(({ course })', 'export const whole = view(({ cuorse })')
+      expect((await refused).fault).toMatchObject({ code: 'manifest_refused', places: [{ line: 21 }] })
+      const gone = told('fault')
+      await rm(join(dir, 'plugin.ts'))
+      expect((await gone).fault.message).toContain('no plugin.ts')
+      const broken = told('fault')
+      await save('plugin.ts', PLUGIN)
+      await save('package.json', '{ "name": "plays", ')
+      expect((await broken).fault.code).toBe('package_invalid')
+      const renamed = told('fault')
+      await save('package.json', '{ "name": "others", "version": "1.0.0" }')
+      expect((await renamed).fault.message).toContain('plays runs here')
+      const mended = told('mended')
+      await save('package.json', '{ "name": "plays", "version": "1.0.0" }')
+      await mended
+      expect(dev.faults.all).toEqual([])
+    },
+  )
 
   test('is not seen while only half of a file is written', async () => {
     const next = Promise.race([told('fault'), told('reload')])
@@ -256,7 +266,7 @@ describe('the page', () => {
     await viewText().getByText(`All of ${HISTORY}`).waitFor()
   })
 
-  test('sets the time of the plugin, and jobs that come due run', async () => {
+  longTest('sets the time of the plugin, and jobs that come due run', async () => {
     await open('dev-show=view/greeting')
     await page.getByLabel('Begin at').fill('2031-05-06T07:08')
     await page.getByRole('button', { name: 'Set the time' }).click()

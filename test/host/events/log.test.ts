@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { accept } from '../../../host/events/accept.ts'
 import { EventLog } from '../../../host/events/log.ts'
 import { LogFile } from '../../../host/events/log-file.ts'
+import { longTest } from '../../support/long.ts'
 import { bomb, bytes, NDJSON, RECEIVED, SMALL_LIMITS } from './intake.ts'
 
 const ABOUT = { ...NDJSON, receivedMs: RECEIVED }
@@ -217,7 +218,7 @@ describe('listeners', () => {
 })
 
 describe('opening and closing', () => {
-  test('keeps the events and the name of the log', async () => {
+  longTest('keeps the events and the name of the log', async () => {
     const first = await openLog()
     await first.append(lines(0, 5), ABOUT)
     await first.close()

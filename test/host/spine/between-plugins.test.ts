@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 const COURSE = 'course-v1:edX+DemoX+2026'
 
@@ -141,25 +142,28 @@ describe('a tree of calls', () => {
     expect(await as('both?n=2&m=16')).toEqual([502, 'over_depth'])
   })
 
-  test('uses together no more CPU time than its root may, also where it asks for all at once', async () => {
-    await lyceum.publish(
-      'spender',
-      `import { query } from '@lyceum/sdk'
+  longTest(
+    'uses together no more CPU time than its root may, also where it asks for all at once',
+    async () => {
+      await lyceum.publish(
+        'spender',
+        `import { query } from '@lyceum/sdk'
        export const costly = query(() => { let x = 0; for (let n = 0; n < 3e7; n++) x = (x + n) % 7; return x })
        export const all = query(async ({ plugins: { self } }) =>
          (await Promise.all(Array.from({ length: 32 }, () => self.costly()))).length)`,
-    )
-    const cpuMsPerCall = 400
-    await lyceum.call('PATCH', '/v1/plugins/spender/quota', { body: { cpuMsPerCall, wallMs: 60_000 } })
-    expect((await lyceum.call('GET', '/v1/queries/spender/costly')).status).toBe(200)
-    expect((await lyceum.call('GET', '/v1/queries/spender/all')).json.code).toBe('over_cpu')
-    const { usage, conduct } = (await lyceum.call('GET', '/v1/plugins/spender')).json
-    // The single call, the tree, and what is noticed late.
-    expect(usage.cpuMs).toBeLessThan(3 * cpuMsPerCall)
-    expect(conduct.strikes).toBeLessThanOrEqual(1)
-  })
+      )
+      const cpuMsPerCall = 400
+      await lyceum.call('PATCH', '/v1/plugins/spender/quota', { body: { cpuMsPerCall, wallMs: 60_000 } })
+      expect((await lyceum.call('GET', '/v1/queries/spender/costly')).status).toBe(200)
+      expect((await lyceum.call('GET', '/v1/queries/spender/all')).json.code).toBe('over_cpu')
+      const { usage, conduct } = (await lyceum.call('GET', '/v1/plugins/spender')).json
+      // The single call, the tree, and what is noticed late.
+      expect(usage.cpuMs).toBeLessThan(3 * cpuMsPerCall)
+      expect(conduct.strikes).toBeLessThanOrEqual(1)
+    },
+  )
 
-  test('lays a used-up budget to who used it, not to who was asked last', async () => {
+  longTest('lays a used-up budget to who used it, not to who was asked last', async () => {
     await lyceum.publish(
       'asked',
       "import { query } from '@lyceum/sdk'\nexport const small = query(() => { let x = 0; for (let n = 0; n < 3e7; n++) x = (x + n) % 7; return x })",

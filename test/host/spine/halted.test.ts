@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../host/limits.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
-import { longTest } from '../../support/long.ts'
 
 let it: TestHost
 beforeAll(async () => {
@@ -56,7 +55,7 @@ describe('a handler that fails on event after event', () => {
     expect((await show('broken')).deadLetters).toBe(LIMITS.failuresInARow)
   })
 
-  longTest('stands still after a restart, too, and after one more', async () => {
+  test('stands still after a restart, too, and after one more', async () => {
     const before = (await show('broken')).cursors[0]
     for (let restarts = 0; restarts < 2; restarts++) {
       await it.close()

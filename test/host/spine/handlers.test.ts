@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -33,7 +34,7 @@ describe('a handler gets', () => {
     expect((await details(mode)).cursors).toMatchObject([{ endpoint: 'keep', mode, lag: 0, state: 'idle' }])
   })
 
-  test('the log from its start, or from now where it says so', async () => {
+  longTest('the log from its start, or from now where it says so', async () => {
     await lyceum.send([{ event_type: 'history', tag: 'before' }])
     await lyceum.publish('fromStart', keeper("'history'"))
     await lyceum.publish('fromNow', keeper("{ where: { event_type: 'history' }, from: 'now' }"))
@@ -43,23 +44,26 @@ describe('a handler gets', () => {
     expect(await query('fromNow/kept')).toEqual(['later'])
   })
 
-  test('what its version before has not handled yet, and nothing twice, when a new version takes over', async () => {
-    await lyceum.publish('takeover', keeper("'turn'"))
-    const send = (from: number) =>
-      lyceum.call('POST', '/v1/events', {
-        body: Array.from({ length: 500 }, (_, n) => ({ event_type: 'turn', tag: from + n })),
+  longTest(
+    'what its version before has not handled yet, and nothing twice, when a new version takes over',
+    async () => {
+      await lyceum.publish('takeover', keeper("'turn'"))
+      const send = (from: number) =>
+        lyceum.call('POST', '/v1/events', {
+          body: Array.from({ length: 500 }, (_, n) => ({ event_type: 'turn', tag: from + n })),
+        })
+      await send(0)
+      await lyceum.publish('takeover', keeper("'turn'", '// 2'), { version: '2.0.0' })
+      await send(500)
+      await lyceum.publish('takeover', keeper("'turn'", 'export const two = query(() => 2)'), {
+        version: '3.0.0',
       })
-    await send(0)
-    await lyceum.publish('takeover', keeper("'turn'", '// 2'), { version: '2.0.0' })
-    await send(500)
-    await lyceum.publish('takeover', keeper("'turn'", 'export const two = query(() => 2)'), {
-      version: '3.0.0',
-    })
-    await send(1000)
-    await lyceum.call('POST', '/v1/plugins/takeover/rollback')
-    await lyceum.settled()
-    expect(await query('takeover/kept')).toEqual(Array.from({ length: 1500 }, (_, n) => n))
-  })
+      await send(1000)
+      await lyceum.call('POST', '/v1/plugins/takeover/rollback')
+      await lyceum.settled()
+      expect(await query('takeover/kept')).toEqual(Array.from({ length: 1500 }, (_, n) => n))
+    },
+  )
 
   test.each([
     ['type', "'a'", [1]],
@@ -99,7 +103,7 @@ describe('a handler gets', () => {
     expect(await query(`${id}/kept`)).toEqual(expected)
   })
 
-  test('events one at a time where it asks for `event`, batches where it asks for `events`', async () => {
+  longTest('events one at a time where it asks for `event`, batches where it asks for `events`', async () => {
     await lyceum.publish(
       'sizes',
       `import { onEvent, query } from '@lyceum/sdk'

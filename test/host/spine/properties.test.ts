@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 /** One data layer for each LMS: both say who did something under the same name. */
 const EDX = `import { property } from '@lyceum/sdk'
@@ -209,7 +210,7 @@ describe('handlers that need a plugin which may not run', () => {
     expect(names(await rows('all', /^h/))).toEqual(['ann'])
   })
 
-  test('find it after a restart, whoever starts first', async () => {
+  longTest('find it after a restart, whoever starts first', async () => {
     await lyceum.call('POST', '/v1/plugins/seen/pause')
     await lyceum.send(Array.from({ length: 40 }, (_, at) => edx(`i${at}`, `u${at}`)))
     await lyceum.close()
@@ -285,7 +286,7 @@ describe('a publish is refused', () => {
   })
 })
 
-test('the example of the documentation works as it is written', async () => {
+longTest('the example of the documentation works as it is written', async () => {
   const page = await readFile('docs/properties.md', 'utf8')
   for (const [, plugin = '', source = ''] of page.matchAll(/```ts\n\/\/ (\w+)\/plugin\.ts\n(.*?)```/gs))
     expect((await lyceum.publish(plugin, source, { version: '3.0.0' })).json).toMatchObject({

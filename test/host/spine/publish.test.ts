@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleSource, startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 let lyceum: TestHost
 let ann: string
@@ -206,7 +207,7 @@ describe('a version that asks for other plugins', () => {
     expect(await said('asker')).toEqual(['new', 's'])
   })
 
-  test('can be approved in parts: it stays pending until the last, and says for what', async () => {
+  longTest('can be approved in parts: it stays pending until the last, and says for what', async () => {
     await lyceum.publish('other', says('o'))
     const source = asks(['source', 'other'], 'both')
     const first = await lyceum.publish('parts', source, { token: ann })
@@ -244,7 +245,7 @@ describe('a version that asks for other plugins', () => {
     expect((await shown('typo')).granted).toEqual([])
   })
 
-  test('is not brought back by an approval after a rollback', async () => {
+  longTest('is not brought back by an approval after a rollback', async () => {
     await lyceum.publish('calm', says('one'), { token: ann })
     await lyceum.publish('calm', says('two'), { version: '2.0.0', token: ann })
     await lyceum.call('POST', '/v1/plugins/calm/rollback')
@@ -253,7 +254,7 @@ describe('a version that asks for other plugins', () => {
     expect(await said('calm')).toBe('one')
   })
 
-  test('cannot be reached by rolling forward around the admin', async () => {
+  longTest('cannot be reached by rolling forward around the admin', async () => {
     await lyceum.publish('sly', says('one'), { token: ann })
     await lyceum.publish('sly', asks(['other'], 'sly'), { version: '2.0.0', token: ann })
     const answer = await lyceum.call('POST', '/v1/plugins/sly/rollback', {
@@ -297,7 +298,7 @@ describe('declared indexes', () => {
   const unique = 'export const kept = collection({ indexes: [{ keys: { name: 1 }, unique: true }] })'
   const kept = (name: string, n: number) => ({ event_type: 'kept', event: { name }, id: `${name}${n}` })
 
-  test('exist from the activation on', async () => {
+  longTest('exist from the activation on', async () => {
     await lyceum.publish('indexed', plugin(unique))
     await lyceum.send([kept('a', 1), kept('b', 1), kept('a', 2)])
     expect(await said('indexed')).toEqual(['a', 'b'])
@@ -305,7 +306,7 @@ describe('declared indexes', () => {
     expect([total, letters[0].code, letters[0].event.id]).toEqual([1, 'duplicate_key', 'a2'])
   })
 
-  test('that the data break refuse the publish and leave the old version running', async () => {
+  longTest('that the data break refuse the publish and leave the old version running', async () => {
     await lyceum.publish('doubled', plugin(''))
     await lyceum.send([kept('x', 1), kept('x', 2)])
     const answer = await lyceum.publish('doubled', plugin(unique), { version: '2.0.0' })
@@ -317,7 +318,7 @@ describe('declared indexes', () => {
     expect(await said('doubled')).toEqual(expect.arrayContaining(['x', 'x', 'x']))
   })
 
-  test('of a version that is pending are not built yet', async () => {
+  longTest('of a version that is pending are not built yet', async () => {
     await lyceum.publish('target', says('t'))
     await lyceum.publish('patient', plugin(unique), { token: ann })
     const without = `${plugin('')}
@@ -395,7 +396,7 @@ describe('a bundle is refused', () => {
     expect(answer.json.stack).toContain('plugin.ts:3')
   })
 
-  test('where its top level never ends, which disturbs nobody', async () => {
+  longTest('where its top level never ends, which disturbs nobody', async () => {
     await lyceum.publish('neighbour', says('here'))
     const endless = lyceum.publish(
       'endless',

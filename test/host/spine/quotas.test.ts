@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { QUOTA_CEILINGS, QUOTA_DEFAULTS, QUOTA_NAMES, type Quota } from '../../../host/limits.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
+import { longTest } from '../../support/long.ts'
 
 const GLUTTON = `
   import { onEvent, query, t } from '@lyceum/sdk'
@@ -125,7 +126,7 @@ describe('every quota', () => {
     },
   )
 
-  test('concurrentCalls bounds calls under way, which are shown', async () => {
+  longTest('concurrentCalls bounds calls under way, which are shown', async () => {
     await set({ concurrentCalls: 1 })
     const first = ask('busy?ms=300')
     while ((await shown()).quotaUse.concurrentCalls === 0);
@@ -163,24 +164,27 @@ describe('CPU time of a minute', () => {
     expect(await shown()).toMatchObject({ deadLetters: 0, usage: { events: before + 1 } })
   })
 
-  test('is charged to the plugin that used it, and to ask one that is throttled fails at once', async () => {
-    const source =
-      "import { query } from '@lyceum/sdk'\nexport const told = query(({ plugins: { glutton } }) => glutton.busy({ ms: 200 }))"
-    await lyceum.publish('boss', source)
-    const cpuMs = async (id: string) => (await shown(id)).usage.cpuMs
-    const before = await cpuMs('glutton')
-    expect((await lyceum.call('GET', '/v1/queries/boss/told')).status).toBe(200)
-    const byGlutton = (await cpuMs('glutton')) - before
-    expect(byGlutton).toBeGreaterThan(20)
-    expect(await cpuMs('boss')).toBeLessThan(byGlutton / 2)
-    await set({ cpuMsPerMinute: 1 })
-    const answer = await lyceum.call('GET', '/v1/queries/boss/told')
-    expect([answer.status, answer.json.code]).toEqual([429, 'over_cpu_rate'])
-    expect((await shown('boss')).usage.calls).toBe(2)
-    await set({ cpuMsPerMinute: QUOTA_DEFAULTS.cpuMsPerMinute })
-  })
+  longTest(
+    'is charged to the plugin that used it, and to ask one that is throttled fails at once',
+    async () => {
+      const source =
+        "import { query } from '@lyceum/sdk'\nexport const told = query(({ plugins: { glutton } }) => glutton.busy({ ms: 200 }))"
+      await lyceum.publish('boss', source)
+      const cpuMs = async (id: string) => (await shown(id)).usage.cpuMs
+      const before = await cpuMs('glutton')
+      expect((await lyceum.call('GET', '/v1/queries/boss/told')).status).toBe(200)
+      const byGlutton = (await cpuMs('glutton')) - before
+      expect(byGlutton).toBeGreaterThan(20)
+      expect(await cpuMs('boss')).toBeLessThan(byGlutton / 2)
+      await set({ cpuMsPerMinute: 1 })
+      const answer = await lyceum.call('GET', '/v1/queries/boss/told')
+      expect([answer.status, answer.json.code]).toEqual([429, 'over_cpu_rate'])
+      expect((await shown('boss')).usage.calls).toBe(2)
+      await set({ cpuMsPerMinute: QUOTA_DEFAULTS.cpuMsPerMinute })
+    },
+  )
 
-  test('is charged for calls that lose their process, too', async () => {
+  longTest('is charged for calls that lose their process, too', async () => {
     const source = "import { query } from '@lyceum/sdk'\nexport const endless = query(() => { for (;;); })"
     await lyceum.publish('endless', source)
     await lyceum.call('PATCH', '/v1/plugins/endless/quota', {
@@ -282,7 +286,7 @@ describe('a backlog', () => {
 })
 
 describe('what a plugin used', () => {
-  test('is known after a restart, by the day and by the month', async () => {
+  longTest('is known after a restart, by the day and by the month', async () => {
     const before = (await shown()).recent
     expect(before.day.events).toBeGreaterThan(20)
     await lyceum.close()

@@ -87,7 +87,7 @@ describe('an export', () => {
     ])
   })
 
-  test('that nobody reads keeps nobody else from theirs', async () => {
+  longTest('that nobody reads keeps nobody else from theirs', async () => {
     await lyceum.publish(
       'large',
       `import { onEvent } from '@lyceum/sdk'
@@ -170,7 +170,7 @@ describe('uninstalling', () => {
     expect(await ask('asker/n')).toBe(4)
   })
 
-  test('ends what follows its log, which nobody else’s lines come to', async () => {
+  longTest('ends what follows its log, which nobody else’s lines come to', async () => {
     await lyceum.publish('chatty', COUNTER, { token: ann })
     const following = await fetch(`${lyceum.url}/v1/plugins/chatty/logs/follow`, {
       headers: { authorization: `Bearer ${ann}` },
@@ -186,19 +186,22 @@ describe('uninstalling', () => {
     expect(await following.text()).toBe('\n')
   })
 
-  test('makes addresses of its files good for nothing, though another file is there by the same name', async () => {
-    const source = `import { query } from '@lyceum/sdk'
+  longTest(
+    'makes addresses of its files good for nothing, though another file is there by the same name',
+    async () => {
+      const source = `import { query } from '@lyceum/sdk'
       export const address = query(({ fs }) => fs.url('grades.csv', { seconds: 86_400 }))
       export const write = query(({ fs }) => fs.write('grades.csv', 'for bob', { expire: 3_600 }))`
-    const read = async (address: string) => (await fetch(lyceum.url + address)).text()
-    await lyceum.publish('filed', source, { token: ann })
-    const old = await ask('filed/address')
-    await lyceum.call('DELETE', '/v1/plugins/filed?data=delete', { token: ann })
-    await lyceum.publish('filed', source, { token: bob })
-    await ask('filed/write')
-    expect(await read(await ask('filed/address'))).toBe('for bob')
-    expect(await read(old)).toContain('file_unknown')
-  })
+      const read = async (address: string) => (await fetch(lyceum.url + address)).text()
+      await lyceum.publish('filed', source, { token: ann })
+      const old = await ask('filed/address')
+      await lyceum.call('DELETE', '/v1/plugins/filed?data=delete', { token: ann })
+      await lyceum.publish('filed', source, { token: bob })
+      await ask('filed/write')
+      expect(await read(await ask('filed/address'))).toBe('for bob')
+      expect(await read(old)).toContain('file_unknown')
+    },
+  )
 
   test('while a handler works undoes its batch, and a later one finds nothing of it', async () => {
     await lyceum.publish(
