@@ -357,7 +357,7 @@ class Range {
     expect((await this.#lyceum.call('GET', '/v1/plugins/quiet/dead-letters')).json.total).toBe(0)
     expect(heldMb(), 'MB that the host holds on to').toBeLessThan(HOST_MB)
     // A test that looked at nothing would have seen nothing.
-    expect(this.#watch.looked).toBeGreaterThan(this.#attacks)
+    expect(this.#watch.looked).toBeGreaterThanOrEqual(Math.max(1, this.#attacks))
     expect(this.#watch.sightings).toEqual([])
   }
 }

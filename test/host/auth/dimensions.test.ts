@@ -81,8 +81,8 @@ describe('whose data a call is about', () => {
 
   test('a missing dimension is named, with what to write', () => {
     const ask = (asks: string[]) => () => authorise(CALLERS['an admin'], {}, asks)
-    expect(ask(COURSE)).toThrow(/about one course: add \?course=…/)
-    expect(ask(USER)).toThrow(/about one person: add \?user=…/)
+    expect(ask(COURSE)).toThrow(/about one course: say which, course=…/)
+    expect(ask(USER)).toThrow(/about one person: say which, user=…/)
   })
 
   test('a refusal does not repeat whose data was asked for', () => {

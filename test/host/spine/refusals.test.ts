@@ -86,7 +86,7 @@ const CASES: readonly (readonly [string, Ask, number, string, string])[] = [
   ['an unknown query', ['GET', '/v1/queries/plain/onee'], 404, 'endpoint_unknown', 'Did you mean `one`?'],
   ['a missing parameter', ['GET', '/v1/queries/plain/one'], 400, 'bad_parameter', 'Give a number'],
   ['a wrong parameter', ['GET', '/v1/queries/plain/one?n=x'], 400, 'bad_parameter', 'Give a number'],
-  ['a missing person', ['GET', '/v1/queries/plain/mine'], 400, 'bad_parameter', '?user='],
+  ['a missing person', ['GET', '/v1/queries/plain/mine'], 400, 'bad_parameter', 'say which, user='],
   ['a wrong limit', ['GET', '/v1/plugins/plain/logs?limit=0'], 400, 'bad_parameter', 'limit'],
   [
     'an unknown version',
