@@ -40,7 +40,8 @@ export const floods: Family = {
     query(
       'asks and never reads the answers',
       "for (let n = 0; n < 900; n++) db.collection('a').find().toArray(); return 1",
-      ['ok'],
+      // It ends before it is answered.
+      ['plugin_failed'],
     ),
     query(
       'asks for more at each answer',
