@@ -35,8 +35,8 @@ export const Kind = {
 
 /**
  * The operations that a guest may ask for. Each has one host implementation and one guest offer.
- * `needs` is the facility that must be granted, or the kind of endpoint that has it without asking; `writes` whether only writing kinds may call it,
- * `replies` whether the guest waits for an answer.
+ * `needs` is the facility that must be granted, or the kind of endpoint that has it without asking; `writes` whether
+ * only writing kinds may call it, `replies` whether the guest waits for an answer.
  */
 export const OPS = {
   dbRead: { code: 1, needs: 'db', writes: false, replies: true },

@@ -161,9 +161,14 @@ function htmlOf(answers: readonly Answer[]): string {
   const shown = answers.map(({ as, given, refused, result }) => {
     const about = Object.entries(given).map(([name, value]) => ` ${name}=${value}`)
     const head = `<!-- as ${as.join(', ')}:${about.join('')} -->`
-    return `${head}\n${result === undefined ? `<!-- refused: ${refused} -->` : result.replace(/>\s*</g, '>\n<')}\n`
+    return `${head}\n${result === undefined ? `<!-- refused: ${refused} -->` : markupOf(result)}\n`
   })
   return shown.join('\n')
+}
+
+/** Of a chart its description, its specification with all data, and its table: the drawing follows from those. */
+function markupOf(result: string): string {
+  return result.replace(/(<lyceum-chart\b[^>]*>)<svg.*?<\/svg>/gs, '$1').replace(/>\s*</g, '>\n<')
 }
 
 /** Compares what a plugin makes now with the files that are kept in its folder. */

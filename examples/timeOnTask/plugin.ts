@@ -11,7 +11,7 @@ interface Work {
 /** A pause that is longer is no work: whoever comes back has been away. */
 const LONGEST_PAUSE_MS = 10 * 60_000
 
-/** Adds up the time between a learner's events, as far as it is no pause. One read and one write for each learner of a batch. */
+/** Adds up the time between a learner's events, as far as it is no pause: one read, and one write for each learner. */
 export const measure = onEvent(async ({ events, db }) => {
   const work = db.collection<Work>('work')
   const seen = new Map<string, Work>()

@@ -178,6 +178,7 @@ export class CronJobs {
       if (current) void this.#track(plugin.id, this.#run(plugin, endpoint, job, left))
     }, throttledMs ?? RETRY_MS).unref()
   }
+
   #claim(plugin: ActivePlugin, endpoint: CronEndpoint, nowMs: number) {
     return plugin.store.claim({
       cursor: cursorOf(endpoint),

@@ -163,7 +163,8 @@ export class Rebuild {
   }
 
   /**
-   * Runs each cron job once, also where the host is started anew in between, as if its time had come just now: what it makes of the data is there when they are read.
+   * Runs each cron job once, also where the host is started anew in between, as if its time had come just now: what it
+   * makes of the data is there when they are read.
    * @throws {LyceumError} the failure of one, or why the rebuild ended before
    */
   async runJobs(): Promise<void> {
