@@ -1,32 +1,19 @@
 import { LRUCache } from 'lru-cache'
-import { ownUser } from '../../process/confine.ts'
 import { scriptIn } from '../../process/own-files.ts'
-import { CODE_ONLY } from '../../process/permissions.ts'
-import { Places } from '../../process/places.ts'
-import { SerialProcess } from '../../process/serial-process.ts'
-import { LyceumError, refusalOf } from '../errors.ts'
+import type { SerialProcess } from '../../process/serial-process.ts'
+import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { SharedProcess } from '../shared-process.ts'
 import { type Checked, CheckerKind, MAPS_KEPT } from './checker-protocol.ts'
 
-const SCRIPT = scriptIn(import.meta.dirname, 'checker-process')
 const EMPTY = Buffer.alloc(0)
-/** The process goes after being idle for this long: publishing is rare. */
-const IDLE_MS = 30_000
 /** Requests about one plugin that wait for each other: one that fails all the time has a stack for each. */
 const MOST_WAITING = 200
 const MAPPED_CHARS = 4 * 1024 * 1024
 
-/**
- * The host's side of the process that reads authors' code. It is started when needed.
- *
- * It is sent one request at a time, and of each plugin only one waits in the queue: so no plugin takes the
- * others' turns, and when the process has to be killed nobody is refused but the one that it worked for.
- */
+/** The host's side of the process that reads authors' code. */
 export class Checker {
-  readonly #onOutput: (text: string) => void
-  readonly #turn = new Places(1, Number.POSITIVE_INFINITY)
-  readonly #turnsOf = new Map<string, Places>()
-  #process: SerialProcess | undefined
+  readonly #process: SharedProcess
   #mapsSentTo: SerialProcess | undefined
   readonly #mapsSent = new Set<string>()
   /** Stacks that were mapped: what fails once fails again, and a log is read more than once. */
@@ -34,16 +21,30 @@ export class Checker {
     maxSize: MAPPED_CHARS,
     sizeCalculation: (mapped, key) => mapped.length + key.length,
   })
-  #idle: NodeJS.Timeout | undefined
 
   constructor(onOutput: (text: string) => void) {
-    this.#onOutput = onOutput
+    this.#process = new SharedProcess({
+      name: 'checker',
+      script: scriptIn(import.meta.dirname, 'checker-process'),
+      rssCapMb: LIMITS.checkerRssMb,
+      requestMs: LIMITS.checkMs,
+      mostWaiting: Number.POSITIVE_INFINITY,
+      mostWaitingOfPlugin: MOST_WAITING,
+      onOutput,
+      lost: (isKnownWhy) =>
+        isKnownWhy
+          ? new LyceumError(
+              'bundle_broken',
+              'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.',
+            )
+          : new LyceumError('sandbox_lost', 'The process that reads bundles was lost. Publish it again.'),
+    })
   }
 
   /** Reads what a bundle asks for. @throws {LyceumError} manifest_refused and the other refusals of the reader */
   async check(plugin: string, bundle: Buffer, sourceMap: string): Promise<Checked> {
-    const answer = await this.#inTurn(plugin, () =>
-      this.#request(plugin, CheckerKind.check, [sourceMap], bundle),
+    const answer = await this.#process.inTurn(plugin, (process) =>
+      request(process, plugin, CheckerKind.check, [sourceMap], bundle),
     )
     if (answer !== undefined) return JSON.parse(answer.toString())
     throw new LyceumError('over_concurrency', `Too much of ${plugin} is being read right now. Try again.`)
@@ -63,12 +64,11 @@ export class Checker {
     const known = this.#mapped.get(key)
     if (known !== undefined) return known
     try {
-      const mapped = await this.#inTurn(plugin, () => {
-        const process = this.#running()
+      const mapped = await this.#process.inTurn(plugin, (process) => {
         const isSent = process === this.#mapsSentTo && this.#mapsSent.has(map.name)
         if (!isSent) this.#noteSent(process, map.name)
         const bytes = isSent ? EMPTY : Buffer.from(map.read())
-        return this.#request(plugin, CheckerKind.mapStack, [map.name, stack], bytes)
+        return request(process, plugin, CheckerKind.mapStack, [map.name, stack], bytes)
       })
       if (mapped === undefined) return stack
       this.#mapped.set(key, mapped.toString())
@@ -87,59 +87,16 @@ export class Checker {
   }
 
   close(): void {
-    clearTimeout(this.#idle)
-    this.#process?.kill('closed')
+    this.#process.close()
   }
+}
 
-  /** Undefined where too much of this plugin waits already. */
-  async #inTurn(plugin: string, request: () => Promise<Buffer>): Promise<Buffer | undefined> {
-    const turns = this.#turnsOf.get(plugin) ?? new Places(1, MOST_WAITING)
-    this.#turnsOf.set(plugin, turns)
-    try {
-      return await turns.within(() => this.#turn.within(request))
-    } finally {
-      if (turns.idle) this.#turnsOf.delete(plugin)
-    }
-  }
-
-  async #request(plugin: string, kind: number, texts: readonly string[], bytes: Buffer): Promise<Buffer> {
-    clearTimeout(this.#idle)
-    try {
-      return await this.#running().request(plugin, { kind }, [JSON.stringify(texts), bytes])
-    } finally {
-      clearTimeout(this.#idle)
-      this.#idle = setTimeout(() => this.#process?.kill('idle'), IDLE_MS).unref()
-    }
-  }
-
-  #running(): SerialProcess {
-    if (this.#process?.alive) return this.#process
-    let fromOutside = false
-    const started = new SerialProcess({
-      name: 'checker',
-      script: SCRIPT,
-      nodeFlags: [...CODE_ONLY, '--allow-worker', '--no-experimental-sqlite'],
-      confinement: { uid: ownUser(), writesFiles: false },
-      rssCapMb: LIMITS.checkerRssMb,
-      maxFrameBytes: LIMITS.frameBytes,
-      requestMs: LIMITS.checkMs,
-      slowMs: LIMITS.checkMs,
-      onSlow: () => {},
-      onOutput: this.#onOutput,
-      onGone: (_, culprit) => {
-        fromOutside = culprit === undefined
-        if (this.#process === started) this.#process = undefined
-      },
-      refusal: refusalOf,
-      lost: () =>
-        fromOutside
-          ? new LyceumError('sandbox_lost', 'The process that reads bundles was lost. Publish it again.')
-          : new LyceumError(
-              'bundle_broken',
-              'The bundle could not be read within the limits of time and memory. Make it smaller and simpler.',
-            ),
-    })
-    this.#process = started
-    return started
-  }
+function request(
+  process: SerialProcess,
+  plugin: string,
+  kind: number,
+  texts: readonly string[],
+  bytes: Buffer,
+): Promise<Buffer> {
+  return process.request(plugin, { kind }, [JSON.stringify(texts), bytes])
 }
