@@ -49,6 +49,16 @@ function order<T extends number | bigint | string | boolean>(a: T, b: T): number
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+/** Where a UTF-16 unit stands in the order of code points: halves of pairs after all else, a lone half as itself. */
+function unitRank(text: string, at: number): number {
+  const unit = text.charCodeAt(at)
+  const isHigh = unit >= 0xd800 && unit <= 0xdbff
+  const isLow = unit >= 0xdc00 && unit <= 0xdfff
+  const other = isHigh ? text.charCodeAt(at + 1) : isLow ? text.charCodeAt(at - 1) : 0
+  const isPaired = isHigh ? other >= 0xdc00 && other <= 0xdfff : other >= 0xd800 && other <= 0xdbff
+  return isPaired ? unit + 0x10000 : unit
+}
+
 /** By code point, as MongoDB and SQLite compare UTF-8; JavaScript's own order differs above U+D7FF. */
 export function compareStrings(a: string, b: string): number {
   if (a === b) return 0
@@ -57,7 +67,7 @@ export function compareStrings(a: string, b: string): number {
     const x = a.charCodeAt(i)
     const y = b.charCodeAt(i)
     if (x === y) continue
-    if (x >= 0xd800 && y >= 0xd800) return order((x + 0x2000) & 0xffff, (y + 0x2000) & 0xffff)
+    if (x >= 0xd800 && y >= 0xd800) return order(unitRank(a, i), unitRank(b, i))
     return order(x, y)
   }
   return order(a.length, b.length)
