@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
@@ -35,4 +36,13 @@ test('every link between pages leads to a file, and to a heading that is there',
   }
   expect(pages.length).toBeGreaterThan(30)
   expect(broken).toEqual([])
+})
+
+test('the README names every folder that belongs to the project, and no other', () => {
+  const tracked = spawnSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).stdout.split('\n')
+  const folders = new Set(
+    tracked.filter((path) => /^[^./][^/]*\//.test(path)).map((path) => path.replace(/\/.*/s, '')),
+  )
+  const named = [...textOf('README.md').matchAll(/^\| \[`([a-z]+)\/`\]/gm)].map(([, folder]) => folder)
+  expect(named.toSorted()).toEqual([...folders].toSorted())
 })
