@@ -1,4 +1,4 @@
-import { readdir, readFile, realpath } from 'node:fs/promises'
+import { lstat, readdir, readFile, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import {
   type BuildContext,
@@ -116,7 +116,8 @@ async function built(building: Promise<BuildResult<Options>>): Promise<BuildResu
 function bundled(result: BuildResult<Options>, pluginPackage: PluginPackage): PluginBundle {
   const text = (end: string) => result.outputFiles.find((file) => file.path.endsWith(end))?.text ?? ''
   refuseTooLarge(result.metafile)
-  return { bundle: text('.js'), sourceMap: relativeSources(text('.js.map')), package: pluginPackage }
+  const { inputs } = result.metafile
+  return { bundle: text('.js'), sourceMap: ownSourceMap(text('.js.map'), inputs), package: pluginPackage }
 }
 
 async function withSamples(root: string, bundle: PluginBundle): Promise<PluginBundle> {
@@ -158,7 +159,17 @@ async function readPackage(root: string): Promise<unknown> {
 }
 
 async function findEntry(root: string): Promise<string> {
-  for (const name of ENTRIES) if (await readFile(path.join(root, name)).catch(() => undefined)) return name
+  for (const name of ENTRIES) {
+    const file = path.join(root, name)
+    if (!(await readFile(file).catch(() => undefined))) continue
+    // A folder from elsewhere could have a file of whoever publishes it sent along.
+    if ((await lstat(file)).isSymbolicLink())
+      throw new LyceumError(
+        'bundle_broken',
+        `${name} is a link to another file, which is not sent. Put the file itself into the folder.`,
+      )
+    return name
+  }
   const other = (await readdir(root)).find((name) => /^(?:index|main)\.[jt]s$/.test(name))
   throw new LyceumError(
     'bundle_broken',
@@ -168,9 +179,16 @@ async function findEntry(root: string): Promise<string> {
   )
 }
 
-/** Packages may lie above the plugin's folder: their paths begin at their last `node_modules`. */
-function relativeSources(text: string): string {
-  const map: { sources: string[] } = JSON.parse(text)
+/**
+ * Packages may lie above the plugin's folder: their paths begin at their last `node_modules`. What a package was made
+ * of is named by its own map, which may name any file of this machine, and the bundler reads that: only what is in the
+ * bundle has its text here.
+ */
+function ownSourceMap(text: string, inputs: Readonly<Record<string, unknown>>): string {
+  const map: { sources: string[]; sourcesContent: (string | null)[] } = JSON.parse(text)
+  map.sourcesContent = map.sourcesContent.map((content, at) =>
+    Object.hasOwn(inputs, map.sources[at] ?? '') ? content : null,
+  )
   map.sources = map.sources.map((source) =>
     source.replace(/^.*\/(?=node_modules\/)/, '').replace(/^(?:\.\.\/)+/, ''),
   )

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module'
 import path from 'node:path'
-import type { OnResolveArgs, OnResolveResult, Plugin } from 'esbuild'
+import type { Metafile, OnResolveArgs, OnResolveResult, Plugin } from 'esbuild'
 import { packageOf } from '../host/registry/package-imports.ts'
 import { missingImport } from './missing-import.ts'
 import { textIfThere } from './text-file.ts'
@@ -41,6 +41,11 @@ export function imports(root: string): Plugin {
       builder.onLoad({ filter: /.*/, namespace: ABSENT }, ({ pluginData }) => ({
         contents: `throw new Error(${JSON.stringify(pluginData)})`,
       }))
+      builder.onEnd(({ metafile }) => ({
+        errors: madeUpNames(metafile).map(([file, text]) => ({
+          text: text + importedBy(root, path.resolve(root, file), importers),
+        })),
+      }))
     },
   }
 }
@@ -75,6 +80,21 @@ async function nameOfPackageAround(file: string): Promise<unknown> {
     if (typeof about === 'object' && about !== null && 'name' in about) return about.name
     if (dir === path.dirname(dir)) return undefined
   }
+}
+
+/**
+ * Imports of names that are put together at run time, each with the file that it is in. The bundler takes along all
+ * files that a name could be of, wherever they are, and asks nobody.
+ */
+function madeUpNames(metafile: Metafile | undefined): [file: string, text: string][] {
+  return Object.entries(metafile?.inputs ?? {}).flatMap(([file, { imports: imported }]) =>
+    imported
+      .filter(({ path: specifier, external }) => external === true && specifier !== '@lyceum/sdk')
+      .map(({ path: specifier }): [string, string] => [
+        file,
+        `${file} imports "${specifier}", a name that is put together when it runs. Write each name out, in an import of its own`,
+      ]),
+  )
 }
 
 /** How a package that imports what it cannot have came into the bundle; '' for the plugin's own files. */

@@ -127,6 +127,13 @@ describe('bundling a plugin', () => {
         'evil/index.js': "export { default } from '#x'",
       },
     ],
+    [
+      'all files that a made-up name could be of',
+      {
+        'evil/package.json': '{"name":"evil","main":"index.js"}',
+        'evil/index.js': 'export default (name) => import("../../../" + name + ".json")',
+      },
+    ],
   ])('a package does not have a bundle take along %s', async (_, files: Record<string, string>) => {
     await writeFile(path.join(parent, 'secret.json'), '{"token":"SECRET"}')
     const inside = Object.entries(files).map(([file, text]) => [`node_modules/${file}`, text])
@@ -136,6 +143,28 @@ describe('bundling a plugin', () => {
     })
     const { message } = await refusal()
     expect(message).not.toContain('SECRET')
+  })
+
+  test('a package does not have its source map take along a text that is not in the bundle', async () => {
+    await writeFile(path.join(parent, 'id_rsa'), 'SECRET')
+    await write({
+      'plugin.ts': `${HELLO}import evil from 'evil'\nexport const all = view(() => evil)`,
+      'node_modules/evil/package.json': '{"name":"evil","main":"index.js"}',
+      'node_modules/evil/index.js': 'export default "text"\n//# sourceMappingURL=index.js.map',
+      'node_modules/evil/index.js.map':
+        '{"version":3,"sources":["../../../id_rsa"],"sourcesContent":[null],"names":[],"mappings":"AAAA"}',
+    })
+    const { sourceMap } = await bundlePlugin(dir)
+    expect(sourceMap).toContain('id_rsa')
+    expect(sourceMap).toContain('export const all')
+    expect(sourceMap).not.toContain('SECRET')
+  })
+
+  test('plugin.ts is no link: a folder from elsewhere does not have what it leads to sent', async () => {
+    await writeFile(path.join(parent, 'own.ts'), `${HELLO}export const token = 'SECRET'`)
+    await rm(path.join(dir, 'plugin.ts'))
+    await symlink(path.join(parent, 'own.ts'), path.join(dir, 'plugin.ts'))
+    expect((await refusal()).message).toContain('plugin.ts is a link')
   })
 
   test('a package that is linked is the own of its author, but a link to what is no package is none', async () => {
