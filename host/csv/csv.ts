@@ -17,6 +17,8 @@ const OPTIONS = {
   record_delimiter: '\r\n',
   // A cell that a spreadsheet would run: it gets an apostrophe before it.
   escape_formulas: true,
+  // Readers end a row at a bare LF or CR, too; the library quotes what is the delimiter alone, CR LF.
+  quoted_match: /[\r\n]/,
   cast: { boolean: String },
 } as const
 
@@ -34,13 +36,15 @@ export function csvOf(json: string, limits: CsvLimits): string {
   const columns = columnsOf(rows, limits.columns)
   if (rows.length * columns.length > limits.cells)
     throw tooLarge(`the table has more than ${limits.cells} cells, most of them empty. ${SAME_KEYS}`)
-  const parts = [stringify([columns], OPTIONS)]
+  // An empty line is no row to those who read it: a single cell that is empty has to be seen.
+  const options = { ...OPTIONS, quoted_empty: columns.length === 1 }
+  const parts = [stringify([columns], options)]
   let chars = parts[0]?.length ?? 0
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
     const some = rows.slice(at, at + ROWS_AT_ONCE)
     const part = stringify(
       some.map((row) => columns.map((column) => cellOf(row.get(column)))),
-      OPTIONS,
+      options,
     )
     parts.push(part)
     chars += part.length

@@ -16,7 +16,7 @@ describe('a result as CSV', () => {
   })
 
   test('has a row for each item of a list, and one for anything else', () => {
-    expect(csv([1, 'two', null])).toBe('value\r\n1\r\ntwo\r\n\r\n')
+    expect(csv([1, 'two', null])).toBe('value\r\n1\r\ntwo\r\n""\r\n')
     expect(csv({ n: 3 })).toBe('n\r\n3\r\n')
     expect(csv('one')).toBe('value\r\none\r\n')
     expect(csv([])).toBe('\r\n')
@@ -32,6 +32,10 @@ describe('a result as CSV', () => {
       expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`'${formula}\r\n'${formula}\r\n`)
     },
   )
+
+  test('quotes a cell of several lines, however they end', () => {
+    expect(csv([{ a: 'x\ny', b: 'x\ry', c: 'x\r\ny' }])).toBe('a,b,c\r\n"x\ny","x\ry","x\r\ny"\r\n')
+  })
 
   test('leaves negative numbers numbers', () => {
     expect(csv([{ n: -1.5 }])).toBe('n\r\n-1.5\r\n')
@@ -49,14 +53,18 @@ describe('a result as CSV', () => {
 
   test('keeps any cell apart from its neighbours, and keys from prototypes', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.string(), (first, second) => {
-        const text = csv([{ __proto__: null, first, second, constructor: 'x' }])
-        const quotes = text.split('"').length - 1
-        expect(quotes % 2).toBe(0)
-        // Outside of quotes nothing but the three cells of both rows is left.
-        const bare = text.replace(/"(?:[^"]|"")*"/g, 'q')
-        expect(bare.split('\r\n').map((line) => line.split(',').length)).toEqual([3, 3, 1])
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('\n', '\r', '"', ',', 'a') }),
+        fc.string({ unit: 'binary' }),
+        (first, second) => {
+          const text = csv([{ __proto__: null, first, second, constructor: 'x' }])
+          const quotes = text.split('"').length - 1
+          expect(quotes % 2).toBe(0)
+          // Outside of quotes nothing but the three cells of both rows is left.
+          const bare = text.replace(/"(?:[^"]|"")*"/g, 'q')
+          expect(bare.split(/\r\n|\r|\n/).map((line) => line.split(',').length)).toEqual([3, 3, 1])
+        },
+      ),
     )
     expect(csvOf('[{"__proto__":1}]', LIMITS)).toBe('__proto__\r\n1\r\n')
   })
