@@ -1,9 +1,9 @@
-import { lstat, writeFile } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LyceumError } from '../host/errors.ts'
 import { Sample, Samples } from '../host/registry/samples.ts'
 import { withStableIds } from './normalise.ts'
-import { textIfThere } from './text-file.ts'
+import { textIfThere, writeOwn } from './text-file.ts'
 
 const FILE = 'samples.json'
 const ROWS = 3
@@ -40,7 +40,7 @@ export async function recordSamples(dir: string, results: ReadonlyMap<string, un
     return sample.success ? [[query, sample.data]] : []
   })
   const text = withStableIds(JSON.stringify(Object.fromEntries(samples), null, 2))
-  await writeFile(join(dir, FILE), `${text}\n`)
+  await writeOwn(dir, FILE, `${text}\n`)
 }
 
 /** Enough to see its shape, and little enough to send along. */

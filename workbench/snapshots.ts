@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LyceumError } from '../host/errors.ts'
 import type { ReadingEndpoint } from '../host/registry/plugin.ts'
@@ -10,6 +10,7 @@ import { normalised } from './normalise.ts'
 import { schemaOf } from './own-schema.ts'
 import { casesFor, SAMPLE, SAMPLE_END_MS } from './snapshot-cases.ts'
 import { textDiff } from './text-diff.ts'
+import { refuseLinks, writeOwn } from './text-file.ts'
 import { type Bench, openBench } from './workbench.ts'
 
 /** What the plugin of a folder makes of the dummy dataset. */
@@ -171,9 +172,13 @@ function markupOf(result: string): string {
   return result.replace(/(<lyceum-chart\b[^>]*>)<svg.*?<\/svg>/gs, '$1').replace(/>\s*</g, '>\n<')
 }
 
-/** Compares what a plugin makes now with the files that are kept in its folder. */
+/**
+ * Compares what a plugin makes now with the files that are kept in its folder.
+ * @throws {LyceumError} file_unreadable where they are links
+ */
 export async function compareSnapshots(dir: string, results: Results): Promise<Compared[]> {
   const kept = await namesIn(join(dir, FOLDER))
+  for (const file of kept) await refuseLinks(dir, join(FOLDER, file))
   const compared: Compared[] = []
   for (const [file, text] of results.files) {
     const before = kept.has(file) ? await readFile(join(dir, FOLDER, file), 'utf8') : undefined
@@ -195,11 +200,10 @@ export async function keepSnapshots(
   results: Results,
   compared: readonly Compared[],
 ): Promise<void> {
-  if (compared.length > 0) await mkdir(join(dir, FOLDER), { recursive: true })
   for (const { file, state } of compared) {
     const text = results.files.get(file)
     if (state === 'gone') await rm(join(dir, FOLDER, file))
-    else if (text !== undefined && state !== 'same') await writeFile(join(dir, FOLDER, file), text)
+    else if (text !== undefined && state !== 'same') await writeOwn(dir, join(FOLDER, file), text)
   }
 }
 

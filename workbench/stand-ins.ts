@@ -1,14 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LyceumError } from '../host/errors.ts'
 import { DIMENSIONS, nameProblem } from '../host/registry/manifest-names.ts'
 import type { PublishBody } from '../host/registry/publish.ts'
 import { SAMPLE_VERSION, Sample } from '../host/registry/samples.ts'
-import { textIfThere } from './text-file.ts'
+import { textIfThere, writeOwn } from './text-file.ts'
 
-const FOLDER = '.lyceum'
-const FILE = 'host-samples.json'
+const FILE = join('.lyceum', 'host-samples.json')
 
 // Each becomes a part of a program.
 const Name = z.string().refine((name) => nameProblem(name, 64) === undefined)
@@ -34,7 +32,7 @@ export type SampledPlugin = z.infer<typeof SampledPlugins>['plugins'][number]
  * @returns the file, where it was written: one that would not change is left alone
  */
 export async function writeHostSamples(dir: string, schema: unknown, own: string): Promise<string[]> {
-  const file = join(dir, FOLDER, FILE)
+  const file = join(dir, FILE)
   const { plugins } = parsed(schema)
   const sampled = plugins.flatMap(({ id, queries }) => {
     const having = queries.filter(({ sample }) => sample !== undefined)
@@ -42,14 +40,13 @@ export async function writeHostSamples(dir: string, schema: unknown, own: string
   })
   const text = `${JSON.stringify({ plugins: sampled }, null, 2)}\n`
   if ((await textIfThere(file)) === text) return []
-  await mkdir(join(dir, FOLDER), { recursive: true })
-  await writeFile(file, text)
+  await writeOwn(dir, FILE, text)
   return [file]
 }
 
 /** What was kept of a host's samples; nothing where nothing was. @throws {LyceumError} options_refused, file_unreadable */
 export async function readHostSamples(dir: string): Promise<readonly SampledPlugin[]> {
-  const text = await textIfThere(join(dir, FOLDER, FILE))
+  const text = await textIfThere(join(dir, FILE))
   return text === undefined ? [] : parsed(jsonOf(text)).plugins
 }
 
@@ -81,7 +78,7 @@ function parsed(schema: unknown): z.infer<typeof SampledPlugins> {
   const [issue] = result.error.issues
   throw new LyceumError(
     'options_refused',
-    `${FOLDER}/${FILE} is not what a host tells: ${issue?.path.join('.')}: ${issue?.message}. Delete it, and run lyceum types.`,
+    `${FILE} is not what a host tells: ${issue?.path.join('.')}: ${issue?.message}. Delete it, and run lyceum types.`,
   )
 }
 

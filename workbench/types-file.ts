@@ -1,12 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPluginPackage } from './bundle.ts'
 import { type PluginSchema, parseHostSchema } from './host-schema.ts'
 import { readSamples } from './samples.ts'
-import { textIfThere } from './text-file.ts'
+import { textIfThere, writeOwn } from './text-file.ts'
 import { clientTypesText, hostTypesText, NO_HOST_TEXT, ownTypesText } from './types-text.ts'
 
-const HOST_FILE = 'host.d.ts'
+const OWN_FILE = path.join('.lyceum', 'types.d.ts')
+const HOST_FILE = path.join('.lyceum', 'host.d.ts')
 
 /**
  * Writes `.lyceum/types.d.ts`, by which TypeScript knows `self` and the properties that the plugin itself derives; and
@@ -17,17 +17,17 @@ const HOST_FILE = 'host.d.ts'
  * @param schema what `GET /v1/schema` of a host tells that has the plugin as it is in the folder, or `ownSchema`
  * @returns the files that were written
  * @throws {LyceumError} package_invalid; options_refused where samples.json cannot be read; server_unreachable where
- *   that is not a schema
+ *   that is not a schema; file_unreadable
  */
 export async function writeTypes(dir: string, schema: unknown): Promise<string[]> {
   const { name } = await readPluginPackage(dir)
   const parsed = parseHostSchema(schema)
   const told = parsed.plugins.find(({ id }) => id === name)
   const own = told && withSamples(told, (await readSamples(dir)) ?? {})
-  const isHostMissing = (await textIfThere(fileIn(dir, HOST_FILE))) === undefined
+  const isHostMissing = (await textIfThere(path.join(dir, HOST_FILE))) === undefined
   return [
-    ...(own === undefined ? [] : await write(fileIn(dir, 'types.d.ts'), ownTypesText(parsed, own))),
-    ...(isHostMissing ? await write(fileIn(dir, HOST_FILE), NO_HOST_TEXT) : []),
+    ...(own === undefined ? [] : await write(dir, OWN_FILE, ownTypesText(parsed, own))),
+    ...(isHostMissing ? await write(dir, HOST_FILE, NO_HOST_TEXT) : []),
   ]
 }
 
@@ -42,7 +42,7 @@ export async function writeTypes(dir: string, schema: unknown): Promise<string[]
  */
 export async function writeHostTypes(dir: string, schema: unknown): Promise<string[]> {
   const { name } = await readPluginPackage(dir)
-  return write(fileIn(dir, HOST_FILE), hostTypesText(parseHostSchema(schema), name))
+  return write(dir, HOST_FILE, hostTypesText(parseHostSchema(schema), name))
 }
 
 /**
@@ -55,7 +55,7 @@ export async function writeHostTypes(dir: string, schema: unknown): Promise<stri
  * @throws {LyceumError} server_unreachable where that is not a schema
  */
 export function writeClientTypes(file: string, schema: unknown): Promise<string[]> {
-  return write(file, clientTypesText(parseHostSchema(schema)))
+  return write(path.dirname(file), path.basename(file), clientTypesText(parseHostSchema(schema)))
 }
 
 /** What was recorded beside plugin.ts, whether a host knows it yet or not. */
@@ -64,13 +64,9 @@ function withSamples(own: PluginSchema, samples: Readonly<Record<string, unknown
   return { ...own, queries }
 }
 
-async function write(target: string, text: string): Promise<string[]> {
+async function write(dir: string, file: string, text: string): Promise<string[]> {
+  const target = path.join(dir, file)
   if ((await textIfThere(target)) === text) return []
-  await mkdir(path.dirname(target), { recursive: true })
-  await writeFile(target, text)
+  await writeOwn(dir, file, text)
   return [target]
-}
-
-function fileIn(dir: string, file: string): string {
-  return path.join(dir, '.lyceum', file)
 }

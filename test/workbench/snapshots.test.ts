@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { course } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSamples, recordSamples } from '../../workbench/samples.ts'
 import { compareSnapshots, keepSnapshots, type Results, resultsOf } from '../../workbench/snapshots.ts'
 import { textDiff } from '../../workbench/text-diff.ts'
+import { writeTypes } from '../../workbench/types-file.ts'
 import { run } from '../cli/run.ts'
 import { longTest } from '../support/long.ts'
 import { type Author, authorOf } from './author.ts'
@@ -171,6 +172,31 @@ describe('samples', () => {
     )
     await folder.remove()
   })
+})
+
+test('a link in a folder from elsewhere has no other file shown, written over or deleted', async () => {
+  const [mine, theirs] = [await authorOf('mine', SOURCE), await authorOf('plays', SOURCE)]
+  const [file, json] = [join(mine.dir, 'own.txt'), join(mine.dir, 'own.json')]
+  for (const own of [file, json]) await writeFile(own, 'mine')
+  await symlink(file, join(theirs.dir, 'samples.json'))
+  await symlink(mine.dir, join(theirs.dir, 'snapshots'))
+  await mkdir(join(theirs.dir, '.lyceum'))
+  await symlink(file, join(theirs.dir, '.lyceum/types.d.ts'))
+
+  const whole = { ...results, failed: [] }
+  const isLink = (name: string) => `${name} is a link to something else`
+  await expect(compareSnapshots(theirs.dir, whole)).rejects.toThrow(isLink('snapshots'))
+  const compared = [{ file: 'mine.json', state: 'new' }] as const
+  await expect(keepSnapshots(theirs.dir, whole, compared)).rejects.toThrow(isLink('snapshots'))
+  await expect(recordSamples(theirs.dir, new Map([['most', 1]]))).rejects.toThrow(isLink('samples.json'))
+  await rm(join(theirs.dir, 'samples.json'))
+  await expect(writeTypes(theirs.dir, results.schema)).rejects.toThrow(isLink('.lyceum/types.d.ts'))
+  await rm(join(theirs.dir, 'snapshots'))
+  await mkdir(join(theirs.dir, 'snapshots'))
+  await symlink(file, join(theirs.dir, 'snapshots/most.json'))
+  await expect(compareSnapshots(theirs.dir, whole)).rejects.toThrow(isLink('snapshots/most.json'))
+  for (const own of [file, json]) expect(await readFile(own, 'utf8')).toBe('mine')
+  await Promise.all([mine.remove(), theirs.remove()])
 })
 
 describe('lyceum test', () => {
