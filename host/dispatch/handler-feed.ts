@@ -95,6 +95,8 @@ export class HandlerFeed {
   #cursor = 0
   /** Handed out in batches; never behind the cursor. */
   #position = 0
+  /** Where it was idle last: nothing before that is left to do, though the cursor stands behind it. */
+  #restedAt = 0
   readonly #failures = new Failures()
   readonly #sleeper = new Sleeper()
   #state: FeedStatus['state'] = 'starting'
@@ -109,7 +111,7 @@ export class HandlerFeed {
   #running: Promise<void> | undefined
 
   /**
-   * @param passed where this takes the place of another: how far that had seen to everything, as far as is known
+   * @param passed where this takes the place of another: how far that had seen to everything
    */
   constructor(plugin: ActivePlugin, endpoint: EventEndpoint, services: FeedServices, passed?: number) {
     this.plugin = plugin
@@ -135,7 +137,7 @@ export class HandlerFeed {
       plugin: this.plugin.id,
       endpoint: this.endpoint.name,
       mode: this.endpoint.options.mode,
-      cursor: this.idle ? this.#position : this.#cursor,
+      cursor: this.settled,
       state: this.#state,
       ...(this.#state === 'throttled' && this.#untilMs !== undefined && { untilMs: this.#untilMs }),
       lastError: this.#lastError,
@@ -169,6 +171,7 @@ export class HandlerFeed {
   wake(seq?: number): void {
     if (this.idle) {
       if (seq !== undefined && seq > this.#position) this.#position = seq
+      this.#restedAt = this.#position
       this.#state = 'running'
     }
     this.#sleeper.wake()
@@ -188,9 +191,9 @@ export class HandlerFeed {
     return !this.filter.typeOnly || this.filter.types === undefined || this.#properties?.filters === true
   }
 
-  /** How far everything has been seen to; undefined where that is not certain. */
-  get settled(): number | undefined {
-    return this.idle ? this.#position : undefined
+  /** How far everything has been seen to. */
+  get settled(): number {
+    return this.idle ? this.#position : Math.max(this.#cursor, this.#restedAt)
   }
 
   /** Says that an idle feed wanted none of the rows up to `seq`. */
@@ -200,14 +203,11 @@ export class HandlerFeed {
 
   /** Takes no more batches, and waits for those under way. */
   async stop(): Promise<void> {
-    const settled = this.settled
     this.#stopping = true
     this.wake()
     this.#sleeper.stop()
     await this.#running
     this.#state = 'stopped'
-    // It is listed with how far it got, which is not all kept where there was nothing for it.
-    if (settled !== undefined) this.#cursor = Math.max(this.#cursor, settled)
     this.#tellWaiters()
   }
 

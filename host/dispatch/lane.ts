@@ -107,7 +107,7 @@ export class Lane {
   async #stop(plugin: string, feeds: readonly HandlerFeed[]): Promise<void> {
     for (const feed of feeds) {
       this.#moveOn(feed)
-      this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled ?? 0)
+      this.#passed.set(`${plugin}/${feed.endpoint.name}`, feed.settled)
       this.#placeKeepers.delete(feed)
       clearTimeout(this.#queuedTimers.get(feed))
       this.#queuedTimers.delete(feed)

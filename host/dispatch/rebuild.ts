@@ -172,7 +172,7 @@ export class Rebuild {
       if (endpoint.kind === 'cron') await this.#runJob(endpoint)
   }
 
-  /** Stops its handlers, for good. Resolves with how far those have seen to everything of whom that is known. */
+  /** Stops its handlers, for good. Resolves with how far each has seen to everything, by name. */
   stop(): Promise<Map<string, number>> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -181,11 +181,8 @@ export class Rebuild {
   async #stop(): Promise<Map<string, number>> {
     this.#unsubscribe()
     this.#pace.stop()
-    const settled = new Map<string, number>()
-    for (const feed of this.#feeds)
-      if (feed.settled !== undefined) settled.set(feed.endpoint.name, feed.settled)
     await Promise.all(this.#feeds.map((feed) => feed.stop()))
-    return settled
+    return new Map(this.#feeds.map((feed) => [feed.endpoint.name, feed.settled]))
   }
 
   async #runJob(endpoint: CronEndpoint): Promise<void> {

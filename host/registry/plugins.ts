@@ -223,7 +223,7 @@ export class Plugins {
   /**
    * Has another generation of a plugin's data read, and the active version go on with it.
    * Inside of {@link Plugins.changing} only.
-   * @param passed how far its handlers have seen to everything there, of whom that is known
+   * @param passed how far its handlers have seen to everything there, by name
    * @returns false where it was not the plugin that it was begun with: then nothing is changed
    */
   async flip(
