@@ -10,13 +10,13 @@ export interface RebuildOffer {
 /** The handlers of a version, as what its data are made by. */
 export function makersOf(version: string, endpoints: readonly StoredEndpoint[]): MadeBy[] {
   return endpoints
-    .filter(({ kind, codeHash }) => kind === 'onEvent' && codeHash !== '')
+    .filter(({ kind }) => kind === 'onEvent')
     .map(({ name, codeHash }) => ({ endpoint: name, codeHash, version }))
 }
 
 /**
  * Tells whether a rebuild would make something else of a plugin's data: some of them were made by handlers with other
- * code, or by handlers that are gone. Undefined where not, and where it is not known.
+ * code, or by handlers that are gone.
  * @param version the one that would make them; the active one unless told
  */
 export function rebuildOfferOf(
@@ -25,9 +25,7 @@ export function rebuildOfferOf(
   version: Pick<VersionRow, 'endpoints' | 'publishedMs'> | undefined = activeOf(catalogue, id),
 ): RebuildOffer | undefined {
   const handlers = version?.endpoints.filter(({ kind }) => kind === 'onEvent') ?? []
-  // Nothing would be made, or nobody knows by what.
-  if (version === undefined || handlers.length === 0 || handlers.some(({ codeHash }) => codeHash === ''))
-    return undefined
+  if (version === undefined || handlers.length === 0) return undefined
   const hashes = new Map(handlers.map(({ name, codeHash }) => [name, codeHash]))
   const others = catalogue.generations
     .madeBy(id)

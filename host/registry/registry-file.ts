@@ -48,6 +48,11 @@ const MIGRATIONS = [
     PRIMARY KEY (plugin, endpoint, code_hash)
   ) STRICT, WITHOUT ROWID;`,
   `ALTER TABLE versions ADD COLUMN samples TEXT NOT NULL DEFAULT '[]';`,
+  // Data of versions from before there were hashes were made by code that is not known, and differs from any other.
+  `INSERT OR IGNORE INTO made_by
+    SELECT p.id, e.value ->> 'name', '', v.version
+    FROM plugins p JOIN versions v ON v.plugin = p.id AND v.version = p.active_version, json_each(v.endpoints) e
+    WHERE e.value ->> 'kind' = 'onEvent' AND e.value ->> 'codeHash' IS NULL;`,
 ]
 
 /**

@@ -1,5 +1,6 @@
 import { copyFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
@@ -42,6 +43,26 @@ longTest(
     expect(await ask(lyceum, 'counting', 'n')).toBe(1_800)
   },
 )
+
+test('is offered for data that were made before the code of handlers was told apart', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  await before.send(plays(3))
+  await before.close()
+  // As an older host left it.
+  const registry = new DatabaseSync(join(before.dataDir, 'registry.db'))
+  registry.exec(`DELETE FROM made_by; UPDATE versions SET endpoints = json_remove(endpoints, '$[0].codeHash', '$[1].codeHash');
+    PRAGMA user_version = 9`)
+  registry.close()
+  lyceum = await startHost(before.dataDir)
+  const offered = async () => (await lyceum?.call('GET', '/v1/plugins/counting'))?.json.rebuildOffered
+  expect(await offered()).toBeNull()
+  await lyceum.publish('counting', counting(2), { version: '2.0.0' })
+  expect(await offered()).toEqual({ reason: 'handlers_changed', endpoints: ['count'] })
+  await lyceum.call('POST', '/v1/plugins/counting/rollback', {})
+  expect(await offered()).toEqual({ reason: 'rolled_back', endpoints: ['count'] })
+})
 
 longTest('one of a version that does not run any more is dropped at the start', async () => {
   const before = await startHost()
