@@ -54,8 +54,7 @@ export class SampleAnswers {
 
   /** The sample for the owner of a version that waits: what they would get has never been there for anybody. */
   ofWaiting(id: string, query: string, caller: Caller): SampleAnswer | undefined {
-    const active = this.#plugins.active().get(id)
-    if (active?.endpoints.has(query) || !this.#isOwn(id, caller)) return undefined
+    if (this.#plugins.active().get(id)?.endpoints.has(query)) return undefined
     try {
       return this.answer(id, query, caller)
     } catch {

@@ -91,9 +91,28 @@ describe('the sample of a query', () => {
       expect(await ask('asking/both', token)).toMatchObject({ status: 409, json: { code: 'plugin_pending' } })
   })
 
+  test('of a query that only comes with a version that waits is nobody else’s either', async () => {
+    const first = await bundleSource(
+      'grown',
+      "import { query } from '@lyceum/sdk'\nexport const one = query(() => 1)",
+    )
+    await host.call('POST', '/v1/plugins/grown/versions', { body: first, token: author })
+    const next = { ...(await bundleSource('grown', ASKING, '1.1.0')), samples: { both: 3 } }
+    const published = await host.call('POST', '/v1/plugins/grown/versions', { body: next, token: author })
+    expect(published.json).toMatchObject({ approval: 'pending' })
+    for (const prefer of ['sample', undefined]) {
+      expect(await ask('grown/both', author, prefer)).toMatchObject({ status: 200, json: 3 })
+      expect(await ask('grown/both', undefined, prefer)).toMatchObject({ status: 200, json: 3 })
+      for (const token of [other, student])
+        expect(await ask('grown/both', token, prefer)).toMatchObject({ json: { code: 'endpoint_unknown' } })
+    }
+  })
+
   test('stands in the schema where that is asked for', async () => {
     const queriesOf = async (path: string, token?: string) =>
-      (await host.call('GET', path, token === undefined ? {} : { token })).json.plugins[0].queries
+      (await host.call('GET', path, token === undefined ? {} : { token })).json.plugins.find(
+        ({ id }: { id: string }) => id === 'shown',
+      ).queries
     expect(await queriesOf('/v1/schema?samples=true')).toMatchObject([
       { name: 'days', sample: [{ day: '2026-02-02', learners: 3 }] },
       { name: 'none' },
