@@ -20,6 +20,7 @@ describe('a result as CSV', () => {
     expect(csv({ n: 3 })).toBe('n\r\n3\r\n')
     expect(csv('one')).toBe('value\r\none\r\n')
     expect(csv([])).toBe('\r\n')
+    expect(csv([[1, 2], [3]])).toBe('value\r\n"[1,2]"\r\n[3]\r\n')
   })
 
   test('holds what is nested as JSON', () => {
@@ -48,6 +49,10 @@ describe('a result as CSV', () => {
     const tall = Array.from({ length: 500 }, () => ({ a: 1, b: 2 }))
     expect(csv(tall)).toContain('1,2')
     expect(() => csv([...tall, {}])).toThrow('more than 1000 cells')
+    const narrow = new Array<number>(1_000).fill(1)
+    expect(csv(narrow)).toContain('value')
+    expect(() => csv([...narrow, 1])).toThrow('more than 1000 cells')
+    expect(() => csv([{ ['k'.repeat(100_000)]: 1 }])).toThrow('more than 100000 bytes')
     expect(() => csv(tall.map((row) => ({ ...row, a: 'x'.repeat(200) })))).toThrow('more than 100000 bytes')
   })
 
