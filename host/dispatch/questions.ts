@@ -63,6 +63,7 @@ const LASTING: ReadonlySet<string> = new Set([
   'over_concurrency',
   'replica_unavailable',
   'disk_full',
+  'data_damaged',
   'database_full',
   'files_full',
 ])
