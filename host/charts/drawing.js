@@ -27,7 +27,6 @@ const LABELS = {
 const THEME = {
   background: null,
   padding: 4,
-  autosize: { type: 'fit-x', contains: 'padding' },
   font: 'system-ui, sans-serif',
   mark: { color: COLOURS[0] },
   text: { color: TEXT },
@@ -52,6 +51,10 @@ const THEME = {
 }
 /** What has a width of its own for each of its parts. */
 const COMPOSITE = ['facet', 'hconcat', 'vconcat', 'concat', 'repeat']
+/** Channels that make a chart for each value. */
+const FACETS = ['facet', 'row', 'column']
+/** Of what has parts nothing but its parts has a width: fitted, it would have none, and not be seen. */
+const FITTED = { autosize: { type: 'fit-x', contains: 'padding' } }
 
 export const draw = {
   /** @param {{ spec?: unknown }} chart a Vega-Lite specification as JSON; the SDK puts its title into `usermeta` */
@@ -74,8 +77,15 @@ async function drawn(spec) {
   if (Array.isArray(spec.marks))
     throw new TypeError('This is a specification of Vega. Write one of Vega-Lite.')
   countRows(spec)
-  const fills = spec.width === undefined && !COMPOSITE.some((key) => key in spec)
-  const config = fills ? { ...THEME, view: { ...THEME.view, continuousWidth: WIDTH_PX } } : THEME
+  const isComposite =
+    COMPOSITE.some((key) => key in spec) ||
+    (isObject(spec.encoding) && FACETS.some((channel) => channel in spec.encoding))
+  const fills = spec.width === undefined && !isComposite
+  const config = {
+    ...THEME,
+    ...(!isComposite && FITTED),
+    ...(fills && { view: { ...THEME.view, continuousWidth: WIDTH_PX } }),
+  }
   const sized = fills ? { ...spec, width: 'container' } : spec
   const compiled = vegaLite.compile(sized, { config, logger: loggerTo(() => {}) }).spec
   return { svg: await svgOf(compiled), vega: compiled }

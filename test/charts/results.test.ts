@@ -32,6 +32,12 @@ export const spec = view(() => chart.spec(
 export const facets = view(() => chart.spec(
   { data: { values: videos }, facet: { field: 'section' }, spec: { mark: 'bar', encoding: { x: { field: 'n', type: 'quantitative' } } } },
   { description: 'By section.' }))
+export const beside = view(() => chart.spec(
+  { data: { values: videos }, hconcat: [{ mark: 'bar', encoding: { x: { field: 'video' } } }, { mark: 'point', encoding: { y: { field: 'n', type: 'quantitative' } } }] },
+  { description: 'Beside each other.' }))
+export const columns = view(() => chart.spec(
+  { data: { values: videos }, mark: 'bar', encoding: { column: { field: 'section' }, x: { field: 'n', type: 'quantitative' } } },
+  { description: 'By section.' }))
 
 export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'video', y: 'n' }), null, false, [table(videos)], '<p>end</p>', 'a < b'])
 export const inside = view(() => html\`<section>\${chart.bar(videos, { x: 'video', y: 'n' })}</section>\`)
@@ -103,9 +109,12 @@ describe('a chart is drawn before the page is sent', () => {
     ['moments', 'tick', 2],
     ['spec', 'point', 3],
     ['facets', 'bar', 3],
+    ['beside', 'point', 3],
+    ['columns', 'bar', 3],
   ])('%s: its %s marks are there', async (name, kind, count) => {
     const markup = await shown(name)
     expect(markup.match(/<svg /g)).toHaveLength(1)
+    expect(Number(/<svg [^>]*width="(\d+)"/.exec(markup)?.[1])).toBeGreaterThan(100)
     expect(marks(markup, kind)).toBe(count)
   })
 
