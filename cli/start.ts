@@ -7,7 +7,6 @@ import { z } from 'zod'
 import { signInLink } from '../host/auth/sign-in.ts'
 import { issueToken } from '../host/auth/tokens.ts'
 import { type Config, loadConfig } from '../host/config.ts'
-import { LyceumError } from '../host/errors.ts'
 import { type Host, openHost } from '../host/host.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { type Served, serveHost } from '../host/serve.ts'
@@ -102,8 +101,6 @@ async function listen(host: Host): Promise<Served> {
     return await serveHost(host)
   } catch (error) {
     await host.close()
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-      throw portTaken(host.config.port)
     throw error
   }
 }
@@ -215,12 +212,4 @@ async function loadSamples(connection: Connection, say: Say): Promise<void> {
   for (const line of sample.lines()) if (batch.push(line) === SAMPLE_LINES) await send()
   if (batch.length > 0) await send()
   say(`Loaded ${events} events of ${sample.learners.length} learners, as ?course=${sample.id}`)
-}
-
-/** The refusal to start where something else listens. */
-export function portTaken(port: number): LyceumError {
-  return new LyceumError(
-    'port_taken',
-    `Port ${port} is in use. Stop what listens there, or choose another: npm start -- --port 0.`,
-  )
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import { type App, createApp } from './app.ts'
+import { LyceumError } from './errors.ts'
 import type { Host } from './host.ts'
 import { LIMITS } from './limits.ts'
 
@@ -18,7 +19,7 @@ export interface Served {
 /**
  * Listens for HTTP.
  * @param app what answers; the host's own unless told
- * @throws where the port is taken
+ * @throws {LyceumError} port_taken
  */
 export async function serveHost(host: Host, app: Pick<App, 'fetch'> = createApp(host)): Promise<Served> {
   const { bind, port } = host.config
@@ -30,7 +31,9 @@ export async function serveHost(host: Host, app: Pick<App, 'fetch'> = createApp(
   server.requestTimeout = LIMITS.requestTimeoutMs
   server.maxConnections = LIMITS.connections
   server.listen(port, bind)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((error: unknown) => {
+    throw error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? portTaken(port) : error
+  })
   const address = server.address()
   const bound = typeof address === 'object' && address !== null ? address.port : port
   return {
@@ -48,4 +51,12 @@ export async function serveHost(host: Host, app: Pick<App, 'fetch'> = createApp(
       await closed
     },
   }
+}
+
+/** The refusal to start where something else listens. */
+export function portTaken(port: number): LyceumError {
+  return new LyceumError(
+    'port_taken',
+    `Port ${port} is in use. Stop what listens there, or choose another: --port 0 takes one that is free.`,
+  )
 }

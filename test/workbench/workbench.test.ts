@@ -51,6 +51,16 @@ describe('a workbench', () => {
     expect(await ask()).toBe(1_500)
   })
 
+  test('says so where its port is taken, and leaves nothing behind', async () => {
+    const dataDir = join(dir, 'second')
+    const second = openWorkbench({ dir, dataDir, port: Number(new URL(bench.url).port) })
+    await expect(second).rejects.toMatchObject({
+      code: 'port_taken',
+      message: expect.stringMatching(/^Port \d+ is in use\. .*--port 0/),
+    })
+    await (await openWorkbench({ dir, dataDir })).close()
+  })
+
   test('takes its temporary folder away', async () => {
     const other = await openWorkbench({ dir })
     const { dataDir } = other.host.config
