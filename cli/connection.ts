@@ -58,7 +58,7 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
         ...(body !== undefined && { body: contentType === JSON_TYPE ? JSON.stringify(body) : String(body) }),
         signal: AbortSignal.timeout(REQUEST_MS),
       })
-      return answer.json().catch(() => undefined)
+      return jsonOf(answer, url)
     },
     read: async (path) => (await send('GET', path, {})).body ?? new Blob().stream(),
     open: (path, { accept = JSON_TYPE, prefer, signal = AbortSignal.timeout(REQUEST_MS) } = {}) =>

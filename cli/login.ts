@@ -4,6 +4,7 @@ import { LyceumError } from '../host/errors.ts'
 import { connect, isOnThisMachine } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { checkToken, claimsOf, readLogins, writeLogins } from './logins.ts'
+import { Offered } from './offered.ts'
 import { urlOf } from './target.ts'
 import { note, onOneLine, printJson } from './terminal.ts'
 
@@ -61,6 +62,7 @@ async function login(url: string, asJson: boolean): Promise<void> {
   )
   await connect(url, token)
     .request('GET', '/v1/schema')
+    .then((told) => Offered.parse(told))
     .catch((error: unknown) => {
       // The host knows the token: it is one for events only.
       if (!(error instanceof LyceumError && error.code === 'role_denied')) throw error

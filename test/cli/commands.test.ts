@@ -295,7 +295,7 @@ test('a host that is not there is exit code 3', async () => {
 
 test('a host that answers what nobody knows is told from a defect, and does not steer the terminal', async () => {
   const other = createServer(({ url = '' }, response) =>
-    response.end(url.startsWith('/v1/queries/') ? '\u001b[2J{' : '{"plugins":7}'),
+    response.end(/^\/v1\/queries\/|samples=/.test(url) ? '\u001b[2J{' : '{"plugins":7}'),
   )
   other.listen(0, '127.0.0.1')
   await once(other, 'listening')
@@ -308,11 +308,18 @@ test('a host that answers what nobody knows is told from a defect, and does not 
       1,
       expect.stringMatching(/^error internal: The host answers what.*sdk\.tgz\n$/),
     ])
-    const noJson = await run(lyceum.dataDir, ['query', 'a', 'b'], { env })
-    expect([noJson.code, noJson.stderr]).toEqual([
-      3,
-      expect.stringMatching(/^error server_unreachable: .* not like a Lyceum host\. .*\n$/),
-    ])
+    for (const words of [
+      ['query', 'a', 'b'],
+      ['types', `${import.meta.dirname}/../../plugins/video`],
+    ]) {
+      const noJson = await run(lyceum.dataDir, words, { env })
+      expect([noJson.code, noJson.stderr]).toEqual([
+        3,
+        expect.stringMatching(/^error server_unreachable: .* not like a Lyceum host\. .*\n$/),
+      ])
+    }
+    const login = await run(lyceum.dataDir, ['login', env.LYCEUM_URL], { env, input: 'x.y.z' })
+    expect([login.code, login.stdout]).toEqual([1, ''])
   } finally {
     other.close()
   }
