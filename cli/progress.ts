@@ -88,7 +88,7 @@ export class ProgressLine {
       return
     }
     // A full last column would wrap, and the next drawing would start a line below.
-    const width = (this.#stream.columns ?? 80) - 1
+    const width = (this.#stream.columns || 80) - 1
     const barWidth = Math.min(WIDEST_BAR, width - text.length - 1)
     const { share } = this.#latest
     const line = share === undefined || barWidth < 8 ? text : `${bar(share, barWidth)} ${text}`
@@ -127,7 +127,7 @@ export class StepLine {
 
   say(step: string): void {
     if (this.#stream.isTTY)
-      this.#stream.write(`\r${step.slice(0, (this.#stream.columns ?? 80) - 1)}${CLEAR_TO_END}`)
+      this.#stream.write(`\r${step.slice(0, (this.#stream.columns || 80) - 1)}${CLEAR_TO_END}`)
   }
 
   /** Takes the line away. */

@@ -44,11 +44,14 @@ export function isInteractive(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY
 }
 
-/** The columns of the terminal; undefined where stdout is none, so that nothing is cut for a program or a file. */
+/**
+ * The columns of the terminal, where that does not know its size as many as most have; undefined where stdout is none,
+ * so that nothing is cut for a program or a file.
+ */
 export function columnsOf(
   stream: { isTTY?: boolean; columns?: number } = process.stdout,
 ): number | undefined {
-  return stream.isTTY === true ? (stream.columns ?? 80) : undefined
+  return stream.isTTY === true ? stream.columns || 80 : undefined
 }
 
 /** Asks on stderr; anything but yes is no. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { jsonLine, onOneLine, printable } from '../../cli/terminal.ts'
+import { ProgressLine, StepLine } from '../../cli/progress.ts'
+import { columnsOf, jsonLine, onOneLine, printable } from '../../cli/terminal.ts'
 
 const STEERS = /[^\P{C}\n\t]/u
 
@@ -23,4 +24,15 @@ test('text that is printed cannot steer a terminal; lines stay, unless it is to 
   expect(printable(hostile)).not.toMatch(STEERS)
   expect(printable(hostile).split('\n')).toHaveLength(2)
   expect(onOneLine(hostile)).not.toMatch(/\p{C}/u)
+})
+
+test('a terminal that does not know how wide it is, as in some containers, is as wide as most', () => {
+  const terminal = { isTTY: true, columns: 0 }
+  expect(columnsOf(terminal)).toBe(80)
+  const writes: string[] = []
+  const stream = { ...terminal, write: (text: string) => writes.push(text) }
+  new ProgressLine(stream, 'events', 0).update({ done: 12_000, share: 0.25 }, 10_000)
+  new StepLine(stream).say('Bundling')
+  expect(writes[0]).toContain('12,000 events  1,200/s  0:30 left')
+  expect(writes[1]).toContain('Bundling')
 })
