@@ -13,12 +13,20 @@ const TIMEOUT_MS = 30_000
  * @example
  * const lyceum = connect('https://lyceum.example.edu', { token })
  * const best = await lyceum.grades.top({ course: 'course-v1:edX+DemoX+2026', limit: 5 })
- * @throws {HostError} bad_parameter where that is no address
+ * @throws {HostError} bad_parameter where that is no address, or no token
  */
 export function connect<Plugins = HostPlugins>(url: string, options: ConnectOptions): Client<Plugins> {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new HostError('bad_parameter', `The address "${url}" must look like https://lyceum.example.edu.`)
-  const { token, timeoutMs = TIMEOUT_MS } = options
+  const { timeoutMs = TIMEOUT_MS } = options
+  // In JavaScript it may be a variable of the environment that is not there.
+  const token = options.token?.trim() ?? ''
+  // Where it cannot be sent the error would show it, and errors come into logs.
+  if (!/^[\w.~+/-]+=*$/.test(token))
+    throw new HostError(
+      'bad_parameter',
+      'The token is one word of letters, digits, dots and dashes; this one is not, or is missing.',
+    )
   const known: Known = { queries: new Map(), names: [] }
   const calls = callsOf({ url: url.replace(/\/+$/, ''), token, timeoutMs }, known)
   return namesOf<Client<Plugins>>(

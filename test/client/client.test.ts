@@ -163,6 +163,11 @@ describe('a refusal', () => {
     await expect(nobody.plugins()).rejects.toMatchObject({ code: 'server_unreachable', status: undefined })
   })
 
+  test('is said of what cannot be a token, which no error shows', () => {
+    for (const token of ['', 'SECRET\nSECRET', 'SECRET\u2028SECRET'])
+      expect(() => connect('http://127.0.0.1:1', { token })).toThrow(/^The token is one word(?!.*SECRET)/s)
+  })
+
   test('ends a call that was given up, with the reason; and one that takes too long', async () => {
     const reason = new Error('not needed any more')
     const controller = new AbortController()
