@@ -42,6 +42,8 @@ export class FolderWatch {
     this.#onSaved = onSaved
     this.#watcher = watch(dir, {
       ignoreInitial: true,
+      // A link may lead to a folder of data, or to all there is; what it leads to is no part of the plugin.
+      followSymlinks: false,
       ignored: (file) =>
         path
           .relative(dir, file)
