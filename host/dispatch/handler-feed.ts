@@ -26,8 +26,8 @@ export interface FeedServices {
   readonly logger: Logger
   /** Says that a handler has seen events which the log does not hold; returns the refusal of that. */
   readonly logIsBehind: (seq: number) => LyceumError
-  /** False while the handler may not run: its plugin is paused or quarantined, or what it needs not approved. */
-  readonly mayRun: (plugin: string, endpoint: string) => boolean
+  /** False while a plugin may not run: it is paused or quarantined, or what the named handler needs not approved. */
+  readonly mayRun: (plugin: string, endpoint?: string) => boolean
   /** An error that is laid to the plugin, for its author. */
   readonly onFailure: (plugin: ActivePlugin, endpoint: string, failure: EndedFailure) => void
   /** Where others go first: resolves when the next batch may run, with what says that it has ended. */

@@ -8,6 +8,7 @@ import type { ActivePlugin, CronEndpoint } from '../registry/plugin.ts'
 import type { CpuRates } from './cpu-rates.ts'
 import type { CronJobs } from './cron-jobs.ts'
 import { type FeedServices, HandlerFeed } from './handler-feed.ts'
+import { awaitsOthers, type EndedFailure, isPassing, retryAfterMs } from './invoker.ts'
 import { Rate } from './rate.ts'
 import { RebuildPace } from './rebuild-pace.ts'
 
@@ -67,6 +68,8 @@ export class Rebuild {
   readonly #feeds: readonly HandlerFeed[]
   readonly #rate = new Rate()
   readonly #unsubscribe: () => void
+  /** The cron job whose turn it is; where it has been tried and waits, with what for. */
+  #job: { readonly name: string; readonly waitsFor: string | undefined } | undefined
   #ended: LyceumError | undefined
   #stopped: Promise<Map<string, number>> | undefined
 
@@ -187,14 +190,23 @@ export class Rebuild {
 
   async #runJob(endpoint: CronEndpoint): Promise<void> {
     const { feeding, cron } = this.#services
-    for (let retries = MOST_JOB_RETRIES; ; retries -= 1) {
-      await this.#until(() => feeding.mayRun(this.plugin.id, endpoint.name))
-      const failure = await cron.runFirst(this.plugin, endpoint)
-      if (failure === undefined) return
-      if (!failure.passing || retries === 0)
-        throw new LyceumError(failure.code, `The job ${endpoint.name} failed: ${failure.message}`)
-      await sleep(JOB_RETRY_MS)
+    const { name } = endpoint
+    this.#job = { name, waitsFor: undefined }
+    for (let retries = MOST_JOB_RETRIES; ; ) {
+      await this.#until(() => feeding.mayRun(this.plugin.id, name))
+      const failure = await cron.runFirst(this.plugin, endpoint).catch(passingFailure)
+      if (failure === undefined) break
+      const throttledMs = retryAfterMs(failure)
+      // Whoever waits for CPU time or for another plugin has tried nothing yet.
+      const waits = throttledMs !== undefined || awaitsOthers(failure.code)
+      if (!waits) retries -= 1
+      if (!failure.passing || retries < 0)
+        throw new LyceumError(failure.code, `The job ${name} failed: ${failure.message}`)
+      this.#job = { name, waitsFor: failure.message }
+      const againMs = performance.now() + (throttledMs ?? JOB_RETRY_MS)
+      await this.#until(() => performance.now() >= againMs)
     }
+    this.#job = undefined
   }
 
   /** Asked again where the handler stands still: that may end. */
@@ -236,16 +248,29 @@ export class Rebuild {
   }
 
   get #waitsFor(): string | undefined {
-    const { id } = this.plugin
-    const { feeding, whyNot } = this.#services
+    if (this.#job !== undefined) return this.#whyNot(this.#job.name) ?? this.#job.waitsFor
     for (const { status } of this.#feeds) {
-      if (status.state === 'stopped')
-        return feeding.mayRun(id, status.endpoint)
-          ? undefined
-          : `${status.endpoint} may not run. ${whyNot(id)}`
+      if (status.state === 'stopped') return this.#whyNot(status.endpoint)
       if (status.state === 'waiting' || status.state === 'throttled' || status.state === 'retrying')
         return status.lastError?.message
     }
     return undefined
   }
+
+  #whyNot(endpoint: string): string | undefined {
+    const { id } = this.plugin
+    const { feeding, whyNot } = this.#services
+    if (feeding.mayRun(id, endpoint)) return undefined
+    const reason = feeding.mayRun(id)
+      ? `It needs what is not approved any more. An admin can approve it, at /plugins/${id}.`
+      : whyNot(id)
+    return `${endpoint} may not run. ${reason}`
+  }
+}
+
+/** A store that was lost just now, before the job began. @throws whatever else it was */
+function passingFailure(error: unknown): Pick<EndedFailure, 'code' | 'message' | 'details' | 'passing'> {
+  if (!(error instanceof LyceumError) || !isPassing(error.code)) throw error
+  const { code, message, details } = error
+  return { code, message, details, passing: true }
 }
