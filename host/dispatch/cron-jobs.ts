@@ -46,12 +46,14 @@ export class CronJobs {
   /** Jobs that wait for a plugin that they ask, until somebody lets it run again. */
   readonly #waiting = new WeakSet<Cron>()
   readonly #underWay = new Map<string, Set<Promise<void>>>()
+  #closed = false
 
   constructor(services: CronServices) {
     this.#services = services
   }
 
   add(plugin: ActivePlugin): void {
+    if (this.#closed) return
     const jobs: Job[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'cron') continue
@@ -86,6 +88,7 @@ export class CronJobs {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([...this.#jobs.keys()].map((plugin) => this.remove(plugin)))
   }
 

@@ -55,6 +55,8 @@ export class Lane {
 
   /** Starts the handlers of a version that was activated. Those of the version before must have stopped. */
   add(plugin: ActivePlugin): void {
+    // What was about to start a version just now must not have it run on while all the rest closes.
+    if (this.#closed) return
     const feeds: HandlerFeed[] = []
     for (const endpoint of plugin.endpoints.values()) {
       if (endpoint.kind !== 'onEvent') continue

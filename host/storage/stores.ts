@@ -6,7 +6,7 @@ import type { Loss } from '../../sandbox/supervisor.ts'
 import { FileSweeper } from './files/sweeper.ts'
 import { databaseName, startMongoStore } from './mongo/start.ts'
 import { PluginStore } from './plugin-store.ts'
-import { startStore } from './store.ts'
+import { startStore, storeLost } from './store.ts'
 import { type ConnectControl, type ServerFacts, StoreKind } from './store-protocol.ts'
 
 export interface StoresOptions {
@@ -110,6 +110,7 @@ export class Stores {
     if (this.#options.mongo !== undefined) return this.#mongoProcess(this.#options.mongo)
     const running = aside ? this.#aside : this.#common
     if (running?.alive || (running !== undefined && this.#closed)) return running
+    if (this.#closed) throw storeLost()
     const store = startStore({
       name: aside ? 'store:aside' : 'store',
       folder: this.#options.folder,
@@ -135,6 +136,7 @@ export class Stores {
 
   #mongoProcess(control: ConnectControl): RequestProcess {
     if (this.#common?.alive || (this.#common !== undefined && this.#closed)) return this.#common
+    if (this.#closed) throw storeLost()
     const { onOutput, onLoss, onUsed } = this.#options
     const { process, facts } = startMongoStore({
       control,

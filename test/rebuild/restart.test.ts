@@ -64,6 +64,24 @@ test('is offered for data that were made before the code of handlers was told ap
   expect(await offered()).toEqual({ reason: 'rolled_back', endpoints: ['count'] })
 })
 
+test('a host that is stopped just as new data are to take their place leaves nothing running', async () => {
+  const before = await startHost()
+  lyceum = before
+  expect((await before.publish('counting', counting(1))).status).toBe(201)
+  const { lane, stores } = before.host
+  const hold = lane.hold.bind(lane)
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  lane.hold = async (plugin) => {
+    await hold(plugin)
+    before.close().then(resolve)
+  }
+  await before.call('POST', '/v1/plugins/counting/rebuild')
+  await closed
+  expect(lane.status('counting').filter(({ state }) => state !== 'stopped')).toEqual([])
+  await expect.poll(() => stores.pids).toEqual([])
+  expect(() => stores.process(false)).toThrow('The store was lost')
+})
+
 longTest('one of a version that does not run any more is dropped at the start', async () => {
   const before = await startHost()
   lyceum = before
