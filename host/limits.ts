@@ -342,7 +342,7 @@ export function quotaSchema(ceilings: Readonly<Quota>) {
       .min(name === 'memoryMb' ? LEAST_MEMORY_MB : 1)
       .max(ceilings[name])
       .optional()
-  return z.strictObject({
+  const shape = {
     memoryMb: quota('memoryMb'),
     cpuMsPerCall: quota('cpuMsPerCall'),
     wallMs: quota('wallMs'),
@@ -355,6 +355,12 @@ export function quotaSchema(ceilings: Readonly<Quota>) {
     cacheMb: quota('cacheMb'),
     outputBytes: quota('outputBytes'),
     backlogEvents: quota('backlogEvents'),
+  }
+  return z.strictObject(shape, {
+    error: ({ code, keys }) =>
+      code === 'unrecognized_keys'
+        ? `There is no limit ${keys.map((key) => JSON.stringify(key)).join(', ')}. There are: ${QUOTA_NAMES.join(', ')}`
+        : undefined,
   })
 }
 

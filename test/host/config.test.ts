@@ -97,7 +97,11 @@ describe('the rules of quotas', () => {
 
   test.each<[Record<string, string>, ConfigFlags, string]>([
     [{ LYCEUM_CEILINGS: 'much' }, {}, 'LYCEUM_CEILINGS is "much", but must be JSON'],
-    [{ LYCEUM_CEILINGS: '{"memory":1}' }, {}, 'LYCEUM_CEILINGS: its JSON: Unrecognized key: "memory"'],
+    [
+      { LYCEUM_CEILINGS: '{"memory":1}' },
+      {},
+      'LYCEUM_CEILINGS: its JSON: There is no limit "memory". There are: memoryMb, ',
+    ],
     // What a process can bear does not change with the configuration.
     [{ LYCEUM_CEILINGS: '{"memoryMb":513}' }, {}, 'LYCEUM_CEILINGS: memoryMb: Too big'],
     [{}, { quotas: '{"wallMs":0}' }, '--quotas: wallMs: Too small'],
