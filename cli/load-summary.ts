@@ -46,8 +46,11 @@ export class Tally {
   add(file: string, batch: Batch, answer: Answer): void {
     this.#accepted += answer.accepted
     this.#duplicates += answer.duplicates
-    for (const { index, code, message } of answer.rejected)
-      this.reject({ file, line: batch.lines[index] ?? 0, code, message })
+    for (const { index, code, message } of answer.rejected) {
+      const line = batch.lines[index] ?? 0
+      // The host counts from the beginning of a batch.
+      this.reject({ file, line, code, message: message.replace(/^Line \d+( at byte \d+)?/, `Line ${line}`) })
+    }
   }
 
   reject(rejection: Rejection): void {

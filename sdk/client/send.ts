@@ -39,7 +39,7 @@ export async function sendEvents(
     throw new HostError('bad_parameter', `An idempotencyKey has at most ${KEY_CHARS} characters.`)
   const rejected: Delivered['rejected'][number][] = []
   let [accepted, duplicates, sent] = [0, 0, 0]
-  for await (const lines of batches(events)) {
+  for await (const { lines, places } of batches(events)) {
     const delivered = await request(
       target,
       {
@@ -53,24 +53,39 @@ export async function sendEvents(
     )
     accepted += delivered.accepted
     duplicates += delivered.duplicates
-    for (const one of delivered.rejected) rejected.push({ ...one, index: sent + one.index })
+    for (const { index: line, code, message } of delivered.rejected) {
+      const index = places[line] ?? 0
+      // The host counts from the beginning of a batch.
+      rejected.push({
+        index,
+        code,
+        message: message.replace(/^Line \d+( at byte \d+)?/, `Line ${index + 1}`),
+      })
+    }
     sent += lines.length
   }
   return { accepted, duplicates, rejected }
 }
 
-/** Lines of as many events as are sent at a time. */
-async function* batches(events: Iterable<Event> | AsyncIterable<Event>): AsyncGenerator<string[]> {
-  let lines: string[] = []
-  let chars = 0
+/** Lines of as many events as are sent at a time, and the place of each among all. Blank lines are no events. */
+async function* batches(
+  events: Iterable<Event> | AsyncIterable<Event>,
+): AsyncGenerator<{ lines: string[]; places: number[] }> {
+  let [lines, places]: [string[], number[]] = [[], []]
+  let [chars, place] = [0, 0]
   for await (const event of events) {
     const line = typeof event === 'string' ? event.replace(/[\r\n]+/g, ' ') : JSON.stringify(event)
-    lines.push(line)
-    chars += line.length
+    if (line.trim() !== '') {
+      lines.push(line)
+      places.push(place)
+      chars += line.length
+    }
+    place++
     if (lines.length < BATCH_EVENTS && chars < BATCH_CHARS) continue
-    yield lines
+    yield { lines, places }
     lines = []
+    places = []
     chars = 0
   }
-  if (lines.length > 0) yield lines
+  if (lines.length > 0) yield { lines, places }
 }

@@ -284,7 +284,7 @@ describe('what is reported', () => {
         duplicates: lines.length - 3,
         rejected: [
           { index: 0, code: 'event_comment', message: 'A comment.' },
-          { index: 2, code: 'event_not_json', message: 'Not JSON.' },
+          { index: 2, code: 'event_not_json', message: 'Line 3 at byte 12: Not JSON.' },
         ],
       })
     const summary = await load()
@@ -294,6 +294,7 @@ describe('what is reported', () => {
       { code: 'event_not_json', count: 1 },
       { code: 'event_too_large', count: 1 },
     ])
+    expect(summary.rejectedFirst.map(({ message }) => message)).toContain('Line 5: Not JSON.')
     const where = summary.rejectedFirst.map(({ file, line, code }) => [file, line, code])
     expect(where).toContainEqual([log, 2, 'event_comment'])
     expect(where).toContainEqual([log, 5, 'event_not_json'])

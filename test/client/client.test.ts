@@ -52,6 +52,7 @@ describe('a host', () => {
     const events = Array.from({ length: 2_500 }, (_, n) => grade(`u${n}`, n % 1_000))
     async function* all() {
       yield* events.slice(0, 1_200)
+      yield ''
       yield 'not an event'
       yield JSON.stringify(grade('last', 2_000))
       yield* events.slice(1_200)
@@ -60,7 +61,13 @@ describe('a host', () => {
     expect(delivered).toMatchObject({
       accepted: 2_501,
       duplicates: 0,
-      rejected: [{ index: 1_200, code: 'event_not_json' }],
+      rejected: [
+        {
+          index: 1_201,
+          code: 'event_not_json',
+          message: expect.stringMatching(/^Line 1202: Unexpected token/),
+        },
+      ],
     })
     expect(await lyceum.send(all(), { idempotencyKey: 'first' })).toMatchObject({
       accepted: 0,
