@@ -114,14 +114,14 @@ export function namesOf<Result extends object>(
     },
     has: (_, name) => typeof name === 'string' && keys().includes(name),
     ownKeys: keys,
-    getOwnPropertyDescriptor: (_, name) =>
-      typeof name === 'string' && keys().includes(name)
-        ? {
-            configurable: true,
-            enumerable: true,
-            value: Object.hasOwn(own, name) ? Reflect.get(own, name) : get(name),
-          }
-        : undefined,
+    getOwnPropertyDescriptor: (_, name) => {
+      if (typeof name !== 'string' || !keys().includes(name)) return undefined
+      const listed = { configurable: true, enumerable: true }
+      // Whoever lists names does not ask for what they stand for, which may be refused.
+      return Object.hasOwn(own, name)
+        ? { ...listed, value: Reflect.get(own, name) }
+        : { ...listed, get: () => get(name) }
+    },
   }) as Result
 }
 

@@ -308,6 +308,7 @@ describe('several hosts as one', () => {
     expect(() => both.grades).toThrow(
       '"grades" is on north and south: ask it by the host, such as north.grades',
     )
+    expect(Object.keys(both)).toEqual(expect.arrayContaining(['grades', 'plays']))
     expect(await both.south.grades?.top?.()).toBe('southern')
     expect(await both.north.query('grades', 'top', { course: COURSE })).toHaveLength(2)
     await expect(merge({ grades: hosts.north, south: hosts.south })).rejects.toThrow(
