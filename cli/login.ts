@@ -77,10 +77,12 @@ async function login(url: string, asJson: boolean): Promise<void> {
 async function logout(given: string | undefined, asJson: boolean): Promise<void> {
   const { current, tokens } = await readLogins()
   const url = given === undefined ? current : urlOf(given)
-  if (url === undefined || !tokens.has(url))
+  if (url === undefined || !tokens.has(url)) {
+    const kept = [...tokens.keys()].join(', ')
     throw new UsageError(
-      url === undefined ? 'You are not logged in anywhere.' : `You are not logged in to ${url}.`,
+      `You are not logged in${url === undefined ? '' : ` to ${url}`}. ${kept === '' ? 'No token is kept.' : `Tokens are kept for ${kept}: name one.`}`,
     )
+  }
   const left = new Map(tokens)
   left.delete(url)
   await writeLogins({ current: current === url ? undefined : current, tokens: left })

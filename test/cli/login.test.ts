@@ -116,6 +116,13 @@ describe('lyceum login', () => {
   test('lyceum logout forgets it', async () => {
     expect((await away(['logout'])).stdout).toBe(`The token for ${lyceum.url} is forgotten.\n`)
     expect(await readFile(file(), 'utf8')).not.toContain(token)
-    expect((await away(['logout'])).code).toBe(2)
+    expect(await away(['logout'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('No token is kept.'),
+    })
+    const kept = { hosts: [{ url: lyceum.url, token }] }
+    await writeFile(file(), JSON.stringify(kept))
+    const { stderr } = await away(['logout'])
+    expect(stderr).toContain(`Tokens are kept for ${lyceum.url}: name one.`)
   })
 })
