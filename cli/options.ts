@@ -19,10 +19,15 @@ export function wholeNumber(most = Number.MAX_SAFE_INTEGER): (value: string) => 
   }
 }
 
-/** Reads `name=value`. @throws UsageError */
-export function assignment(word: string): [name: string, value: string] {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-  if (name === undefined || value === undefined)
-    throw new UsageError(`"${word}" is not a parameter. Write it as name=value, such as limit=10.`)
-  return [name, value]
+/** Reads words of the form `name=value`. @throws UsageError also where a name is there twice: which is meant? */
+export function assignments(words: readonly string[]): Map<string, string> {
+  const read = new Map<string, string>()
+  for (const word of words) {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+    if (name === undefined || value === undefined)
+      throw new UsageError(`"${word}" is not a parameter. Write it as name=value, such as limit=10.`)
+    if (read.has(name)) throw new UsageError(`${name} is there twice. Give it once.`)
+    read.set(name, value)
+  }
+  return read
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Connection, jsonOf } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { Offered } from './offered.ts'
-import { assignment, collected } from './options.ts'
+import { assignments, collected } from './options.ts'
 import { table, tableOf } from './table.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { columnsOf, forStdout, jsonLine, note, onOneLine, paint, printJson } from './terminal.ts'
@@ -17,8 +17,8 @@ On a terminal the result is a table, for programs it is JSON.
 
 Examples:
   npx lyceum query
-  npx lyceum query video totals course=course-v1:Lyceum+STAT101+2026
-  npx lyceum query video totals course=… --format csv > totals.csv
+  npx lyceum query video top course=course-v1:Lyceum+STAT101+2026 limit=5
+  npx lyceum query video top course=… --format csv > top.csv
   npx lyceum query grades course=… user=42`
 
 interface Options extends ConnectionFlags {
@@ -78,11 +78,8 @@ function origin(headers: Headers): string {
 function split(words: readonly string[], more: readonly string[]) {
   const first = words.findIndex((word) => word.includes('='))
   const names = first === -1 ? words : words.slice(0, first)
-  const params = new URLSearchParams()
-  for (const word of [...(first === -1 ? [] : words.slice(first)), ...more]) {
-    const [name, value] = assignment(word)
-    params.append(name, value)
-  }
+  const given = assignments([...(first === -1 ? [] : words.slice(first)), ...more])
+  const params = new URLSearchParams([...given])
   if (names.length > 2)
     throw new UsageError(
       `A query has a plugin and a name, and not also "${names[2]}". Write parameters as name=value.`,

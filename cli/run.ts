@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { ROLES, type Role } from '../host/auth/tokens.ts'
@@ -8,7 +7,8 @@ import type { EventBatch, OffLineRun, RunFormat, RunSummary } from '../workbench
 import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
 import { findSource, readBatches, type Source, tooLongIn } from './load-batches.ts'
-import { assignment, collected } from './options.ts'
+import { assignments, collected } from './options.ts'
+import { checkOut, RESULTS, write } from './out-files.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { forStdout, note, printable, printJson } from './terminal.ts'
 
@@ -71,14 +71,17 @@ async function run(folder: string, options: Options): Promise<void> {
   const { toCaller } = await import('../host/auth/tokens.ts')
   const { user, course } = options
   const caller = toCaller(claimsFrom(options.as, { ...(user && { user }), ...(course && { course }) }))
-  const given = paramsOf(options.param ?? [])
+  const given = assignments(options.param ?? [])
   const sources = await Promise.all(options.events.map(findSource))
+  await checkOut(options)
   const { OffLineRun } = await import('../workbench/off-line.ts')
   const opened = await OffLineRun.open(folder, options.with ?? [])
   try {
     const wanted = wantedOf(opened, options.query)
+    checkGiven(given, wanted)
     const summary = await feed(opened, sources)
-    const ask = (query: string, params: Params) => opened.result(query, params, caller, options.format)
+    const ask = (query: string, params: Params) =>
+      opened.result(query, Object.fromEntries(params), caller, options.format)
     const results =
       options.query === undefined
         ? await writeAll(wanted, given, ask, options)
@@ -90,7 +93,7 @@ async function run(folder: string, options: Options): Promise<void> {
   }
 }
 
-type Params = Readonly<Record<string, string>>
+type Params = ReadonlyMap<string, string>
 type Ask = (query: string, params: Params) => Promise<Buffer>
 
 /** What became of results. */
@@ -102,7 +105,7 @@ interface Results {
 async function writeOne(query: string, given: Params, ask: Ask, { out }: Options): Promise<Results> {
   const result = await ask(query, given)
   if (out === undefined) await print(result)
-  else await writeFile(out, result)
+  else await write(out, result)
   return { written: out === undefined ? [] : [out], skipped: [] }
 }
 
@@ -111,28 +114,41 @@ async function writeAll(
   queries: OffLineRun['queries'],
   given: Params,
   ask: Ask,
-  { out = 'results', format }: Options,
+  { out = RESULTS, format }: Options,
 ): Promise<Results> {
   const results: Results = { written: [], skipped: [] }
-  await mkdir(out, { recursive: true })
-  for (const { name, options, dimensions } of queries) {
-    const takes = new Set<string>([...dimensions, ...options.params.keys()])
-    const own = Object.fromEntries(Object.entries(given).filter(([param]) => takes.has(param)))
+  for (const query of queries) {
+    const { name } = query
+    const takes = takenBy(query)
+    const own = new Map([...given].filter(([param]) => takes.has(param)))
+    const file = join(out, `${name}.${format}`)
+    let result: Buffer
     try {
-      const file = join(out, `${name}.${format}`)
-      await writeFile(file, await ask(name, own))
-      results.written.push(file)
+      result = await ask(name, own)
     } catch (error) {
       // It needs more, or is not for who asks; what is wrong with the plugin ends the run.
       if (!(error instanceof LyceumError && error.status < 500)) throw error
       results.skipped.push({ query: name, reason: error.message })
+      continue
     }
+    await write(file, result)
+    results.written.push(file)
   }
   return results
 }
 
-function paramsOf(words: readonly string[]): Params {
-  return Object.fromEntries(words.map(assignment))
+function takenBy({ dimensions, options }: OffLineRun['queries'][number]): Set<string> {
+  return new Set([...dimensions, ...options.params.keys()])
+}
+
+/** @throws UsageError where something is given that nothing takes, which would be left out without a word */
+function checkGiven(given: Params, queries: OffLineRun['queries']): void {
+  const taken = new Set(queries.flatMap((query) => [...takenBy(query)]))
+  for (const name of given.keys())
+    if (!taken.has(name))
+      throw new UsageError(
+        `--param ${name}: no query that is asked takes it. They take: ${[...taken].join(', ') || 'nothing'}.`,
+      )
 }
 
 /** Before hours of events go through, it is known whether the query is there. */

@@ -72,6 +72,28 @@ describe('lyceum run', () => {
     expect(await readFile(join(author.dir, 'tables/top.csv'), 'utf8')).toBe("_id,n\r\n'=v1,2\r\n")
   })
 
+  longTest('refuses a place for results, and parameters, before it reads anything', async () => {
+    const refused = async (...words: string[]) => {
+      const { code, stderr } = await run(author.dir, ['run', '--events', '-', ...words], {
+        input: 'no event\n',
+      })
+      expect([code, stderr]).toEqual([2, expect.not.stringContaining('events, ')])
+      return stderr
+    }
+    const [nowhere, folder, file, unknown, twice] = await Promise.all([
+      refused('--query', 'top', '--out', 'none/top.csv'),
+      refused('--query', 'top', '--out', '.'),
+      refused('--out', 'plugin.ts'),
+      refused('-p', 'limits=1'),
+      refused('--query', 'top', '-p', 'limit=1', '-p', 'limit=2'),
+    ])
+    expect(nowhere).toContain('none/top.csv cannot be written. There is no such folder; make it first.')
+    expect(folder).toContain('--out . is a folder. With --query it names a file, such as top.csv.')
+    expect(file).toContain('There is a file of that name, where a folder has to be.')
+    expect(unknown).toContain('--param limits: no query that is asked takes it. They take:')
+    expect(twice).toContain('limit is there twice. Give it once.')
+  })
+
   longTest('refuses a query that is not there before it reads anything', async () => {
     expect(await run(author.dir, ['run', '--events', '-', '--query', 'tops'])).toMatchObject({
       code: 2,
