@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { issueToken } from '../../host/auth/tokens.ts'
 import { startHost, type TestHost } from '../support/host.ts'
@@ -54,6 +54,7 @@ describe('lyceum login', () => {
       ),
     )
     expect((await stat(file())).mode & 0o777).toBe(0o600)
+    expect((await stat(dirname(file()))).mode & 0o777).toBe(0o700)
     const mine = await away(['plugins', '--json'])
     expect(JSON.parse(mine.stdout)).toMatchObject([{ id: 'mine', owner: 'ann' }])
   })
@@ -106,11 +107,31 @@ describe('lyceum login', () => {
     await mkdir(join(folder, 'over/lyceum'), { recursive: true })
     const kept = { current: lyceum.url, hosts: [{ url: lyceum.url, token: over }] }
     await writeFile(join(folder, 'over/lyceum/logins.json'), JSON.stringify(kept))
-    const { code, stderr } = await away(['plugins'], '', { XDG_CONFIG_HOME: join(folder, 'over') })
+    const home = { XDG_CONFIG_HOME: join(folder, 'over') }
+    const own = ['--data', lyceum.dataDir, '--url', lyceum.url]
+    const [{ code, stderr }, withKeys] = await Promise.all([
+      away(['plugins'], '', home),
+      // The keys of the host are for whoever names them.
+      away(['plugins', ...own], '', home),
+    ])
+    expect([withKeys.code, withKeys.stderr]).toEqual([0, ''])
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/^error token_expired: .*npx lyceum login http/),
     ])
+  })
+
+  test('what is no token, or no file of logins, is told so', async () => {
+    await mkdir(join(folder, 'broken/lyceum'), { recursive: true })
+    await writeFile(join(folder, 'broken/lyceum/logins.json'), '{"hosts":[{"url":')
+    const [half, broken] = await Promise.all([
+      away(['plugins', '--url', lyceum.url], '', {
+        LYCEUM_TOKEN: `${token.slice(0, 20)}\n${token.slice(20)}`,
+      }),
+      away(['plugins'], '', { XDG_CONFIG_HOME: join(folder, 'broken') }),
+    ])
+    expect([half.code, half.stderr]).toEqual([2, expect.stringContaining('That is not a token.')])
+    expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('logins.json is damaged')])
   })
 
   test('lyceum logout forgets it', async () => {

@@ -87,7 +87,8 @@ describe('the sample of a query', () => {
       expect(both.json).toEqual([1, 2])
       expect(both.headers.get('lyceum-sample')).toBe('true')
     }
-    for (const token of [other, student])
+    const namesake = await host.token({ role: 'student', user: 'ann', courses: [COURSE] })
+    for (const token of [other, student, namesake])
       expect(await ask('asking/both', token)).toMatchObject({ status: 409, json: { code: 'plugin_pending' } })
   })
 
