@@ -41,12 +41,12 @@ export async function request<Result>(
     for (let attempt = 1; ; attempt++) {
       const outcome = await attemptOf(target, asked, ends, read)
       if ('result' in outcome) return outcome.result
+      ends.throwIfAborted()
       if (attempt === TRIES || outcome.waitMs === undefined) throw outcome.error
       await pause(Math.max(outcome.waitMs, FIRST_WAIT_MS * 2 ** (attempt - 1)), ends)
     }
   } catch (error) {
-    signal?.throwIfAborted()
-    if (error instanceof HostError || !timeout.aborted) throw error
+    if (error !== timeout.reason) throw error
     throw new HostError('timed_out', `${target.url} did not answer within ${timeoutMs} ms.`, { cause: error })
   }
 }
@@ -77,13 +77,12 @@ async function attemptOf<Result>(
     const waitMs = 1_000 * Number(answer.headers.get('retry-after') ?? 0) || 0
     return { error, waitMs: mayPass && waitMs <= LONGEST_WAIT_MS ? waitMs : undefined }
   } catch (cause) {
-    signal.throwIfAborted()
     if (cause instanceof HostError) throw cause
     return { error: new HostError('server_unreachable', `${url} cannot be reached.`, { cause }), waitMs: 0 }
   }
 }
 
-/** Waits, but not beyond the end of a signal. */
+/** Waits, but not beyond the end of a signal that goes on yet. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = () => {
@@ -95,6 +94,5 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve()
     }, ms)
     signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
   })
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { type Client, connect, HostError, merge } from '@lyceum/sdk/client'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect as connectCommand } from '../../cli/connection.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
@@ -197,7 +197,7 @@ describe('a host that cannot answer yet', () => {
   })
 
   /** Gives each answer once, in turn, and keeps what it was asked. */
-  async function serving(answers: readonly (number | 'hang up')[]) {
+  async function serving(answers: readonly (number | 'hang up')[], code = 'shutting_down', retryAfter = '0') {
     const asked: { method: string | undefined; key: string | undefined }[] = []
     const server = createServer((incoming, outgoing) => {
       const answer = answers[asked.length]
@@ -205,12 +205,10 @@ describe('a host that cannot answer yet', () => {
       asked.push({ method: incoming.method, key: String(key) })
       incoming.resume().on('end', () => {
         if (answer === 'hang up') return outgoing.destroy()
-        outgoing.writeHead(answer ?? 500, { 'content-type': 'application/json' })
+        outgoing.writeHead(answer ?? 500, { 'content-type': 'application/json', 'retry-after': retryAfter })
         outgoing.end(
           JSON.stringify(
-            answer === 200
-              ? { accepted: 1, duplicates: 0, rejected: [] }
-              : { code: 'shutting_down', detail: 'Later.' },
+            answer === 200 ? { accepted: 1, duplicates: 0, rejected: [] } : { code, detail: 'Later.' },
           ),
         )
       })
@@ -236,6 +234,28 @@ describe('a host that cannot answer yet', () => {
     const refusing = await serving([400, 200])
     await expect(refusing.client.query('a', 'b')).rejects.toMatchObject({ status: 400 })
     expect(refusing.asked).toHaveLength(1)
+  })
+
+  test('is asked once where that takes longer than anybody waits, or changes nothing', async () => {
+    const long = await serving([503, 200], 'shutting_down', '3600')
+    await expect(long.client.query('a', 'b')).rejects.toMatchObject({ code: 'shutting_down' })
+    const stopped = await serving([503, 200], 'plugin_quarantined')
+    await expect(stopped.client.query('a', 'b')).rejects.toMatchObject({ code: 'plugin_quarantined' })
+    expect([long.asked.length, stopped.asked.length]).toEqual([1, 1])
+  })
+
+  test('is not waited for by whoever gives up, or has no more time', async () => {
+    const late = await serving([503], 'shutting_down', '9')
+    await expect(late.client.query('a', 'b', {}, { timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'timed_out',
+    })
+    const reason = new Error('not needed any more')
+    const controller = new AbortController()
+    const { client, asked } = await serving([503], 'shutting_down', '9')
+    const call = client.query('a', 'b', {}, { signal: controller.signal })
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 5_000 })
+    controller.abort(reason)
+    await expect(call).rejects.toBe(reason)
   })
 })
 
