@@ -3,6 +3,10 @@ import { diff } from 'node:util'
 const CONTEXT_LINES = 2
 /** What nobody reads on: the file is there to be looked at. */
 const MOST_LINES = 60
+/** Of a line: that of a chart holds all of its data. */
+const MOST_CHARS = 240
+/** How many of them stand before the first that differs. */
+const CHARS_BEFORE = 60
 /** Time and memory of a comparison grow with the square of what differs. */
 const COMPARED_LINES = 5_000
 
@@ -23,7 +27,10 @@ export function textDiff(before: string, after: string): string {
   )
   const shown: string[] = []
   for (const [index, { mark, line }] of entries.entries()) {
-    if (isNear[index] === true) shown.push(`${mark} ${line}`)
+    const beside = [entries[index - 1], entries[index + 1]].find(
+      (other) => other && isOpposite(other.mark, mark),
+    )
+    if (isNear[index] === true) shown.push(`${mark} ${cut(line, beside?.line ?? '')}`)
     else if (isNear[index - 1] === true) shown.push('  …')
   }
   const more = shown.length > MOST_LINES ? [`  … and ${shown.length - MOST_LINES} more lines`] : []
@@ -33,5 +40,20 @@ export function textDiff(before: string, after: string): string {
 function firstDifference(old: readonly string[], now: readonly string[]): string {
   const at = now.findIndex((line, index) => line !== old[index])
   const line = at < 0 ? now.length : at
-  return [`line ${line + 1}:`, `- ${old[line] ?? ''}`, `+ ${now[line] ?? ''}`].join('\n')
+  const [before = '', after = ''] = [old[line], now[line]]
+  return [`line ${line + 1}:`, `- ${cut(before, after)}`, `+ ${cut(after, before)}`].join('\n')
+}
+
+function isOpposite(mark: string, other: string): boolean {
+  return mark !== ' ' && other !== ' ' && mark !== other
+}
+
+/** A long line from a little before where it differs from another. */
+function cut(line: string, other: string): string {
+  if (line.length <= MOST_CHARS) return line
+  let same = 0
+  while (same < line.length && line[same] === other[same]) same += 1
+  const start = Math.max(0, Math.min(same - CHARS_BEFORE, line.length - MOST_CHARS))
+  const end = start + MOST_CHARS
+  return `${start > 0 ? '…' : ''}${line.slice(start, end)}${end < line.length ? '…' : ''}`
 }

@@ -136,6 +136,15 @@ describe('snapshots', () => {
     const after = lines.with(4_000, 'other')
     expect(textDiff(lines.join('\n'), after.join('\n'))).toBe('line 4001:\n- line 4000\n+ other')
   })
+
+  test('long lines begin shortly before what differs', () => {
+    const chart = (n: number) => `<h2>\n${'a'.repeat(3_000)}"n":${n}${'b'.repeat(3_000)}\n</h2>`
+    const [head, before = '', after = ''] = textDiff(chart(1), chart(2)).split('\n')
+    expect(head).toBe('  <h2>')
+    expect(before).toMatch(/^- …a{56}"n":1b{100,}…$/)
+    expect(after).toMatch(/^\+ …a{56}"n":2b{100,}…$/)
+    expect(after.length).toBeLessThan(250)
+  })
 })
 
 describe('samples', () => {
