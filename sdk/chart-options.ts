@@ -36,7 +36,7 @@ export interface BarOptions<Row> extends ChartOptions<Row> {
   readonly aggregate?: Aggregate
   /** In which order the bars stand; that of the rows unless told. */
   readonly sort?: Sort
-  /** Bars that lie; where the names are long they do so unless told. */
+  /** Bars that lie; where the names are long or many they do so unless told. */
   readonly horizontal?: boolean
 }
 

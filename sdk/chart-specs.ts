@@ -1,88 +1,23 @@
+import {
+  along,
+  amount,
+  below,
+  dayOf,
+  isCrowded,
+  onGround,
+  places,
+  type Spec,
+  shortened,
+  time,
+} from './chart-axes.ts'
+import { type Bin, onlyOf } from './chart-bins.ts'
 import { dataOf, type Part, textOf } from './chart-data.ts'
 import type { Aggregate, BarOptions, Sort } from './chart-options.ts'
-import { type Format, formatted, type Plain } from './values.ts'
+import { formatted } from './values.ts'
 
-/** A Vega-Lite specification, as far as it is made here. */
-export type Spec = Readonly<Record<string, unknown>>
-
-/** How d3 writes what {@link Format} says. */
-const NUMBER_FORMATS: Readonly<Record<Format, string | undefined>> = {
-  number: ',.2~f',
-  integer: ',.0f',
-  percent: '.1~%',
-  date: undefined,
-  datetime: undefined,
-}
-const DAY_MS = 86_400_000
-const YEAR_DAYS = 366
-/** Longer names would stand on end below bars. */
-const LONG_NAME_CHARS = 14
 const MOST_POINTS = 40
 /** Points that nobody sees, but that say their value to whoever points at them. */
 const MOST_HIDDEN_POINTS = 500
-
-/** A number on an axis. */
-function amount(name: string, part: Part, aggregate?: Aggregate): Spec {
-  const written = part.format === undefined ? undefined : NUMBER_FORMATS[part.format]
-  const isWhole = part.values.every((value) => value === null || Number.isInteger(value))
-  return {
-    field: name,
-    type: 'quantitative',
-    title: part.label,
-    ...(aggregate && { aggregate }),
-    ...(written && { format: written }),
-    axis: { ...(isWhole && { tickMinStep: 1 }), ...(written && { format: written }) },
-  }
-}
-
-/** Whatever a part holds, on an axis along which things change. */
-function along(name: string, part: Part): Spec {
-  if (part.scale === 'number') return { ...amount(name, part), scale: { zero: false } }
-  if (part.scale === 'time') return time(name, part)
-  return { field: name, type: 'nominal', title: part.label, sort: null, axis: { labelAngle: angleOf(part) } }
-}
-
-function time(name: string, part: Part): Spec {
-  return {
-    field: name,
-    type: 'temporal',
-    title: part.label,
-    scale: { type: 'utc' },
-    axis: { format: timesOf(part) },
-  }
-}
-
-/** One place for each value. */
-function places(name: string, part: Part): Spec {
-  if (part.scale === 'time')
-    return {
-      field: name,
-      type: 'temporal',
-      timeUnit: part.isDays ? 'utcyearmonthdate' : 'utcyearmonthdatehours',
-      title: part.label,
-      axis: { format: timesOf(part), grid: false },
-    }
-  return { field: name, type: part.scale === 'number' ? 'ordinal' : 'nominal', title: part.label }
-}
-
-/** How times are written on an axis, by what each begins; d3's own way would write 3 PM. */
-function timesOf({ values }: Part): Spec {
-  const times = values.filter((value) => typeof value === 'number')
-  const isLong = Math.max(...times) - Math.min(...times) > YEAR_DAYS * DAY_MS
-  const month = isLong ? '%b %Y' : '%-d %b'
-  return {
-    year: isLong ? '%Y' : '%-d %b %Y',
-    quarter: month,
-    month,
-    week: '%-d %b',
-    date: '%-d %b',
-    day: '%-d %b',
-    hours: '%H:%M',
-    minutes: '%H:%M',
-    seconds: '%H:%M:%S',
-    milliseconds: '%H:%M:%S.%L',
-  }
-}
 
 /** What a mark says of itself. Of times their text was made with the rows: Vega would write them in the zone of the browser. */
 function says(
@@ -103,15 +38,7 @@ function says(
 function colour(part: Part | undefined): Spec {
   return part === undefined
     ? {}
-    : { color: { field: 'color', type: 'nominal', title: part.label, sort: null } }
-}
-
-function angleOf(part: Part): number {
-  return part.values.length > 8 || longest(part) > LONG_NAME_CHARS ? -40 : 0
-}
-
-function longest({ values }: Part): number {
-  return Math.max(0, ...values.map((value) => String(value).length))
+    : { color: { field: 'color', type: 'nominal', title: part.label, sort: null, legend: shortened(part) } }
 }
 
 /** The order of the places on an axis: `other` is the axis across. */
@@ -126,15 +53,16 @@ function sortOf(sort: Sort, along: 'x' | 'y'): Spec {
 /** Bars, as Vega-Lite draws them. */
 export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options: BarOptions<Row>): Spec {
   const { aggregate = 'sum', stack = true, sort = x.scale === 'number' ? 'x' : 'rows' } = options
-  const lies = options.horizontal ?? (x.scale === 'name' && longest(x) > LONG_NAME_CHARS)
+  const lies = options.horizontal ?? isCrowded(x)
   const ordered = x.scale === 'time' ? {} : sortOf(sort, lies ? 'y' : 'x')
   const bars = {
     ...places('x', x),
     ...ordered,
-    ...(!lies && x.scale === 'name' && { axis: { labelAngle: angleOf(x) } }),
+    ...(x.scale === 'name' && { axis: lies ? shortened(x) : below(x) }),
   }
   const length = {
     ...amount('y', y, aggregate),
+    ...onGround(y),
     stack: stack === 'share' ? 'normalize' : stack ? 'zero' : null,
   }
   const beside =
@@ -173,7 +101,7 @@ export function lineSpec(
     mark: { type: mark, tooltip: true, point, ...(mark === 'area' && { line: true, fillOpacity: 0.4 }) },
     encoding: {
       x: along('x', x),
-      y: amount('y', y, aggregate),
+      y: { ...amount('y', y, aggregate), ...onGround(y) },
       ...colour(color),
       tooltip: says({ x, color, y }, 'y', aggregate),
     },
@@ -183,14 +111,14 @@ export function lineSpec(
 /** Darkness is opacity, so that it grows from the page's own colour, be that light or dark. */
 export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate = 'sum'): Spec {
   const cells = (name: string, part: Part) => {
-    const turned = name === 'x' ? { axis: { labelAngle: part.scale === 'number' ? 0 : angleOf(part) } } : {}
+    const labels = name === 'y' ? shortened(part) : part.scale === 'number' ? { labelAngle: 0 } : below(part)
     // A place for each value that there is; along a time there would be one for each that could be.
     const field = part.scale === 'time' ? { field: textOf(name), type: 'ordinal' } : { field: name }
     return {
       ...places(name, part),
       timeUnit: undefined,
       ...field,
-      ...turned,
+      axis: labels,
       ...(part.scale === 'name' && { sort: null }),
     }
   }
@@ -203,61 +131,40 @@ export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate 
       y: cells('y', y),
       opacity: {
         ...value,
-        scale: { range: [0.06, 1] },
-        legend: { symbolType: 'square', symbolSize: 200, columns: 6 },
+        scale: { range: [0.15, 1] },
+        legend: {
+          symbolType: 'square',
+          symbolSize: 200,
+          columns: { signal: 'clamp(floor(width / 80), 1, 6)' },
+          ...(value.format !== undefined && { format: value.format }),
+        },
       },
       tooltip: says({ x, y, color }, 'color', aggregate),
     },
   }
 }
 
-/** How many values lie in each of some ranges of the same width. */
-export interface Bin {
-  readonly from: number
-  readonly to: number
-  readonly count: number
-}
-
-/** Puts numbers into about `wanted` ranges with round bounds; the last holds its upper bound too. */
-export function binsOf(values: readonly Plain[], wanted: number): Bin[] {
-  const numbers = values.filter((value) => typeof value === 'number')
-  let least = Number.POSITIVE_INFINITY
-  let most = Number.NEGATIVE_INFINITY
-  for (const value of numbers) {
-    least = Math.min(least, value)
-    most = Math.max(most, value)
-  }
-  if (numbers.length === 0) return []
-  const step = roundStep((most - least) / wanted || 1)
-  const first = Math.floor(least / step)
-  const length = Math.max(1, Math.ceil(most / step - first))
-  const counts = new Array<number>(length).fill(0)
-  for (const value of numbers) {
-    const at = Math.min(Math.floor(value / step) - first, length - 1)
-    counts[at] = (counts[at] ?? 0) + 1
-  }
-  // Multiples, not sums, of the step: 0.1 three times is not 0.3.
-  const bound = (index: number) => Number(((first + index) * step).toPrecision(12))
-  return counts.map((count, index) => ({ from: bound(index), to: bound(index + 1), count }))
-}
-
-/** The nearest of 1, 2, 5, 10, 20, 50… from above. */
-function roundStep(least: number): number {
-  const power = 10 ** Math.floor(Math.log10(least))
-  const factor = [1, 2, 5].find((candidate) => candidate * power >= least * 0.999) ?? 10
-  return factor * power
-}
-
-/** Bars beside each other, one for each range. */
-export function histogramSpec(bins: readonly Bin[], x: Part): Spec {
+/** Bars beside each other, one for each range. @param ranges what each is called */
+export function histogramSpec(bins: readonly Bin[], ranges: readonly string[], x: Part): Spec {
   const [{ from, to } = { from: 0, to: 1 }] = bins
+  const each = bins.map(onlyOf).filter((only) => only !== undefined)
+  const number = amount('from', x)
+  const howMany = { field: 'count', type: 'quantitative', title: 'How many' }
   return {
-    data: { values: bins },
+    data: { values: bins.map((bin, index) => ({ ...bin, range: ranges[index] })) },
     mark: { type: 'bar', tooltip: true },
     encoding: {
-      x: { ...amount('from', x), bin: { binned: true, step: to - from } },
+      x: {
+        ...number,
+        bin: { binned: true, step: to - from },
+        ...(each.length > 0 && { axis: { values: each, format: number.format ?? ',d' } }),
+      },
       x2: { field: 'to' },
-      y: { field: 'count', type: 'quantitative', title: 'How many', axis: { tickMinStep: 1, format: ',~f' } },
+      y: { ...howMany, axis: { tickMinStep: 1, format: ',~f' } },
+      tooltip: [
+        { field: 'range', type: 'nominal', title: x.label },
+        { ...howMany, format: ',~f' },
+      ],
     },
   }
 }
@@ -272,9 +179,15 @@ export function timelineSpec(start: Part, end: Part | undefined, y: Part, color:
         : { type: 'bar', tooltip: true, minBandSize: 2, height: { band: 0.7 } },
     encoding: {
       // What began when stands in the table and the tooltip; the axis itself is plain.
-      x: { ...time('start', start), title: null },
+      x: { ...time('start', start), title: dayOf(start, end) ?? null },
       ...(end && { x2: { field: 'end' } }),
-      y: { field: 'y', type: 'nominal', title: y.label, sort: null, axis: { title: null, grid: true } },
+      y: {
+        field: 'y',
+        type: 'nominal',
+        title: y.label,
+        sort: null,
+        axis: { title: null, grid: true, ...shortened(y) },
+      },
       ...colour(color),
       tooltip: says({ y, color, start, end }),
     },

@@ -1,3 +1,5 @@
+import type { Spec } from './chart-axes.ts'
+import { type Bin, binsOf, onlyOf } from './chart-bins.ts'
 import { numbersOf, type Part, partOf, timesOf } from './chart-data.ts'
 import type {
   BarOptions,
@@ -8,16 +10,7 @@ import type {
   SpecOptions,
   TimelineOptions,
 } from './chart-options.ts'
-import {
-  barSpec,
-  binsOf,
-  heatmapSpec,
-  histogramSpec,
-  lineSpec,
-  type Spec,
-  spanOf,
-  timelineSpec,
-} from './chart-specs.ts'
+import { barSpec, heatmapSpec, histogramSpec, lineSpec, spanOf, timelineSpec } from './chart-specs.ts'
 import { type Html, html } from './html.ts'
 import { checkRows, nothing, table } from './table.ts'
 import { type Field, formatted, wordsOf } from './values.ts'
@@ -77,8 +70,11 @@ function histogram<Row extends object>(rows: readonly Row[], options: HistogramO
   const bins = binsOf(x.values, Math.min(Math.max(options.bins ?? 20, 1), 200))
   const [first] = bins
   if (first === undefined) return nothing(options)
-  const bounds = ({ from, to }: { from: number; to: number }) =>
-    `${formatted(from, x.format)} to ${formatted(to, x.format)}`
+  const bounds = (bin: Bin) => {
+    const only = onlyOf(bin)
+    if (only !== undefined) return formatted(only, x.format)
+    return `${formatted(bin.from, x.format)} to ${formatted(bin.to, x.format)}`
+  }
   const most = bins.reduce((best, bin) => (bin.count > best.count ? bin : best), first)
   const counted = bins.map((bin) => ({ range: bounds(bin), count: bin.count }))
   const { title, description, width, height } = options
@@ -90,7 +86,11 @@ function histogram<Row extends object>(rows: readonly Row[], options: HistogramO
     ...(height !== undefined && { height }),
   }
   return figure(counted, own, {
-    spec: histogramSpec(bins, x),
+    spec: histogramSpec(
+      bins,
+      counted.map(({ range }) => range),
+      x,
+    ),
     description: `Histogram: ${x.label} of ${formatted(rows.length)}. The most, ${formatted(most.count)}, have ${bounds(most)}.`,
     columns: ['range', 'count'],
   })

@@ -35,7 +35,7 @@ const THEME = {
   axis: {
     ...LABELS,
     titlePadding: 8,
-    labelLimit: 160,
+    labelLimit: 204,
     gridColor: TEXT,
     gridOpacity: 0.15,
     domainColor: TEXT,
@@ -54,7 +54,10 @@ const COMPOSITE = ['facet', 'hconcat', 'vconcat', 'concat', 'repeat']
 /** Channels that make a chart for each value. */
 const FACETS = ['facet', 'row', 'column']
 /** Of what has parts nothing but its parts has a width: fitted, it would have none, and not be seen. */
-const FITTED = { autosize: { type: 'fit-x', contains: 'padding' } }
+const FITTED = {
+  autosize: { type: 'fit-x', contains: 'padding' },
+  legend: { ...THEME.legend, columns: { signal: 'clamp(floor(width / 160), 1, 3)' } },
+}
 
 export const draw = {
   /** @param {{ spec?: unknown }} chart a Vega-Lite specification as JSON; the SDK puts its title into `usermeta` */

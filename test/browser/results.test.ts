@@ -10,6 +10,9 @@ import { chart, html, t, table, view } from '@lyceum/sdk'
 const videos = [{ video: 'Intro', n: 9, at: '2026-02-03' }, { video: 'Limits', n: 120, at: '2026-02-01' }, { video: 'Series', n: 33, at: null }]
 export const bar = view(() => chart.bar(videos, { x: 'video', y: 'n', title: 'Plays', labels: { n: 'Times played' } }))
 export const all = view(() => [chart.bar(videos, { x: 'video', y: 'n' }), table(videos, { title: 'Videos' })])
+const sections = Array.from({ length: 7 }, (_, i) => ({ day: '2026-02-0' + (i + 1), n: 1000000 * i, section: 'Section of tutor ' + i }))
+export const sectioned = view(() => [chart.bar(sections, { x: 'day', y: 'n', color: 'section' }), chart.heatmap(sections, { x: 'day', y: 'day', color: 'n' })])
+export const wide = view(() => table([{ id: 'amara_1', ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 123456789])) }]))
 export const plain = view(() => html\`<p>Nothing to see</p>\`)
 export const folded = view(() => html\`<details><summary>More</summary>\${chart.bar(videos, { x: 'video', y: 'n' })}</details>\`)
 export const zoom = view(() => chart.spec({
@@ -114,6 +117,16 @@ describe('a chart', () => {
     expect(await frame.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
   })
 
+  test('has as many columns in its legend as a phone has room for', async () => {
+    const { frame } = await show('sectioned', { viewport: { width: 340, height: 640 } })
+    await live(frame)
+    await frame.waitForFunction("document.querySelectorAll('lyceum-chart[tabindex]').length === 2")
+    const right = await frame
+      .locator('.role-legend-label text')
+      .evaluateAll((texts) => Math.max(...texts.map((text) => text.getBoundingClientRect().right)))
+    expect(right).toBeLessThan(340)
+  })
+
   longTest('zooms where its specification lets it', async () => {
     const { page, frame } = await show('zoom')
     await live(frame)
@@ -169,6 +182,12 @@ describe('a chart', () => {
 })
 
 describe('a table', () => {
+  test('writes no name from top to bottom, however many numbers stand beside it', async () => {
+    const { frame } = await show('wide', { viewport: { width: 340, height: 640 } })
+    const { width } = (await frame.locator('td').first().boundingBox()) ?? { width: 0 }
+    expect(width).toBeGreaterThan(70)
+  })
+
   test('is sorted by its heads, with the mouse and the keyboard', async () => {
     const { page, frame } = await show('all')
     const table = frame.locator('.lyceum-table').last()

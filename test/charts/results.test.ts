@@ -38,6 +38,13 @@ export const beside = view(() => chart.spec(
 export const columns = view(() => chart.spec(
   { data: { values: videos }, mark: 'bar', encoding: { column: { field: 'section' }, x: { field: 'n', type: 'quantitative' } } },
   { description: 'By section.' }))
+export const attempts = view(() => chart.histogram([1, 1, 2, 4, 4, 4].map((tries) => ({ tries })), { x: 'tries' }))
+export const zeros = view(() => chart.bar([{ a: 'x', n: 0 }, { a: 'y', n: 0 }], { x: 'a', y: 'n' }))
+export const oneCell = view(() => chart.heatmap([{ a: 'x', b: 'y', n: 5 }], { x: 'a', y: 'b', color: 'n' }))
+export const many = view(() => chart.bar(Array.from({ length: 40 }, (_, i) => ({ a: 'p' + i, n: i })), { x: 'a', y: 'n' }))
+const blocks = ['1f8dce3e2e98', '53e2615a95aa'].map((block) => ({ id: 'block-v1:Lyceum+STAT101+2026+type@problem+block@' + block, n: 1 }))
+export const alike = view(() => chart.bar(blocks, { x: 'id', y: 'n' }))
+export const morning = view(() => chart.timeline([{ user: 'ann', at: new Date('2026-02-01T08:00Z') }, { user: 'ann', at: new Date('2026-02-01T09:00Z') }], { y: 'user', start: 'at' }))
 
 export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'video', y: 'n' }), null, false, [table(videos)], '<p>end</p>', 'a < b'])
 export const inside = view(() => html\`<section>\${chart.bar(videos, { x: 'video', y: 'n' })}</section>\`)
@@ -96,6 +103,11 @@ function marks(markup: string, kind: string): number {
   return markup.split(`aria-roledescription="${kind}"`).length - 1
 }
 
+/** All texts of the picture. */
+function written(markup: string): string[] {
+  return [...markup.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text = '']) => text)
+}
+
 describe('a chart is drawn before the page is sent', () => {
   test.each([
     ['bar', 'bar', 3],
@@ -128,6 +140,35 @@ describe('a chart is drawn before the page is sent', () => {
     expect(markup).toMatch(/<tr><td[^>]*>Limits<\/td><td[^>]*>120<\/td><\/tr>/)
     expect(await shown('line')).toContain('from 2026-02-01 to 2026-02-28')
     expect(await shown('histogram')).toContain('Histogram: Grade of 101.')
+  })
+
+  test('a few whole numbers have a bar each, with its number below it', async () => {
+    const markup = await shown('attempts')
+    expect(marks(markup, 'bar')).toBe(4)
+    expect(written(markup)).toEqual(['1', '2', '3', '4', 'Tries', '0', '1', '2', '3', 'How many'])
+    expect(markup).toMatch(/<td[^>]*>4<\/td><td[^>]*>3<\/td>/)
+    expect(markup).toContain('"count":3,"range":"4"')
+  })
+
+  test('nothing but zeros, and one number, are written as people do', async () => {
+    expect(written(await shown('zeros'))).toEqual(['x', 'y', 'A', '0', '1', 'N'])
+    expect(written(await shown('oneCell'))).toContain('5')
+  })
+
+  test('names that have no room below bars stand beside them, one for each', async () => {
+    const markup = await shown('many')
+    expect(written(markup).filter((text) => /^p\d/.test(text))).toHaveLength(40)
+    expect(Number(/<svg [^>]*height="(\d+)"/.exec(markup)?.[1])).toBeGreaterThan(1_000)
+  })
+
+  test('long names that begin alike can be told apart', async () => {
+    expect(written(await shown('alike'))).toEqual(
+      expect.arrayContaining(['block-v1:L…8dce3e2e98', 'block-v1:L…e2615a95aa']),
+    )
+  })
+
+  test('hours of one day say which', async () => {
+    expect(written(await shown('morning'))).toContain('2026-02-01')
   })
 
   test('in colours that the page decides, and the page can draw it again', async () => {
