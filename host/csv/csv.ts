@@ -38,7 +38,7 @@ export function csvOf(json: string, limits: CsvLimits): string {
     throw tooLarge(`the table has more than ${limits.cells} cells, most of them empty. ${SAME_KEYS}`)
   // An empty line is no row to those who read it: a single cell that is empty has to be seen.
   const options = { ...OPTIONS, quoted_empty: columns.length === 1 }
-  const parts = [stringify([columns], options)]
+  const parts = [stringify([columns.map(cellOf)], options)]
   let chars = parts[0]?.length ?? 0
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
     const some = rows.slice(at, at + ROWS_AT_ONCE)
@@ -70,6 +70,8 @@ function columnsOf(rows: readonly ReadonlyMap<string, unknown>[], most: number):
 }
 
 function cellOf(value: unknown): Cell {
+  // Some spreadsheets leave out what cannot be seen, and then it is one.
+  if (typeof value === 'string' && /^[\s\p{C}]+[=+@-]/u.test(value)) return `'${value}`
   if (typeof value === 'object' && value !== null) return JSON.stringify(value)
   return value as Cell // JSON has no others
 }

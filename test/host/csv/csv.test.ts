@@ -27,12 +27,21 @@ describe('a result as CSV', () => {
     expect(csv([{ days: [1, 2], at: { x: 'a' } }])).toBe('days,at\r\n"[1,2]","{""x"":""a""}"\r\n')
   })
 
-  test.each(['=1+1', '+1', '-cmd', '@SUM(A1)', '\t=1', '\r=1', '＝1'])(
-    'disarms %j, which a spreadsheet would run, also as a name of a column',
-    (formula) => {
-      expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`'${formula}\r\n'${formula}\r\n`)
-    },
-  )
+  test.each([
+    '=1+1',
+    '+1',
+    '-cmd',
+    '@SUM(A1)',
+    '\t=1',
+    '\r=1',
+    '\n=1',
+    ' @SUM(A1)',
+    '\u0000=1',
+    '\u200b+1',
+    '＝1',
+  ])('disarms %j, which a spreadsheet would run, also as a name of a column', (formula) => {
+    expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`'${formula}\r\n'${formula}\r\n`)
+  })
 
   test('quotes a cell of several lines, however they end', () => {
     expect(csv([{ a: 'x\ny', b: 'x\ry', c: 'x\r\ny' }])).toBe('a,b,c\r\n"x\ny","x\ry","x\r\ny"\r\n')
