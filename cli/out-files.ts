@@ -1,5 +1,6 @@
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
+import { refuseLinks } from '../workbench/text-file.ts'
 import { UsageError } from './exit-codes.ts'
 
 /** The folder of all results, unless told. */
@@ -11,11 +12,16 @@ interface Out {
   readonly out?: string
 }
 
-/** Before hours of events go through, it is known whether the results have a place. @throws UsageError */
+/**
+ * Before hours of events go through, it is known whether the results have a place.
+ * @throws UsageError, LyceumError file_unreadable
+ */
 export async function checkOut({
   query,
   out = query === undefined ? RESULTS : undefined,
 }: Out): Promise<void> {
+  // A folder that nobody named may be one of a plugin from elsewhere.
+  if (out === RESULTS) await refuseLinks('.', RESULTS)
   if (out === undefined) return
   try {
     if (query === undefined) await mkdir(out, { recursive: true })
@@ -26,6 +32,12 @@ export async function checkOut({
   } catch (error) {
     throw unwritable(out, error)
   }
+}
+
+/** Writes a file that nobody named into the folder of all results. @throws UsageError, LyceumError file_unreadable */
+export async function writeBeside(file: string, result: Buffer): Promise<void> {
+  await refuseLinks(dirname(file), basename(file))
+  await write(file, result)
 }
 
 /** @throws UsageError */

@@ -8,7 +8,7 @@ import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
 import { findSource, readBatches, type Source, tooLongIn } from './load-batches.ts'
 import { assignments, collected } from './options.ts'
-import { checkOut, RESULTS, write } from './out-files.ts'
+import { checkOut, RESULTS, write, writeBeside } from './out-files.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { forStdout, note, printable, printJson } from './terminal.ts'
 
@@ -131,7 +131,7 @@ async function writeAll(
       results.skipped.push({ query: name, reason: error.message })
       continue
     }
-    await write(file, result)
+    await writeBeside(file, result)
     results.written.push(file)
   }
   return results

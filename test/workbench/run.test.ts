@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { course } from '@lyceum/sdk/testing'
@@ -92,6 +92,19 @@ describe('lyceum run', () => {
     expect(file).toContain('There is a file of that name, where a folder has to be.')
     expect(unknown).toContain('--param limits: no query that is asked takes it. They take:')
     expect(twice).toContain('limit is there twice. Give it once.')
+  })
+
+  longTest('writes over nothing that a link leads to which is in the way of results', async () => {
+    const own = join(author.dir, 'own.txt')
+    await writeFile(own, 'mine')
+    await mkdir(join(author.dir, 'linked'))
+    await symlink(own, join(author.dir, 'linked/top.ndjson'))
+    await symlink(author.dir, join(author.dir, 'results'))
+    for (const words of [['--out', 'linked'], []])
+      expect(
+        await run(author.dir, ['run', '--events', '-', ...words], { input: '{"event_type":"x"}\n' }),
+      ).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error file_unreadable: .* is a link/m) })
+    expect(await readFile(own, 'utf8')).toBe('mine')
   })
 
   longTest('refuses a query that is not there before it reads anything', async () => {
