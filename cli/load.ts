@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { EXIT } from './exit-codes.ts'
-import { BATCH_BYTES, type Batch, findSource, readBatches, type Source } from './load-batches.ts'
+import { BATCH_BYTES, findSource, readBatches } from './load-batches.ts'
 import { deliver, eventsUrl, type Target } from './load-delivery.ts'
 import { describe, type LoadSummary, Tally } from './load-summary.ts'
 import { ProgressLine, shareOf } from './progress.ts'
@@ -8,9 +8,6 @@ import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { onOneLine, printJson } from './terminal.ts'
 
 export type { LoadSummary } from './load-summary.ts'
-
-/** The host commits a group at a time: a few requests under way keep it busy, more only wait. */
-const UNDER_WAY = 4
 
 /** How far the loading is. */
 export interface LoadProgress {
@@ -25,15 +22,15 @@ export interface LoadOptions extends Target {
   /** Aborted, it ends the loading; what was sent stays, and loading again goes on. */
   signal: AbortSignal
   onProgress?: (progress: LoadProgress) => void
-  /** Told why it does not go on; once, however many batches wait. */
+  /** Told why it does not go on. */
   onWait?: (why: string, seconds: number) => void
 }
 
 /**
- * Sends the lines of tracking logs, plain, gzip or `-` for the standard input, to a host. Files of any
- * size: no more than a few batches are in memory. Loading the same files again counts nothing twice.
+ * Sends the lines of tracking logs, plain, gzip or `-` for the standard input, to a host, in their order. Files of
+ * any size: no more than a few batches are in memory. Loading the same files again counts nothing twice.
  *
- * @throws LyceumError where a file cannot be read or the host refuses; the signal's reason once it is aborted.
+ * @throws LyceumError where a file cannot be read or the host refuses; as of {@link deliver} once the signal is aborted.
  */
 export async function loadFiles(files: readonly string[], options: LoadOptions): Promise<LoadSummary> {
   eventsUrl(options.url)
@@ -43,48 +40,21 @@ export async function loadFiles(files: readonly string[], options: LoadOptions):
     ? sizes.reduce((sum, size) => sum + size, 0)
     : undefined
   const startMs = performance.now()
-  const failed = new AbortController()
-  const signal = AbortSignal.any([options.signal, failed.signal])
-  let waitsUntilMs = 0
-  const onWait = (why: string, seconds: number) => {
-    const nowMs = performance.now()
-    if (nowMs < waitsUntilMs) return
-    waitsUntilMs = nowMs + seconds * 1000
-    options.onWait?.(why, seconds)
-  }
+  const { signal, onWait = () => {} } = options
   const tally = new Tally()
-  const underWay = new Set<Promise<void>>()
   let bytesOfEarlierFiles = 0
-  let bytes = 0
-
-  const start = async (source: Source, batch: Batch, bytesBefore: number) => {
-    try {
-      const answer = await deliver(batch, options, { signal, onWait })
-      tally.add(source.name, batch, answer)
-      bytes = Math.max(bytes, bytesBefore + batch.readBytes)
+  for (const source of sources) {
+    const onLineTooLong = (line: number) => {
+      const message = `The line is longer than ${BATCH_BYTES.toLocaleString('en')} bytes. It was not sent.`
+      tally.reject({ file: source.name, line, code: 'event_too_large', message })
+    }
+    // One after the other: handlers see events in the order in which they were sent.
+    for await (const batch of readBatches(source, { signal, onLineTooLong })) {
+      tally.add(source.name, batch, await deliver(batch, options, { signal, onWait }))
+      const bytes = bytesOfEarlierFiles + batch.readBytes
       options.onProgress?.({ events: tally.events, bytes, totalBytes })
-    } catch (error) {
-      // The first failure ends everything else; it is thrown below as the signal's reason.
-      failed.abort(error)
     }
-  }
-
-  try {
-    for (const source of sources) {
-      const onLineTooLong = (line: number) => {
-        const message = `The line is longer than ${BATCH_BYTES.toLocaleString('en')} bytes. It was not sent.`
-        tally.reject({ file: source.name, line, code: 'event_too_large', message })
-      }
-      for await (const batch of readBatches(source, { signal, onLineTooLong })) {
-        if (underWay.size === UNDER_WAY) await Promise.race(underWay)
-        signal.throwIfAborted()
-        const job = start(source, batch, bytesOfEarlierFiles).finally(() => underWay.delete(job))
-        underWay.add(job)
-      }
-      bytesOfEarlierFiles += source.sizeBytes ?? 0
-    }
-  } finally {
-    await Promise.all(underWay)
+    bytesOfEarlierFiles += source.sizeBytes ?? 0
   }
   signal.throwIfAborted()
   return tally.summary((performance.now() - startMs) / 1000)
@@ -92,6 +62,7 @@ export async function loadFiles(files: readonly string[], options: LoadOptions):
 
 const HELP = `
 A file is a tracking log with one event a line, plain or gzip; - reads the standard input.
+Events come in the order of the lines, and of the files as they are named.
 Loading a file again counts nothing twice, so after an interruption run the same command again.
 
 Examples:

@@ -45,8 +45,6 @@ const QUOTAS = {
   databaseMb: QUOTA_CEILINGS.databaseMb,
   fileMb: QUOTA_CEILINGS.fileMb,
 }
-/** Bodies on their way to the disk at once. */
-const UNDER_WAY = 4
 const LOOK_MS = 50
 
 /**
@@ -90,8 +88,8 @@ export class OffLineRun {
   ): Promise<RunSummary> {
     const { host } = this.#bench
     const counts = { accepted: 0, duplicates: 0, rejected: 0 }
-    const underWay = new Set<Promise<void>>()
-    const send = async ({ body, key }: EventBatch) => {
+    // One after the other: handlers see events in the order in which they are appended.
+    for await (const { body, key } of batches) {
       host.disk.admit(body.byteLength)
       const about = { contentType: 'application/x-ndjson', idempotencyKey: key, receivedMs: host.nowMs() }
       const { accepted, duplicates, rejected } = await host.log.append(body, about)
@@ -99,15 +97,6 @@ export class OffLineRun {
       counts.duplicates += duplicates
       counts.rejected += rejected.length
       onProgress({ step: 'reading', events: host.log.head(), handled: this.#handled() })
-    }
-    try {
-      for await (const batch of batches) {
-        const job = send(batch).finally(() => underWay.delete(job))
-        underWay.add(job)
-        if (underWay.size === UNDER_WAY) await Promise.race(underWay)
-      }
-    } finally {
-      await Promise.all(underWay)
     }
     const through = handled(host)
     const isThrough = through.then(

@@ -118,4 +118,25 @@ describe('lyceum run', () => {
       stderr: expect.stringContaining('There is no such file'),
     })
   })
+
+  longTest('handles events in the order of the file, however much of it is read at once', async () => {
+    const ordered = await authorOf(
+      'ordered',
+      `import { onEvent, query } from '@lyceum/sdk'
+       export const line = onEvent('line', async ({ events, db }) => {
+         const row = await db.collection('n').findOne({ _id: 'n' })
+         await db.collection('n').updateOne({ _id: 'n' }, { $set: { all: [...(row?.all ?? []), ...events.map((e) => e.event.n)] } }, { upsert: true })
+       })
+       export const all = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' })).all)`,
+    )
+    const numbers = Array.from({ length: 2_003 }, (_, n) => n)
+    // The last lines are few and short: nothing of them takes as long as what is before them.
+    const lineOf = (n: number) =>
+      JSON.stringify({ id: `e${n}`, event_type: 'line', event: { n, text: 'x'.repeat(n < 2_000 ? 400 : 0) } })
+    const input = numbers.map(lineOf).join('\n')
+    const options = ['run', '--events', '-', '--query', 'all', '--format', 'json']
+    const { stdout } = await run(ordered.dir, options, { input })
+    await ordered.remove()
+    expect(JSON.parse(stdout)).toEqual(numbers)
+  })
 })
