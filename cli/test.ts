@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import type { Command } from 'commander'
+import { undoAtExit } from '../workbench/abandoned.ts'
 import type { Compared, Results } from '../workbench/snapshots.ts'
 import { EXIT } from './exit-codes.ts'
 import { collected } from './options.ts'
@@ -81,7 +82,10 @@ async function runTests(folder: string, files: readonly string[], json: boolean)
     env,
     stdio: ['inherit', json ? process.stderr : 'inherit', 'inherit'],
   })
+  // Tests may go on for ever; they end with who runs them.
+  const ended = undoAtExit(() => child.kill())
   const [code] = await once(child, 'exit')
+  ended()
   return code === 0
 }
 
