@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Rate } from '../../host/dispatch/rate.ts'
 import { RebuildPace } from '../../host/dispatch/rebuild-pace.ts'
 import { QUOTA_DEFAULTS } from '../../host/limits.ts'
 import type { ActivePlugin } from '../../host/registry/plugin.ts'
@@ -50,4 +51,19 @@ test('while live handlers have something to do, it rests as long as it has worke
   expect(await settled(resting)).toBe(false)
   expect(await settled(alone.turn())).toBe(true)
   await resting
+})
+
+test('how fast it is is told of the last seconds, and not before there is anything to tell', () => {
+  const rate = new Rate()
+  expect(rate.perSecond).toBe(0)
+  rate.note(100, 1_000)
+  expect(rate.perSecond).toBe(0)
+  // Looked at more often than is kept.
+  rate.note(900, 1_001)
+  expect(rate.perSecond).toBe(0)
+  rate.note(1_100, 2_000)
+  expect(rate.perSecond).toBe(1_000)
+  // It began fast, and has been slow for longer than is remembered.
+  for (let second = 3; second <= 10; second++) rate.note(1_100 + second, second * 1_000)
+  expect(rate.perSecond).toBe(1)
 })

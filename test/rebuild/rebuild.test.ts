@@ -251,6 +251,33 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     expect(JSON.stringify(json)).toContain('While it was rebuilt: ')
   })
 
+  test('where a job fails on them', async () => {
+    const digest = `export const digest = cron('0 0 1 1 *', () => { throw new Error('nothing to digest') })`
+    await lyceum.publish('jobless', `${counting(1)}\n${digest}`)
+    await lyceum.settled()
+    const before = await ask(lyceum, 'jobless', 'total')
+    const { state, problem } = await rebuilt(lyceum, 'jobless')
+    expect([state, problem?.code]).toEqual(['failed', 'plugin_failed'])
+    expect(problem?.message).toContain('The job digest failed: ')
+    expect(problem?.message).toContain('nothing to digest')
+    expect(await ask(lyceum, 'jobless', 'total')).toBe(before)
+    expect(await files('jobless')).toEqual(['jobless.1'])
+  })
+
+  test('where the plugin is quarantined meanwhile', async () => {
+    await lyceum.publish('struck', counting(1))
+    const door = opened(lyceum, 'struck', 2)
+    await lyceum.settled()
+    await change('struck', 'rebuild')
+    await door.reached(256)
+    const { conduct } = lyceum.host
+    while (conduct.of('struck').quarantined === undefined) conduct.strike('struck', 'over_cpu', 'It span.')
+    door.open()
+    const { state, problem } = await ended(lyceum, 'struck')
+    expect([state, problem?.code]).toEqual(['failed', 'plugin_quarantined'])
+    expect(await files('struck')).toEqual(['struck.1'])
+  })
+
   test('where the new data do not fit into the quota', async () => {
     await lyceum.publish(
       'large',
