@@ -109,6 +109,15 @@ describe('a host', () => {
     expect(sample).toMatchObject({ result: { n: 7 }, isSample: true, logPosition: undefined })
   })
 
+  test('counts events that have neither an id nor a time once, by their place among all that are sent', async () => {
+    const bare = Array.from({ length: 1_001 }, () => ({ event_type: 'bare' }))
+    const options = { idempotencyKey: 'bare' }
+    expect(await lyceum.send(bare, options)).toMatchObject({ accepted: 1_001, duplicates: 0 })
+    expect(await lyceum.send(bare, options)).toMatchObject({ accepted: 0, duplicates: 1_001 })
+    const long = { idempotencyKey: 'x'.repeat(151) }
+    await expect(lyceum.send(bare, long)).rejects.toMatchObject({ code: 'bad_parameter' })
+  })
+
   test('lists what there is', async () => {
     const fresh = connect(`${north.url}//`, { token: tokens.north })
     expect(fresh.url).toBe(north.url)
@@ -130,6 +139,9 @@ describe('a host', () => {
     expect(await Promise.resolve(lyceum)).toBe(lyceum)
     const { grades } = lyceum
     expect(await Promise.resolve(grades)).toBe(grades)
+    // No name of a plugin, and one that functions have: a query may be called so.
+    expect(Reflect.get(lyceum, '$$typeof')).toBeUndefined()
+    expect(Reflect.get(grades ?? {}, 'name')).toBeTypeOf('function')
     expect(JSON.parse(JSON.stringify(lyceum))).toMatchObject({ url: north.url })
     expect(inspect([lyceum, grades])).not.toContain(tokens.north)
   })
@@ -233,7 +245,9 @@ describe('a host that cannot answer yet', () => {
     await expect(busy.client.query('a', 'b')).rejects.toMatchObject({ code: 'shutting_down', status: 503 })
     expect(busy.asked).toHaveLength(3)
     const refusing = await serving([400, 200])
-    await expect(refusing.client.query('a', 'b')).rejects.toMatchObject({ status: 400 })
+    const refused = await refusing.client.query('a', 'b').catch((error: unknown) => error)
+    expect(refused).toHaveProperty('status', 400)
+    expect(refused).toHaveProperty('details', {})
     expect(refusing.asked).toHaveLength(1)
   })
 
@@ -263,6 +277,7 @@ describe('a host that cannot answer yet', () => {
 
 test('what answers, but is no host of Lyceum, is told as that', async () => {
   const server = createServer((incoming, outgoing) => {
+    if (incoming.url?.startsWith('/v1/queries')) outgoing.writeHead(404)
     incoming
       .resume()
       .on('end', () => outgoing.end(incoming.url === '/v1/events' ? '<p>Hello' : '{"plugins":[{}]}'))
@@ -273,6 +288,7 @@ test('what answers, but is no host of Lyceum, is told as that', async () => {
   const unreadable = { name: 'HostError', code: 'answer_unreadable', status: 200 }
   await expect(other.plugins()).rejects.toMatchObject(unreadable)
   await expect(other.send([grade('ann', 1)])).rejects.toMatchObject(unreadable)
+  await expect(other.query('a', 'b')).rejects.toMatchObject({ code: 'answer_unreadable', status: 404 })
   server.close()
 })
 
