@@ -114,6 +114,9 @@ describe('a host', () => {
     const options = { idempotencyKey: 'bare' }
     expect(await lyceum.send(bare, options)).toMatchObject({ accepted: 1_001, duplicates: 0 })
     expect(await lyceum.send(bare, options)).toMatchObject({ accepted: 0, duplicates: 1_001 })
+    // Whoever gives no key sends something else each time; a text may have lines of its own.
+    for (const one of [bare.slice(0, 1), bare.slice(0, 1), ['{"event_type":\n"bare"}']])
+      expect(await lyceum.send(one)).toMatchObject({ accepted: 1, rejected: [] })
     const long = { idempotencyKey: 'x'.repeat(151) }
     await expect(lyceum.send(bare, long)).rejects.toMatchObject({ code: 'bad_parameter' })
   })
@@ -221,7 +224,9 @@ describe('a host that cannot answer yet', () => {
         outgoing.writeHead(answer ?? 500, { 'content-type': 'application/json', 'retry-after': retryAfter })
         outgoing.end(
           JSON.stringify(
-            answer === 200 ? { accepted: 1, duplicates: 0, rejected: [] } : { code, detail: 'Later.' },
+            answer === 200
+              ? { accepted: 1, duplicates: 0, rejected: [] }
+              : { type: '/docs/errors', title: 'Not now', status: answer, code, detail: 'Later.' },
           ),
         )
       })
