@@ -3,6 +3,7 @@ import { LyceumError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { PendingVersion } from './approvals.ts'
 import { pendingOf } from './approvals.ts'
+import type { VersionRow } from './catalogue.ts'
 import type { Plugins } from './plugins.ts'
 import { checkVersion, ownerOf, type PublishBody, type PublishServices } from './publish.ts'
 import { type PublishPlan, planOf } from './publish-plan.ts'
@@ -19,7 +20,7 @@ export interface Published {
   readonly pending?: PendingVersion
   /** Where its data were made by other handlers than those that run now. */
   readonly rebuildOffered: RebuildOffer | null
-  /** Sentences about what will not work in packages that it holds. */
+  /** Sentences about what will not work, or not be as it is written. */
   readonly warnings?: readonly string[]
 }
 
@@ -87,6 +88,7 @@ export class Publishing {
     const granted = new Set([...(before?.granted ?? []), ...(caller.role === 'admin' ? needs : [])])
     return {
       ...checked,
+      warnings: [...checked.warnings, ...(same === undefined ? [] : keptDescriptions(same, row))],
       granted: [...granted],
       isKnown: same !== undefined,
       isActive: before?.activeVersion === row.version,
@@ -122,6 +124,18 @@ export class Publishing {
     const rebuildOffered = rebuildOfferOf(catalogue, id) ?? null
     return { version, needs, approval: 'granted', rebuildOffered, ...some }
   }
+}
+
+/** Descriptions are no code: what runs is the same, but people go on reading those of the version that is kept. */
+function keptDescriptions(kept: VersionRow, { plugin, version, ...now }: VersionRow): string[] {
+  const before = new Map(kept.endpoints.map(({ name, description }) => [name, description]))
+  const others = now.endpoints.filter(({ name, description }) => before.get(name) !== description)
+  const isOther = kept.title !== now.title || kept.description !== now.description
+  const of = [...(isOther ? ['package.json'] : []), ...others.map(({ name }) => name)]
+  if (of.length === 0) return []
+  return [
+    `${plugin} ${version} keeps the descriptions that it was published with; those of ${of.join(', ')} are others now. Raise "version" in package.json, for example to ${nextOf(version)}.`,
+  ]
 }
 
 /** `1.0.0` → `1.0.1`: a version that is free, most likely. */

@@ -42,6 +42,17 @@ describe('a publish', () => {
     expect((await shown('again')).versions).toHaveLength(1)
   })
 
+  test('says that a description under a version that exists stays as it was', async () => {
+    const described = (about: string) => says('one').replace('export', `/** ${about} */ export`)
+    expect((await lyceum.publish('described', described('One.'))).json.warnings).toBeUndefined()
+    const { status, json } = await lyceum.publish('described', described('The first.'))
+    expect([status, json.warnings]).toEqual([
+      201,
+      [expect.stringMatching(/^described 1\.0\.0 keeps the descriptions .* of said are .* to 1\.0\.1\.$/)],
+    ])
+    expect((await lyceum.publish('described', described('One.'))).json.warnings).toBeUndefined()
+  })
+
   test('refuses other content under a version that exists, and leaves the first running', async () => {
     await lyceum.publish('fixed', says('one'))
     const answer = await lyceum.publish('fixed', says('two'))
