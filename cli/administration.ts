@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Connection, pluginPath } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { quotaLines } from './quota-lines.ts'
+import { offerText, RebuildOffer } from './rebuild-offer.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { printable, printJson } from './terminal.ts'
 
@@ -12,7 +13,12 @@ interface Options extends ConnectionFlags {
   readonly json?: boolean
 }
 
-const Done = z.object({ plugin: z.string(), version: z.string().nullable(), state: z.string() })
+const Done = z.object({
+  plugin: z.string(),
+  version: z.string().nullable(),
+  state: z.string(),
+  rebuildOffered: RebuildOffer,
+})
 const Needs = z.array(z.string())
 
 /** `lyceum approve`: lets a plugin reach what it asks for. */
@@ -189,8 +195,8 @@ function post(plugin: string, path: string, body?: object) {
   }
 }
 
-function stateOf({ plugin, version, state }: z.infer<typeof Done>): string {
-  return `${plugin} ${version ?? ''} is ${state}.`.replace(/ {2}/, ' ')
+function stateOf({ plugin, version, state, rebuildOffered }: z.infer<typeof Done>): string {
+  return `${plugin} ${version ?? ''} is ${state}.`.replace(/ {2}/, ' ') + offerText(plugin, rebuildOffered)
 }
 
 const Quotas = z.object({

@@ -5,11 +5,11 @@ import type { PluginBundle } from '../workbench/bundle.ts'
 import { type Connection, pluginPath } from './connection.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
 import { StepLine } from './progress.ts'
+import { offerText, RebuildOffer } from './rebuild-offer.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { confirm, isInteractive, note, printable, printJson } from './terminal.ts'
 
 const Names = z.array(z.string())
-const Rebuild = z.object({ reason: z.string(), endpoints: Names }).nullish()
 
 const Plan = z.object({
   version: z.string(),
@@ -20,7 +20,7 @@ const Plan = z.object({
   missing: Names,
   approval: z.enum(['granted', 'pending']),
   endpoints: z.object({ added: Names, removed: Names, changed: Names }),
-  rebuildOffered: Rebuild,
+  rebuildOffered: RebuildOffer,
   warnings: Names,
 })
 type Plan = z.infer<typeof Plan>
@@ -30,7 +30,7 @@ const Answer = z.object({
   needs: Names,
   approval: z.enum(['granted', 'pending']),
   pending: z.object({ denied: z.string().optional() }).loose().optional(),
-  rebuildOffered: Rebuild,
+  rebuildOffered: RebuildOffer,
 })
 
 const HELP = `
@@ -176,8 +176,5 @@ function outcome(
       `${plugin} ${version} is published and waits for an admin, because it asks for: ${needs.join(', ')}.`,
       ...(pending?.denied === undefined ? [] : [`  denied before, because: ${pending.denied}`]),
     ].join('\n')
-  const rebuild = rebuildOffered
-    ? `\nIts data were made by the handlers before: ${rebuildOffered.endpoints.join(', ')}. Make them anew with: npx lyceum rebuild ${plugin}`
-    : ''
-  return `${plugin} ${version} is published and active.${rebuild}`
+  return `${plugin} ${version} is published and active.${offerText(plugin, rebuildOffered)}`
 }

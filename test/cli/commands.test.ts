@@ -270,6 +270,16 @@ describe('what admins do', () => {
     expect((await operator('rollback', 'theirs')).stdout).toBe('theirs 1.0.0 is active.\n')
   })
 
+  test('rollback tells whose data are still those of the newer version', async () => {
+    const counting = (by: number) => `import { onEvent } from '@lyceum/sdk'
+      export const count = onEvent('play_video', ({ db }) =>
+        db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} } }, { upsert: true }))`
+    await lyceum.publish('counts', counting(1))
+    await lyceum.publish('counts', counting(2), { version: '2.0.0' })
+    const { stdout } = await operator('rollback', 'counts')
+    expect(stdout).toMatch(/^counts 1\.0\.0 is active\.\n.*: count\. .* npx lyceum rebuild counts\n$/)
+  })
+
   test('an author who asks for what is an admin’s, or somebody else’s, is told so', async () => {
     const [approve, logs, load] = await Promise.all([
       author('approve', 'talks'),
