@@ -145,6 +145,14 @@ describe('bundling a plugin', () => {
     expect(message).not.toContain('SECRET')
   })
 
+  test('what the bundler helps to run older than it was written is no import of a made-up name', async () => {
+    await write({
+      'plugin.ts': `${HELLO}function own<V>(value: V) { return value }
+export const all = view(() => { using held = { [Symbol.dispose]() {} }; return new (class { @own a() { return String(held) } })().a() })`,
+    })
+    expect((await bundlePlugin(dir)).bundle).not.toContain('@own')
+  })
+
   test('a package does not have its source map take along a text that is not in the bundle', async () => {
     await writeFile(path.join(parent, 'id_rsa'), 'SECRET')
     await write({
