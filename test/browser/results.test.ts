@@ -14,6 +14,7 @@ const sections = Array.from({ length: 7 }, (_, i) => ({ day: '2026-02-0' + (i + 
 export const sectioned = view(() => [chart.bar(sections, { x: 'day', y: 'n', color: 'section' }), chart.heatmap(sections, { x: 'day', y: 'day', color: 'n' })])
 export const wide = view(() => table([{ id: 'amara_1', ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 123456789])) }]))
 export const plain = view(() => html\`<p>Nothing to see</p>\`)
+export const shouting = view(() => '<script>for (let n = 0; n < 30; n++) parent.postMessage({ lyceumCharts: true }, "*")</script>')
 export const folded = view(() => html\`<details><summary>More</summary>\${chart.bar(videos, { x: 'video', y: 'n' })}</details>\`)
 export const zoom = view(() => chart.spec({
   params: [{ name: 'grid', select: 'interval', bind: 'scales' }],
@@ -29,7 +30,8 @@ export const leaks = view({ params: { port: t.string() } }, ({ params }) => {
 })
 `
 const OTHER = `import { html, view } from '@lyceum/sdk'
-export const report = view(async ({ plugins: { results } }) => html\`<h1>Report</h1>\${await results.bar()}\${await results.all()}\`)`
+export const report = view(async ({ plugins: { results } }) => html\`<h1>Report</h1>\${await results.bar()}\${await results.all()}\`)
+export const beside = view(async ({ plugins: { results } }) => html\`\${await results.shouting()}\${await results.bar()}\`)`
 
 let lyceum: TestHost
 let browser: Browser
@@ -157,6 +159,13 @@ describe('a chart', () => {
       )
     }
     expect(complaints).toEqual([])
+  })
+
+  longTest('beside a view that asks for all that draws charts does so, too', async () => {
+    const { page } = await show('beside', {}, 'other')
+    await vi.waitFor(() => expect(page.frames()).toHaveLength(4), 10_000)
+    const chart = page.frames().at(-1)
+    if (chart !== undefined) await live(chart)
   })
 
   longTest('costs nothing where there is none, and its script is kept by the browser', async () => {

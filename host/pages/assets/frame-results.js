@@ -1,7 +1,6 @@
 // Tables are sorted by their heads; and where there are charts, what makes them answer is asked for: the page around
 // has it, since a frame loads nothing.
 ;(() => {
-  const MOST_ANSWERED = 20
   const collator = new Intl.Collator(undefined, { numeric: true })
   const orderOf = (row, at) => {
     const cell = row.cells[at]
@@ -39,7 +38,11 @@
     if (script !== undefined) source.postMessage({ lyceumChartScript: script }, '*')
     else if (asking.push(source) === 1) parent.postMessage({ lyceumCharts: true }, '*')
   }
-  let answered = 0
+  const answered = new WeakSet()
+  /** Of the views of other plugins inside of this one, each is answered once: none takes the answers of all. */
+  const isNew = (source) =>
+    !answered.has(source) &&
+    [...document.querySelectorAll('iframe')].some((inside) => inside.contentWindow === source)
   addEventListener('message', ({ source, data }) => {
     if (source === parent && typeof data?.lyceumChartScript === 'string' && script === undefined) {
       script = data.lyceumChartScript
@@ -47,8 +50,8 @@
         if (other !== window) ask(other)
         else document.head.append(Object.assign(document.createElement('script'), { textContent: script }))
       }
-    } else if (data?.lyceumCharts === true && source && source !== parent && answered++ < MOST_ANSWERED) {
-      // A view of another plugin inside of this one. Whoever else asks gets what is nobody's secret.
+    } else if (data?.lyceumCharts === true && source && isNew(source)) {
+      answered.add(source)
       ask(source)
     }
   })
