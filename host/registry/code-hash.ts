@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AnyNode, Pattern, Program } from 'acorn'
-import { nameOf, namesOfPattern } from './manifest-syntax.ts'
+import { isNode, nameOf, namesOfPattern } from './manifest-syntax.ts'
 import { type Name, namesBelow, type Range } from './scopes.ts'
 
 /** Names that are declared more often in one unit are compared as text: nobody writes that. */
@@ -11,7 +11,7 @@ interface Unit extends Range {
   readonly declares: readonly string[]
   /** The names of the top level that it uses or declares, in the order in which they first appear. */
   readonly uses: readonly string[]
-  /** Of its text, with all names that a bundler may change replaced by their place. */
+  /** Of what it says, with all names that a bundler may change replaced by their place. */
   readonly digest: Buffer
 }
 
@@ -27,8 +27,7 @@ export class CodeHashes {
   /** What names of the SDK are called there. */
   readonly #imported = new Map<string, string>()
 
-  /** @param bundle the text that `program` was parsed from */
-  constructor(bundle: string, program: Program) {
+  constructor(program: Program) {
     for (const statement of program.body)
       if (statement.type === 'ImportDeclaration')
         for (const specifier of statement.specifiers)
@@ -38,7 +37,7 @@ export class CodeHashes {
           )
     const statements = program.body.flatMap(statementsOf)
     for (const { declares } of statements) for (const name of declares) this.#about.set(name, [])
-    this.#units = statements.map(({ node, declares }) => this.#unitOf(bundle, node, declares))
+    this.#units = statements.map(({ node, declares }) => this.#unitOf(node, declares))
     this.#units.forEach(({ declares, uses }, unit) => {
       // `Point.prototype.far = …` declares nothing, and has its say in what a Point is.
       for (const name of declares.length === 0 ? uses : declares) this.#about.get(name)?.push(unit)
@@ -67,34 +66,55 @@ export class CodeHashes {
     return hash.digest('hex')
   }
 
-  #unitOf(bundle: string, node: AnyNode, declares: readonly string[]): Unit {
+  #unitOf(node: AnyNode, declares: readonly string[]): Unit {
     const names = [...namesBelow(node)].sort((a, b) => a.node.start - b.node.start)
     const localOf = localsIn(names, node)
     const uses = new Map<string, number>()
-    const parts: string[] = []
-    let at = node.start
-    for (const { node: identifier, isShorthand } of names) {
-      const { name, start, end } = identifier
-      // A default in a pattern has its name twice at one place: as the key, and as what is declared.
-      if (start < at) continue
-      parts.push(bundle.slice(at, start))
-      if (isShorthand) parts.push(`${name}: `)
-      at = end
+    const placeOf = new Map<AnyNode, string>()
+    for (const { node: identifier } of names) {
+      const { name, start } = identifier
       const local = localOf(name, start)
       const imported = this.#imported.get(name)
-      if (local !== undefined) parts.push(`\0local ${local}\0`)
-      else if (imported !== undefined) parts.push(`\0sdk ${imported}\0`)
+      if (local !== undefined) placeOf.set(identifier, `local ${local}`)
+      else if (imported !== undefined) placeOf.set(identifier, `sdk ${imported}`)
       else if (this.#about.has(name)) {
         const number = uses.get(name) ?? uses.size
         uses.set(name, number)
-        parts.push(`\0top ${number}\0`)
-      } else parts.push(name)
+        placeOf.set(identifier, `top ${number}`)
+      }
     }
-    parts.push(bundle.slice(at, node.end))
-    const digest = createHash('sha256').update(parts.join('')).digest()
+    const digest = digestOf(node, placeOf)
     return { start: node.start, end: node.end, declares, uses: [...uses.keys()], digest }
   }
 }
+
+/**
+ * The hash of what stands at a node. Layout, comments, and the parentheses that a bundler puts around those have no say.
+ * @param placeOf in place of names
+ */
+function digestOf(root: AnyNode, placeOf: ReadonlyMap<AnyNode, string>): Buffer {
+  const parts: string[] = []
+  const waiting: (AnyNode | string)[] = [root]
+  for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
+    const place = typeof item === 'string' ? item : placeOf.get(item)
+    if (typeof item === 'string' || place !== undefined) {
+      parts.push(`${place}`)
+      continue
+    }
+    for (const [key, value] of Object.entries(item).sort(byKey)) {
+      if (NO_SAY.has(key)) continue
+      for (const part of Array.isArray(value) ? value : [value])
+        waiting.push(isNode(part) ? part : textOf(part))
+      waiting.push(Array.isArray(value) ? `${key} ${value.length}` : key)
+    }
+  }
+  return createHash('sha256').update(parts.join('\n')).digest()
+}
+
+const NO_SAY: ReadonlySet<string> = new Set(['start', 'end', 'raw', 'shorthand'])
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : 1)
+/** Of what is no node: JSON, so that it is taken for no place. */
+const textOf = (value: unknown) => (typeof value === 'bigint' ? `${value}n` : `${JSON.stringify(value)}`)
 
 /** Tells which variable of a unit's own a name stands for, by a number; undefined for one from outside of it. */
 function localsIn(names: readonly Name[], unit: Range): (name: string, at: number) => number | undefined {

@@ -189,6 +189,7 @@ export function* childrenOf(node: AnyNode): Generator<AnyNode> {
   }
 }
 
-function isNode(value: unknown): value is AnyNode {
+/** Whether something that a node holds is a node itself. */
+export function isNode(value: unknown): value is AnyNode {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
 }

@@ -81,7 +81,7 @@ export function readManifest(bundle: string, options: ReadOptions = {}): Manifes
       { bytes, bundleBytes },
     )
   const syntax = parseBundle(bundle)
-  const codeHashes = new CodeHashes(bundle, syntax.program)
+  const codeHashes = new CodeHashes(syntax.program)
   const reader = new Reader(syntax, codeHashes, options.sourceMap)
   const manifest = reader.read()
   if (reader.problems.length > 0) throw refused(reader.problems)

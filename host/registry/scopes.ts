@@ -16,8 +16,6 @@ export interface Name {
   readonly isTried: boolean
   /** Whether only its presence is looked at: `typeof NAME`. */
   readonly isTested: boolean
-  /** Whether it stands for its key, too: `{ NAME }`. */
-  readonly isShorthand: boolean
 }
 
 interface Item {
@@ -28,7 +26,6 @@ interface Item {
   readonly inBlock: Range
   readonly isTried: boolean
   readonly isTested?: boolean
-  readonly isShorthand?: boolean
 }
 
 /**
@@ -38,11 +35,11 @@ interface Item {
 export function* namesBelow(root: AnyNode): Generator<Name> {
   const waiting: Item[] = [{ node: root, inFunction: root, inBlock: root, isTried: false }]
   for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
-    const { node, declares, isTried, isTested = false, isShorthand = false } = item
+    const { node, declares, isTried, isTested = false } = item
     if (node.type !== 'Identifier') for (const part of partsOf(item)) waiting.push(part)
     else {
       const scope = declares && (declares === 'function' ? item.inFunction : item.inBlock)
-      yield { node, scope, isTried, isTested, isShorthand }
+      yield { node, scope, isTried, isTested }
     }
   }
 }
@@ -50,7 +47,7 @@ export function* namesBelow(root: AnyNode): Generator<Name> {
 /** What a node holds, each part with the scope that it is in; names that are only keys or labels are left out. */
 function* partsOf(item: Item): Generator<Item> {
   const { node } = item
-  const inside: Item = { ...item, declares: undefined, isTested: false, isShorthand: false }
+  const inside: Item = { ...item, declares: undefined, isTested: false }
   if (isFunction(node)) {
     const own: Item = { ...inside, inFunction: node, inBlock: node, isTried: item.isTried }
     if (node.id)
@@ -104,8 +101,7 @@ function* partsOf(item: Item): Generator<Item> {
     case 'PropertyDefinition':
     case 'MethodDefinition':
       if (node.computed) yield { ...inside, node: node.key }
-      if (node.value)
-        yield { ...item, node: node.value, isShorthand: node.type === 'Property' && node.shorthand }
+      if (node.value) yield { ...item, node: node.value }
       return
     case 'AssignmentPattern':
       yield { ...item, node: node.left }

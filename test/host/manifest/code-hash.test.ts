@@ -53,6 +53,37 @@ test.each([
   expect(changed(to, other, BUNDLE.replace(from, to))).toEqual([])
 })
 
+test.each([
+  [
+    'a comment among arguments',
+    'onEvent("play", ({ events }) => events.reduce',
+    'onEvent(\n  "play",\n  // all\n  ({ events }) => events.reduce',
+  ],
+  [
+    'a comment in an object, with the parentheses that a bundler puts there',
+    '{ n: a }',
+    '{ n: (\n  /* of it */\n  a\n) }',
+  ],
+  ['another layout', 'return { n: a };', 'return {\n  n: a\n  };'],
+])('%s has no say', (_, from, to) => {
+  expect(changed(from, to, BUNDLE.replace('return a + b;', 'return { n: a };'))).toEqual([])
+})
+
+test('what stands in a text, a pattern or a number has its say, down to a space', () => {
+  const text = (what: string) => `var a = query(() => ${what});\nexport { a };`
+  for (const [from, to] of [
+    ['"a b"', '"a  b"'],
+    ['`a b`', '`a  b`'],
+    ['/a b/g', '/a  b/g'],
+    ['/a b/g', '/a b/i'],
+    ['1', '"1"'],
+    ['1', '1n'],
+    ['[, 1]', '[1]'],
+    ['null', '"null"'],
+  ] as const)
+    expect(changed(from, to, text(from)), `${from} ${to}`).toEqual(['a'])
+})
+
 test('names that a bundler changes because a module was added have no say', () => {
   const text = `${IMPORT}\nvar limit = 1;\nvar a = query(({ db }) => { const rows = db; return [limit, rows] });\nexport { a };`
   const renamed = text
