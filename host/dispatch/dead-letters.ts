@@ -87,11 +87,7 @@ export class DeadLetterRetries {
     try {
       const plugin = find()
       // Other data have letters of their own, which have the same numbers and are about other events.
-      if (plugin.store !== store)
-        throw new LyceumError(
-          'not_found',
-          `The data of ${plugin.id} were replaced meanwhile, and this dead letter with them. List those that there are now.`,
-        )
+      refuseReplaced(plugin, store)
       const endpoint = handlerOf(plugin, letter.endpoint)
       const row = this.#window.row(letter.seq)
       if (row === undefined)
@@ -106,6 +102,9 @@ export class DeadLetterRetries {
         input: inputOf(batch, endpoint.plugins),
         traceWrites: true,
       })
+      // What it did may be in data that nobody reads any more.
+      const after = found(find)
+      if (after !== undefined) refuseReplaced(after, store)
       if (failure === undefined) return undefined
       // What only kept it from being tried says nothing about the event: the error that put it aside stays.
       if (!failure.passing) await keep(plugin, letter, failure)
@@ -115,6 +114,24 @@ export class DeadLetterRetries {
       return { code: error.code, message: error.message }
     }
   }
+}
+
+/** A plugin that may have been paused meanwhile, which says nothing of its data. */
+function found(find: () => ActivePlugin): ActivePlugin | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws {LyceumError} not_found where other data are read now */
+function refuseReplaced({ id, store }: ActivePlugin, before: PluginStore): void {
+  if (store !== before)
+    throw new LyceumError(
+      'not_found',
+      `The data of ${id} were replaced meanwhile, and this dead letter with them. List those that there are now.`,
+    )
 }
 
 /** Puts a dead letter in its own place again, with the error that it has now. */

@@ -46,6 +46,27 @@ longTest(
   },
 )
 
+longTest(
+  'a dead letter that is retried in data which are replaced just then is not said to be done',
+  async () => {
+    await lyceum.publish('replaced', failing('p1'))
+    await lyceum.send(plays(4))
+    await lyceum.settled()
+    await lyceum.publish('replaced', failing(), { version: '2.0.0' })
+    const store = lyceum.host.plugins.storeOf('replaced')
+    const begin = store.begin.bind(store)
+    let rebuilding: Promise<unknown> | undefined
+    store.begin = (claim, after) => {
+      if (!('deadLetter' in claim)) return begin(claim, after)
+      rebuilding ??= rebuilt(lyceum, 'replaced')
+      return begin(claim, rebuilding)
+    }
+    const { json } = await lyceum.call('POST', '/v1/plugins/replaced/dead-letters/retry')
+    expect(json.retried).toMatchObject([{ id: 1, state: 'failed', error: { code: 'not_found' } }])
+    expect(await ask(lyceum, 'replaced', 'seen')).toHaveLength(4)
+  },
+)
+
 test('answers and values that were kept while data were built are never given for those that are whole', async () => {
   const kept = (names: string, asks: string) => `
     import { onEvent, query } from '@lyceum/sdk'
