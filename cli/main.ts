@@ -13,8 +13,9 @@ import { jsonLine, printable } from './terminal.ts'
  * @returns the exit code, as {@link EXIT} lists them; the error was printed on stderr
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  const isJson = argv.includes('--json')
   endOnDefect()
-  endQuietly()
+  endQuietly(isJson)
   const [first, second] = argv.slice(2).filter((word) => !word.startsWith('-'))
   const asksHelp = first === 'help' && second !== undefined
   try {
@@ -27,7 +28,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (thrown instanceof CommanderError && SHOWN.has(thrown.code))
       return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
     const error = thrown instanceof CommanderError ? usage(thrown) : unknownShape(thrown)
-    await report(error, argv.includes('--json'))
+    await report(error, isJson)
     return exitCodeOf(error)
   }
 }
@@ -43,8 +44,11 @@ function endOnDefect(): void {
   })
 }
 
-/** Ctrl-C ends every command at once that has nothing to say to it, and so does a reader that has read enough. */
-function endQuietly(): void {
+/**
+ * Ctrl-C ends every command at once that has nothing to say to it, and so does a reader that has read enough. A disk
+ * that is full is told.
+ */
+function endQuietly(isJson: boolean): void {
   process.on('SIGINT', () => {
     if (process.listenerCount('SIGINT') > 1) return
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
@@ -52,8 +56,13 @@ function endQuietly(): void {
   })
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit(EXIT.done)
+      if (error.code === 'EPIPE') process.exit(EXIT.done)
+      if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
+      const unwritten = new LyceumError(
+        'disk_full',
+        'The disk that this is written to is full, and what was written is not whole.',
+      )
+      void report(unwritten, isJson).finally(() => process.exit(EXIT.refused))
     })
 }
 

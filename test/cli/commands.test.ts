@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
@@ -293,6 +295,18 @@ describe('what admins do', () => {
     ])
     expect([load.code, load.stderr]).toEqual([1, expect.stringMatching(/^error role_denied: .*ingest/)])
   })
+})
+
+test.runIf(existsSync('/dev/full'))('a disk that is full is no defect, and is told', async () => {
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [BIN, 'plugins', '--json'], {
+    cwd: lyceum.dataDir,
+    env: ann,
+    stdio: ['ignore', full, 'pipe'],
+  })
+  closeSync(full)
+  const [said, [code]] = await Promise.all([text(child.stderr ?? Readable.from([])), once(child, 'close')])
+  expect([code, JSON.parse(said)]).toEqual([1, expect.objectContaining({ code: 'disk_full' })])
 })
 
 test('a host that is not there is exit code 3', async () => {
