@@ -84,7 +84,8 @@ async function nameOfPackageAround(file: string): Promise<unknown> {
 
 /**
  * Imports of names that are put together at run time, each with the file that it is in. The bundler takes along all
- * files that a name could be of, wherever they are, and asks nobody.
+ * files that a name could be of, wherever they are, and asks nobody. It lists them as patterns, beside imports of
+ * what is not there and that nothing uses, which it leaves out as TypeScript does.
  */
 function madeUpNames(metafile: Metafile | undefined): [file: string, text: string][] {
   return Object.entries(metafile?.inputs ?? {}).flatMap(([file, { imports: imported }]) =>

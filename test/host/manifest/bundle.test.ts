@@ -107,6 +107,22 @@ describe('bundling a plugin', () => {
     expect(error.message).not.toContain(parent)
   })
 
+  test.each(["import fs from 'node:fs'", "import { none } from 'none'"])(
+    'leaves out what nothing uses, as TypeScript does: %s',
+    async (line) => {
+      await write({ 'plugin.ts': `${line}\n${HELLO}` })
+      expect((await bundlePlugin(dir)).bundle).not.toMatch(/node:fs|none/)
+    },
+  )
+
+  test('refuses a name that is put together when it runs', async () => {
+    await write({
+      'plugin.ts': `${HELLO}export const load = (name) => import('./parts/' + name)`,
+      'parts/a.ts': '',
+    })
+    expect((await refusal()).message).toContain('a name that is put together when it runs')
+  })
+
   test('a link does not lead outside', async () => {
     await writeFile(path.join(parent, 'secret.ts'), 'export default 1')
     await symlink(path.join(parent, 'secret.ts'), path.join(dir, 'inside.ts'))
