@@ -57,7 +57,7 @@ async function write(folder: string, options: Options): Promise<{ written: strin
     const { name } = await readPluginPackage(folder)
     written.push(...(await writeHostTypes(folder, host)), ...(await writeHostSamples(folder, host, name)))
   }
-  return { written, host: host !== undefined }
+  return { written: [...new Set(written)], host: host !== undefined }
 }
 
 async function askedOf(flags: ConnectionFlags): Promise<unknown> {
