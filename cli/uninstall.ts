@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { pluginPath } from './connection.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT, UsageError } from './exit-codes.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
 import { confirm, isInteractive, note, printJson } from './terminal.ts'
 
 const HELP = `
 Its data are kept for its owner: published again, it goes on where it was. With --delete-data they are
-deleted for good; export them first with: npx lyceum export PLUGIN
+deleted for good, and you are asked first; without a terminal that takes --yes.
+Export them before with: npx lyceum export PLUGIN
 
 Examples:
   npx lyceum uninstall video
@@ -35,8 +36,11 @@ export function registerUninstall(program: Command): void {
 
 async function uninstall(plugin: string, options: Options): Promise<void> {
   const { deleteData = false, force = false, yes = false, json = false } = options
+  const asks = deleteData && !yes
+  if (asks && !isInteractive())
+    throw new UsageError('To delete data for good without a terminal to ask on takes --yes.')
   const connection = await connectionOf(options, 'admin')
-  if (deleteData && !yes && isInteractive() && !(await confirm(`Delete all data of ${plugin} for good?`))) {
+  if (asks && !(await confirm(`Delete all data of ${plugin} for good?`))) {
     note('Nothing was done.')
     process.exitCode = EXIT.refused
     return
