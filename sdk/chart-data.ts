@@ -93,6 +93,6 @@ function entriesOf(name: string, part: Part, index: number): [string, Plain][] {
 }
 
 /** A time as people read it. */
-export function writtenTime(ms: Plain, { isDays, format }: Part): string {
+function writtenTime(ms: Plain, { isDays, format }: Part): string {
   return formatted(ms, format === 'date' || format === 'datetime' ? format : isDays ? 'date' : 'datetime')
 }

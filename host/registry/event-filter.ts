@@ -34,7 +34,7 @@ export interface EventFilter {
 }
 
 /** What bounds the work that one filter costs on each event. */
-export const FILTER_LIMITS = { nodes: 64, fieldDepth: 5, textCharacters: 512, listItems: 256, nesting: 8 }
+const FILTER_LIMITS = { nodes: 64, fieldDepth: 5, textCharacters: 512, listItems: 256, nesting: 8 }
 
 const FIELD = /^[\w:-]{1,100}$/
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])

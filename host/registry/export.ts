@@ -6,7 +6,7 @@ import type { PluginStore } from '../storage/plugin-store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { needsOf } from './version.ts'
 
-export const EXPORT_FORMAT = 1
+const EXPORT_FORMAT = 1
 /** One page of a store, or nobody waits for the export any more. */
 const PAGE_MS = 30_000
 const END = Buffer.from('}\n')

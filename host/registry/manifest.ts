@@ -27,7 +27,7 @@ import {
 import { BUNDLE_NAME, mapPosition, type Position, type SourceMap, type SourcePosition } from './source-map.ts'
 
 /** The most bytes that a bundle may have, unless a caller says otherwise. */
-export const MAX_BUNDLE_BYTES = 2 * 1024 * 1024
+const MAX_BUNDLE_BYTES = 2 * 1024 * 1024
 
 const MAX_NAME = 64
 const MAX_ENDPOINTS = 256

@@ -186,7 +186,7 @@ export function standardDeviation(numbers: readonly number[], isSample: boolean)
   return divisor > 0 ? Math.sqrt(squares / divisor) : null
 }
 
-export function sumOf(numbers: readonly Numeric[]): Numeric {
+function sumOf(numbers: readonly Numeric[]): Numeric {
   return numbers.reduce<Numeric>(add, 0)
 }
 

@@ -14,7 +14,7 @@ function failed(value: unknown, to: string): Error {
   return refusal('query_invalid', MONGO.ConversionFailure, `Cannot convert ${shown} to ${to}.`)
 }
 
-export function typeName(value: unknown): string {
+function typeName(value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'null'
   if (typeof value === 'number') return Number.isInteger(value) && value === (value | 0) ? 'int' : 'double'

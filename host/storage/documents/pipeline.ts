@@ -59,7 +59,7 @@ function compileStage(spec: unknown, context: PipelineContext): Stage {
 }
 
 /** Refuses a document that has grown too large: parts that are shared look small and unfold to anything. */
-export function checkWeight(doc: Doc): Doc {
+function checkWeight(doc: Doc): Doc {
   const limit = meter.limits.intermediateBytes
   if (weigh(doc, limit) > limit)
     throw refusal(

@@ -18,7 +18,7 @@ import { LIMITS } from '../../limits.ts'
  *
  * A file that has expired is not there, for any op.
  */
-export const FORMS = ['text', 'base64'] as const
+const FORMS = ['text', 'base64'] as const
 
 const path = z.string()
 const form = z.enum(FORMS)
@@ -49,9 +49,9 @@ export const WriteRequest = z.strictObject({
   /** Seconds from now after which the file is gone. */
   expire: seconds.optional(),
 })
-export const AppendRequest = z.strictObject({ path, as: form, type: type.optional() })
+const AppendRequest = z.strictObject({ path, as: form, type: type.optional() })
 /** `null`: it stays. */
-export const ExpireRequest = z.strictObject({ path, seconds: seconds.nullable() })
+const ExpireRequest = z.strictObject({ path, seconds: seconds.nullable() })
 
 /** A file, as `stat` and `list` tell of it. */
 export interface FileInfo {

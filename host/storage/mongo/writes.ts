@@ -119,7 +119,7 @@ function checkDocument(doc: Doc): number {
 }
 
 /** A filter for the server. One that is nothing but an `_id`, as most are, needs no checks. */
-export function serverFilter(filter: Doc): Document {
+function serverFilter(filter: Doc): Document {
   const id = filter._id
   const rank = typeRank(id)
   const isPlain = rank === 2 || rank === 3 || rank === 7 || rank === 8
