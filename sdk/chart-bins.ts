@@ -25,11 +25,13 @@ export function binsOf(values: readonly Plain[], wanted: number): Bin[] {
   if (numbers.length === 0) return []
   const isEach = most - least < wanted && numbers.every(isWhole)
   const step = isEach ? 1 : roundStep((most - least) / wanted || 1)
-  const first = isEach ? least : Math.floor(least / step)
-  const length = isEach ? most - least + 1 : Math.max(1, Math.ceil(most / step - first))
+  // 0.3 by 0.1 is a little less than 3, and still begins the range from 0.3.
+  const stepsTo = (value: number) => Number((value / step).toPrecision(14))
+  const first = Math.floor(stepsTo(least))
+  const length = isEach ? most - least + 1 : Math.max(1, Math.ceil(stepsTo(most) - first))
   const counts = new Array<number>(length).fill(0)
   for (const value of numbers) {
-    const at = Math.min(Math.floor(value / step) - first, length - 1)
+    const at = Math.min(Math.floor(stepsTo(value)) - first, length - 1)
     counts[at] = (counts[at] ?? 0) + 1
   }
   // Multiples, not sums, of the step: 0.1 three times is not 0.3.
