@@ -121,7 +121,7 @@ describe('lyceum login', () => {
     ])
   })
 
-  test('what is no token, or no file of logins, is told so', async () => {
+  test('what is no token, no address or no file of logins is told so', async () => {
     await mkdir(join(folder, 'broken/lyceum'), { recursive: true })
     await writeFile(join(folder, 'broken/lyceum/logins.json'), '{"hosts":[{"url":')
     const [half, broken] = await Promise.all([
@@ -130,6 +130,8 @@ describe('lyceum login', () => {
       }),
       away(['plugins'], '', { XDG_CONFIG_HOME: join(folder, 'broken') }),
     ])
+    const address = await away(['plugins', '--url', 'localhost:4000'])
+    expect([address.code, address.stderr]).toEqual([2, expect.stringContaining('must look like http://')])
     expect([half.code, half.stderr]).toEqual([2, expect.stringContaining('That is not a token.')])
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('logins.json is damaged')])
   })

@@ -357,5 +357,6 @@ describe('several hosts as one', () => {
     await expect(merge({ grades: hosts.north, south: hosts.south })).rejects.toThrow(
       'cannot be called "grades"',
     )
+    await expect(merge({ plugins: hosts.north })).rejects.toThrow('cannot be called "plugins"')
   })
 })
