@@ -31,6 +31,7 @@ describe('a histogram', () => {
     ])
     const ms = Date.UTC(2026, 2, 1)
     expect(histogram([ms + 1, ms + 3]).map(({ count }: { count: number }) => count)).toEqual([1, 0, 1])
+    expect(histogram([7.5])).toEqual([{ from: 7, to: 8, count: 1 }])
     expect(histogram([7, 7])).toEqual([{ from: 6.5, to: 7.5, count: 2 }])
   })
   test('has at least one bar, and never so many that nothing is seen', () => {
@@ -62,7 +63,7 @@ test('a chart is described by the least and the most, wherever values are missin
 })
 
 test('below a chart stand its first hundred rows, each field once', () => {
-  const rows = Array.from({ length: 101 }, (_, n) => ({ name: `${'x'.repeat(100)}${n}`, n }))
+  const rows = Array.from({ length: 101 }, (_, n) => ({ name: `${'x'.repeat(900)}${n}`, n }))
   const markup = chart.bar(rows, { x: 'name', y: 'n', color: 'name' })
   expect(String(markup)).toContain('The first 100 of 101 rows.')
   expect(String(markup).match(/<th /g)).toHaveLength(2)
@@ -98,6 +99,38 @@ test('a table shows the fields that any of its first rows has, and is sorted by 
   const text = String(table(rows, { columns: ['a', { key: 'b', cell: (row) => `<${row.b}>` }], limit: 1 }))
   expect(text).toContain('data-order=""')
   expect(text).toContain('The first 1 of 2 rows.')
-  expect(String(table(rows as { a: number }[]))).toContain('two')
+  expect(String(table<{ a: number }>(rows))).toContain('two')
   expect(String(table(rows))).not.toContain('lyceum-note')
+})
+
+test('days with gaps are days, and names of which some look like days are names', () => {
+  const encoding = (days: readonly (string | null)[]) =>
+    specOf(
+      chart.bar(
+        days.map((day) => ({ day, n: 1 })),
+        { x: 'day', y: 'n' },
+      ),
+    ).encoding.x
+  expect(encoding(['2026-02-02', null])).toMatchObject({ type: 'temporal', timeUnit: 'utcyearmonthdate' })
+  expect(encoding(['2026-02-02T10:00Z']).timeUnit).toBe('utcyearmonthdatehours')
+  expect(encoding(['2026-02-02', 'never']).type).toBe('nominal')
+})
+
+test('a specification has a table where its values are rows', () => {
+  const spec = (values: readonly unknown[]) =>
+    String(chart.spec({ data: { values } }, { description: 'Points.' }))
+  expect(spec([{ a: 1 }])).toContain('<table')
+  for (const values of [[], [1, 2], [{ a: 1 }, 2]]) expect(spec(values)).not.toContain('<table')
+  for (const given of [null, [], 'bar'])
+    expect(() => Reflect.apply(chart.spec, chart, [given, { description: 'Points.' }])).toThrow(
+      'is an object',
+    )
+  expect(() => chart.spec({}, { description: '' })).toThrow('what the chart shows')
+})
+
+test('a column stands where it is told to', () => {
+  expect(String(table([{ n: 1 }], { columns: [{ key: 'n', align: 'center' }] }))).toContain(
+    'class="center short"',
+  )
+  expect(() => table([[1]])).toThrow('row 0 is an array')
 })
