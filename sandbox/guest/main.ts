@@ -90,7 +90,11 @@ async function perform(
   inputText: string,
   setClock: (nowMs: number) => void,
 ): Promise<string> {
-  if (request.kind === 'describe') return stringify(describeEndpoints(plugin))
+  // A function would be left out, and `params: { from: t.date }` would be no parameter at all.
+  if (request.kind === 'describe')
+    return stringify(describeEndpoints(plugin), (_, value: unknown) =>
+      typeof value === 'function' ? 'a function' : value,
+    )
   const endpoint = plugin[request.endpoint] as { handler(context: Facilities): unknown }
   const input = parse(inputText) as GuestInput
   const queue = new WriteQueue(bridge, WRITING.has(request.kind), request.traceWrites)

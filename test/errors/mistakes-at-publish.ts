@@ -448,6 +448,18 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
     says: 'write a number, without quotes',
   },
   {
+    title: 'A parameter whose type is named and not called',
+    files: code(
+      "import { query, t } from '@lyceum/sdk'",
+      '',
+      'export const a = query({ params: { since: t.date } }, ({ params }) => params)',
+    ),
+    shows: 'publish',
+    code: 'options_refused',
+    at: 'plugin.ts:3:18',
+    says: 'write one of t.string() t.number() t.boolean() t.date()',
+  },
+  {
     title: 'A parameter with the name of a dimension',
     files: code(
       "import { query, t } from '@lyceum/sdk'",
