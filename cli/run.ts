@@ -73,12 +73,12 @@ async function run(folder: string, options: Options): Promise<void> {
   const caller = toCaller(claimsFrom(options.as, { ...(user && { user }), ...(course && { course }) }))
   const given = assignments(options.param ?? [])
   const sources = await Promise.all(options.events.map(findSource))
-  await checkOut(options)
   const { OffLineRun } = await import('../workbench/off-line.ts')
   const opened = await OffLineRun.open(folder, options.with ?? [])
   try {
     const wanted = wantedOf(opened, options.query)
     checkGiven(given, wanted)
+    await checkOut(options)
     const summary = await feed(opened, sources)
     const ask = (query: string, params: Params) =>
       opened.result(query, Object.fromEntries(params), caller, options.format)
@@ -164,11 +164,14 @@ async function feed(opened: OffLineRun, sources: readonly Source[]): Promise<Run
     ? sizes.reduce((sum, size) => sum + size, 0)
     : undefined
   const line = new ProgressLine(process.stderr)
-  let readBytes = 0
+  let [readBytes, tooLong] = [0, 0]
   async function* batches(): AsyncGenerator<EventBatch> {
     let before = 0
     for (const source of sources) {
-      const onLineTooLong = (number: number) => line.say(tooLongIn(source, number))
+      const onLineTooLong = (number: number) => {
+        tooLong += 1
+        line.say(tooLongIn(source, number))
+      }
       for await (const batch of readBatches(source, { onLineTooLong })) {
         readBytes = before + batch.readBytes
         yield batch
@@ -177,13 +180,14 @@ async function feed(opened: OffLineRun, sources: readonly Source[]): Promise<Run
     }
   }
   try {
-    return await opened.feed(batches(), ({ step, events, handled }) =>
+    const summary = await opened.feed(batches(), ({ step, events, handled }) =>
       line.update({
         done: handled,
         // Reading is the smaller half of the work, and handlers follow it closely.
         share: step === 'reading' ? shareOf(readBytes * (handled / events), total) : shareOf(handled, events),
       }),
     )
+    return { ...summary, rejected: summary.rejected + tooLong }
   } finally {
     line.stop()
   }

@@ -55,18 +55,18 @@ describe('lyceum run', () => {
     const { stdout, stderr, code } = await run(
       author.dir,
       ['run', '--json', '--events', '-', '--format', 'csv', '--out', 'tables', '-p', 'limit=1'],
-      { input: `${good}\n${bad}\n${good}\n` },
+      { input: `${good}\n${bad}\n${good}\n${'x'.repeat(1_000_001)}\n` },
     )
     expect(JSON.parse(stdout)).toEqual({
       accepted: 3,
       duplicates: 0,
-      rejected: 0,
+      rejected: 1,
       deadLetters: 1,
       failure: expect.stringContaining('> 4 |'),
       written: ['tables/top.csv'],
       skipped: [{ query: 'mine', reason: expect.stringContaining('about one person') }],
     })
-    expect(stderr).toBe('')
+    expect(stderr).toBe('stdin:4 is longer than 1,000,000 bytes: left out.\n')
     expect(code).toBe(1)
     expect(await readdir(join(author.dir, 'tables'))).toEqual(['top.csv'])
     expect(await readFile(join(author.dir, 'tables/top.csv'), 'utf8')).toBe("_id,n\r\n'=v1,2\r\n")
