@@ -27,7 +27,7 @@ export function partOf<Row extends object>(
   { labels, format }: ChartOptions<Row>,
 ): Part {
   const given = rows.map((row) => plainOf(row[field]))
-  if (rows.length > 0 && !rows.some((row) => field in row))
+  if (!rows.some((row) => field in row))
     throw new TypeError(
       `${what}: no row has "${field}". They have: ${Object.keys(rows[0] ?? {}).join(', ')}.`,
     )

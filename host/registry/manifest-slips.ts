@@ -25,15 +25,19 @@ export function slipsOf(
 ): readonly string[] {
   if (sourceMap === undefined) return []
   const variables = fileVariables(syntax)
-  const found: { readonly start: number; readonly text: string }[] = []
+  const found: { readonly start: number; readonly message: string }[] = []
   walk(syntax.program, (node, { inFunction }) => {
-    if (found.length === MOST_WARNINGS) return
     const message = ofCall(node, inFunction) ?? (isIn(node, writing) ? ofWriting(node, variables) : undefined)
-    const place = message && mapPosition(sourceMap, syntax.position(node.start))
-    if (!place || packageOf(place.source) !== undefined) return
-    found.push({ start: node.start, text: `${place.source}:${place.line}:${place.column} ${message}` })
+    if (message !== undefined) found.push({ start: node.start, message })
   })
-  return found.sort((a, b) => a.start - b.start).map(({ text }) => text)
+  const told: string[] = []
+  for (const { start, message } of found.sort((a, b) => a.start - b.start)) {
+    const place = mapPosition(sourceMap, syntax.position(start))
+    if (!place || packageOf(place.source) !== undefined) continue
+    told.push(`${place.source}:${place.line}:${place.column} ${message}`)
+    if (told.length === MOST_WARNINGS) break
+  }
+  return told
 }
 
 function isIn({ start, end }: AnyNode, ranges: readonly Range[]): boolean {

@@ -72,3 +72,14 @@ describe('what is meant is not told', () => {
     expect(await warnings(body)).toEqual([])
   })
 })
+
+test('so many are told and no more, in their order; without a map nobody could find them', async () => {
+  const lines = Array.from({ length: 30 }, () => 'log(Math.random())').join('\n')
+  const source = `import { onEvent } from '@lyceum/sdk'\nexport const a = onEvent('x', ({ log }) => {\n${lines}\n})`
+  const { bundle, sourceMap } = await bundleSource('slips', source)
+  const told = readManifest(bundle, { sourceMap: decodeSourceMap(sourceMap) }).warnings
+  expect(told.map((text) => Number(/^plugin\.ts:(\d+):/.exec(text)?.[1]))).toEqual(
+    Array.from({ length: 20 }, (_, at) => at + 3),
+  )
+  expect(readManifest(bundle, {}).warnings).toEqual([])
+})
