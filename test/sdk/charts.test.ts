@@ -75,19 +75,6 @@ test('below a chart stand its first hundred rows, each field once', () => {
   )
 })
 
-test('below a chart stand its first hundred rows, each field once', () => {
-  const rows = Array.from({ length: 101 }, (_, n) => ({ name: `${'x'.repeat(100)}${n}`, n }))
-  const markup = chart.bar(rows, { x: 'name', y: 'n', color: 'name' })
-  expect(String(markup)).toContain('The first 100 of 101 rows.')
-  expect(String(markup).match(/<th /g)).toHaveLength(2)
-  // A name in the description is long enough to know it by.
-  expect(descriptionOf(markup)?.length).toBeLessThan(300)
-  const grades = [1, 9, 9, 9.5].map((grade) => ({ grade }))
-  expect(descriptionOf(chart.histogram(grades, { x: 'grade', bins: 2 }))).toContain(
-    'The most, 3, have 5 to 10.',
-  )
-})
-
 test('width and height are those that the author gives, of whatever kind the chart is', () => {
   const size = { width: 300, height: 90 }
   const rows = [{ x: 1, y: 2 }]
