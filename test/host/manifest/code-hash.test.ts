@@ -114,3 +114,15 @@ test('a bundle that declares one name again and again costs little', () => {
   const text = `${'var a = a + a;'.repeat(50_000)}\nvar b = view(() => a);\nexport { b };`
   expect(changed('var a = a + a;', 'var a = a - a;', text)).toEqual(['b'])
 })
+
+test('which variable stands where is told, though what it is called is not', () => {
+  const locals = 'var a = query(({ params }) => ((x, y) => x - y)(1, 2));\nexport { a };'
+  expect(changed('x - y', 'y - x', locals)).toEqual(['a'])
+  const inner = 'var a = query(({ params }) => ((x) => ((y) => x)(2))(1));\nexport { a };'
+  expect(changed('=> x)', '=> y)', inner)).toEqual(['a'])
+  const top = 'var one = 1, two = 2;\nvar a = query(() => one - two - one);\nexport { a };'
+  expect(changed('one - two - one', 'one - two - two', top)).toEqual(['a'])
+  expect(changed('one - two - one', 'two - one - two', top)).toEqual(['a'])
+  const sdk = 'var a = query(() => [query, view, onEvent].length && query);\nexport { a };'
+  expect(changed('&& query', '&& view', sdk)).toEqual(['a'])
+})
