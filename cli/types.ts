@@ -36,7 +36,7 @@ export function registerTypes(program: Command): void {
       const options = command.optsWithGlobals<Options>()
       const { written, host } = await write(folder, options)
       if (options.json === true) printJson({ written, host })
-      else if (written.length === 0) console.log('The types are as they should be.')
+      else if (written.length === 0) console.log('The types in .lyceum/ are up to date.')
       else for (const file of written) console.log(printable(file))
     })
 }

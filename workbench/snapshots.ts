@@ -9,6 +9,7 @@ import type { HostSchema } from './host-schema.ts'
 import { normalised } from './normalise.ts'
 import { schemaOf } from './own-schema.ts'
 import { casesFor, SAMPLE, SAMPLE_END_MS } from './snapshot-cases.ts'
+import { withoutDrawings } from './snapshot-charts.ts'
 import { textDiff } from './text-diff.ts'
 import { refuseLinks, writeOwn } from './text-file.ts'
 import { type Bench, openBench } from './workbench.ts'
@@ -162,14 +163,13 @@ function htmlOf(answers: readonly Answer[]): string {
   const shown = answers.map(({ as, given, refused, result }) => {
     const about = Object.entries(given).map(([name, value]) => ` ${name}=${value}`)
     const head = `<!-- as ${as.join(', ')}:${about.join('')} -->`
-    return `${head}\n${result === undefined ? `<!-- refused: ${refused} -->` : markupOf(result)}\n`
+    return `${head}\n${result === undefined ? `<!-- refused: ${refused} -->` : linesOf(withoutDrawings(result))}\n`
   })
   return shown.join('\n')
 }
 
-/** Of a chart its description, its specification with all data, and its table: the drawing follows from those. */
-function markupOf(result: string): string {
-  return result.replace(/(<lyceum-chart\b[^>]*>)<svg.*?<\/svg>/gs, '$1').replace(/>\s*</g, '>\n<')
+function linesOf(markup: string): string {
+  return markup.replace(/>\s*</g, '>\n<')
 }
 
 /**

@@ -275,7 +275,7 @@ describe('lyceum types', () => {
       host: true,
     })
     expect(await generated('host.d.ts')).toContain('readonly courseGrades: QueryCall')
-    expect((await run(author.dir, ['types'], { env })).stdout).toBe('The types are as they should be.\n')
+    expect((await run(author.dir, ['types'], { env })).stdout).toBe('The types in .lyceum/ are up to date.\n')
   })
 
   test('writes a host for programs outside, which are then held to it', async () => {
@@ -310,7 +310,7 @@ describe('lyceum types', () => {
     for (const [index, { words }] of announced(program).entries())
       expect(found[index]?.message).toContain(words)
     expect((await run(author.dir, ['types', '--client', 'lyceum.d.ts'], { env })).stdout).toBe(
-      'The types are as they should be.\n',
+      'The types in .lyceum/ are up to date.\n',
     )
     await author.write('right.ts', '')
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { course } from '@lyceum/sdk/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSamples, recordSamples } from '../../workbench/samples.ts'
+import { withoutDrawings } from '../../workbench/snapshot-charts.ts'
 import { compareSnapshots, keepSnapshots, type Results, resultsOf } from '../../workbench/snapshots.ts'
 import { textDiff } from '../../workbench/text-diff.ts'
 import { writeTypes } from '../../workbench/types-file.ts'
@@ -106,6 +107,18 @@ describe('results over the sample course', () => {
 })
 
 describe('snapshots', () => {
+  test('hold what a chart shows, and not how this version of Lyceum draws all charts', () => {
+    const chart = (config: object, spec: object) =>
+      `<lyceum-chart role="img" data-vega='${JSON.stringify({ config, padding: 4, ...spec })}'><svg>…</svg></lyceum-chart>`
+    const kept = withoutDrawings(chart({ axis: 1 }, { marks: ['it&#39;s'], height: 240 }))
+    expect(kept).toBe(
+      '<lyceum-chart role="img" data-vega=\'{\n  "marks": ["it&#39;s"],\n  "height": 240\n}\'></lyceum-chart>',
+    )
+    expect(withoutDrawings(chart({ axis: 2 }, { marks: ['it&#39;s'], height: 240 }))).toBe(kept)
+    expect(withoutDrawings(chart({ axis: 1 }, { marks: ['rect'], height: 240 }))).not.toBe(kept)
+    expect(withoutDrawings("<p data-vega='{'></p>")).toBe("<p data-vega='{'></p>")
+  })
+
   test('are written where they are new, differ where a result does, and go with their endpoint', async () => {
     const file = join(author.dir, 'snapshots/mine.json')
     const first = await compareSnapshots(author.dir, results)

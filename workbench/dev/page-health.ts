@@ -78,6 +78,7 @@ ${
     : html`<h3>${count(letters.total)} dead letters</h3>
 <p class="muted">Events that a handler failed on. Mend the handler, then have it try them again.</p>
 <ul class="rows">${letters.letters.map(({ endpoint, seq, code, message }) => html`<li><span><strong>${endpoint}</strong> on event ${count(seq)}: ${message} <code>${code}</code></span></li>`)}</ul>
+${letters.total > letters.letters.length && html`<p class="muted">And ${count(letters.total - letters.letters.length)} more.</p>`}
 <form method="post" action="/dev/retry"><button class="quiet">Try them again</button></form>`
 }
 <div class="uses">${USES.map(([name, label, unit]) => used(label, unit, use[name] ?? 0, quota[name]))}
