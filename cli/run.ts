@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { ROLES, type Role } from '../host/auth/tokens.ts'
 import { LyceumError } from '../host/errors.ts'
-import { count } from '../host/text.ts'
+import { amount, count } from '../host/text.ts'
 import type { EventBatch, OffLineRun, RunFormat, RunSummary } from '../workbench/off-line.ts'
 import { claimsFrom } from './claims.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
@@ -215,7 +215,7 @@ function report(summary: RunSummary, { written, skipped }: Results, { json, quer
   for (const one of skipped) note(`left out ${one.query}: ${printable(one.reason)}`)
   if (deadLetters > 0)
     note(
-      `Handlers failed on ${count(deadLetters)} events, which the results are without.\n${printable(messageOf(failure))}`,
+      `Handlers failed on ${amount(deadLetters, 'event')}, which the results are without.\n${printable(messageOf(failure))}`,
     )
 }
 

@@ -7,3 +7,8 @@ export function withoutControls(text: string): string {
 export function count(n: number): string {
   return n.toLocaleString('en')
 }
+
+/** So many of something: `1 event`, `12,345 events`. */
+export function amount(n: number, unit: string): string {
+  return `${count(n)} ${unit}${n === 1 ? '' : 's'}`
+}

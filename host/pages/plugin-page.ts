@@ -6,7 +6,7 @@ import type { FeedStatus } from '../dispatch/handler-feed.ts'
 import type { PendingVersion } from '../registry/approvals.ts'
 import type { PluginState } from '../registry/plugin.ts'
 import type { RecentUsage } from '../registry/usage-book.ts'
-import { count } from '../text.ts'
+import { amount, count } from '../text.ts'
 import { PLUGIN_SCRIPT_PATH } from './assets.ts'
 import { layout, type Markup } from './layout.ts'
 import { cpuOf, list, megabytes, seconds, stateMarkup } from './plugin-list.ts'
@@ -151,11 +151,11 @@ function handlerSection({ id, handlers, deadLetters, guarantee }: PluginPage): M
 <ul class="rows">${handlers.map(
     ({ endpoint, state, lag, untilMs, lastError }) => html`<li><div><code>${endpoint}</code> ${state}${
       untilMs === undefined ? '' : ` until ${new Date(untilMs).toISOString().slice(11, 19)} UTC`
-    }, ${lag === 0 ? 'has seen every event' : `${count(lag)} events behind`}
+    }, ${lag === 0 ? 'has seen every event' : `${amount(lag, 'event')} behind`}
 ${lastError === undefined ? '' : html`<p class="muted">${lastError.code}: ${lastError.message}</p>`}</div></li>`,
   )}</ul>
 ${guarantee === 'at-least-once' ? html`<p>The database server has no transactions: after a crash, effects of some events happen again.</p>` : ''}
-${deadLetters > 0 ? html`<p><a href="/v1/plugins/${id}/dead-letters">${count(deadLetters)} events that a handler failed on</a></p>` : ''}
+${deadLetters > 0 ? html`<p><a href="/v1/plugins/${id}/dead-letters">${amount(deadLetters, 'event')} that a handler failed on</a></p>` : ''}
 </section>`
 }
 

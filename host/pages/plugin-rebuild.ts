@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import type { RebuildStatus } from '../dispatch/rebuild.ts'
 import type { RebuildOffer } from '../registry/rebuild-offer.ts'
-import { count } from '../text.ts'
+import { amount, count } from '../text.ts'
 import type { Markup } from './layout.ts'
 import { list } from './plugin-list.ts'
 
@@ -61,8 +61,4 @@ function timeOf(seconds: number): string {
   if (seconds < 90) return amount(Math.max(1, Math.round(seconds)), 'second')
   const minutes = Math.round(seconds / 60)
   return minutes < 90 ? amount(minutes, 'minute') : amount(Math.round(minutes / 60), 'hour')
-}
-
-function amount(n: number, unit: string): string {
-  return `${count(n)} ${unit}${n === 1 ? '' : 's'}`
 }

@@ -244,11 +244,11 @@ describe('what goes wrong while it runs', () => {
     expect((await fault).fault).toMatchObject({ endpoint: 'count', places: [{ line: 8 }] })
     await dev.workbench.settled()
     await open('')
-    await part('activity').getByText('1 dead letters').waitFor()
+    await part('activity').getByText('1 dead letter').waitFor()
     await dev.setClock({ fromMs: Date.parse('2030-06-01'), speed: 1 })
     onTestFinished(() => dev.setClock({ fromMs: null, speed: 1 }))
     await part('activity').getByRole('button', { name: 'Try them again' }).click()
-    await part('activity').getByText('dead letters').waitFor({ state: 'detached' })
+    await part('activity').getByText('dead letter').waitFor({ state: 'detached' })
   })
 })
 
@@ -341,4 +341,15 @@ describe('the page', () => {
     await page.getByText('sam, student').waitFor()
     await viewText().getByText('Good morning sam').waitFor()
   })
+})
+
+// The last, since it adds to what others count.
+test('the page lists the collections with what is in them, so that a misspelt one is seen', async () => {
+  await open('')
+  await part('kept').getByText('plays 2 documents').waitFor()
+  await dev.workbench.send([
+    JSON.stringify({ event_type: 'play_video', time: '2026-03-03', event: { id: 'third' } }),
+  ])
+  await part('kept').getByText('plays 3 documents').waitFor()
+  expect(await part('kept').getByRole('listitem').allInnerTexts()).toEqual(['plays 3 documents'])
 })

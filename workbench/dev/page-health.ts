@@ -4,7 +4,7 @@ import { LIMITS, QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
 import type { Markup } from '../../host/pages/layout.ts'
 import { quotaUse } from '../../host/plugin-report.ts'
 import type { Endpoint } from '../../host/registry/plugin.ts'
-import { count } from '../../host/text.ts'
+import { amount, count } from '../../host/text.ts'
 import { residentMb } from '../../process/child.ts'
 import type { Dev } from './dev.ts'
 import type { Fault } from './faults.ts'
@@ -75,7 +75,7 @@ ${
 ${
   letters.total === 0
     ? ''
-    : html`<h3>${count(letters.total)} dead letters</h3>
+    : html`<h3>${amount(letters.total, 'dead letter')}</h3>
 <p class="muted">Events that a handler failed on. Mend the handler, then have it try them again.</p>
 <ul class="rows">${letters.letters.map(({ endpoint, seq, code, message }) => html`<li><span><strong>${endpoint}</strong> on event ${count(seq)}: ${message} <code>${code}</code></span></li>`)}</ul>
 ${letters.total > letters.letters.length && html`<p class="muted">And ${count(letters.total - letters.letters.length)} more.</p>`}

@@ -5,6 +5,7 @@ import { layout, type Markup } from '../../host/pages/layout.ts'
 import type { Choice } from './choice.ts'
 import type { Dev } from './dev.ts'
 import { activityPart, faultsPart, logsPart, publishPart, statusPart } from './page-health.ts'
+import { keptPart } from './page-kept.ts'
 import { clockPart, endpointsPart, peoplePart } from './page-panel.ts'
 import { aboutPart, resultPart } from './page-result.ts'
 
@@ -20,6 +21,7 @@ const PART_MARKUP = {
   clock: clockPart,
   about: aboutPart,
   activity: activityPart,
+  kept: keptPart,
   logs: logsPart,
   publish: publishPart,
 } as const satisfies Record<string, Part>
@@ -71,6 +73,7 @@ ${part('endpoints')}
 ${part('about')}
 ${part('result')}
 ${part('activity')}
+${part('kept')}
 ${part('logs')}
 ${part('publish')}
 </div>

@@ -5,9 +5,9 @@ import type { DevRecord } from './records.ts'
 export function partsChangedBy(record: DevRecord): readonly PartName[] {
   switch (record.type) {
     case 'reload':
-      return ['result', 'status', 'faults', 'endpoints', 'about', 'activity', 'publish']
+      return ['result', 'status', 'faults', 'endpoints', 'about', 'activity', 'kept', 'publish']
     case 'rebuilt':
-      return ['result', 'status', 'activity']
+      return ['result', 'status', 'activity', 'kept']
     case 'events':
       return ['people', 'activity']
     case 'fault':
@@ -18,10 +18,10 @@ export function partsChangedBy(record: DevRecord): readonly PartName[] {
     case 'needs':
       return ['publish']
     case 'clock':
-      return ['clock', 'result']
+      return ['clock', 'result', 'kept']
     case 'activity':
       // A result that would be drawn anew with every batch could not be looked at.
-      return isThrough(record) ? ['activity', 'result'] : ['activity']
+      return isThrough(record) ? ['activity', 'kept', 'result'] : ['activity', 'kept']
     case 'ready':
       return []
   }
