@@ -186,13 +186,21 @@ async function findEntry(root: string): Promise<string> {
  */
 function ownSourceMap(text: string, inputs: Readonly<Record<string, unknown>>): string {
   const map: { sources: string[]; sourcesContent: (string | null)[] } = JSON.parse(text)
+  const files = map.sources.map(fileOf)
   map.sourcesContent = map.sourcesContent.map((content, at) =>
-    Object.hasOwn(inputs, map.sources[at] ?? '') ? content : null,
+    Object.hasOwn(inputs, files[at] ?? '') ? content : null,
   )
-  map.sources = map.sources.map((source) =>
-    source.replace(/^.*\/(?=node_modules\/)/, '').replace(/^(?:\.\.\/)+/, ''),
-  )
+  map.sources = files.map((file) => file.replace(/^.*\/(?=node_modules\/)/, '').replace(/^(?:\.\.\/)+/, ''))
   return JSON.stringify(map)
+}
+
+/** The bundler writes names of files as addresses: `gr%C3%B6%C3%9Fe.ts`. What a package's map holds is anything. */
+function fileOf(source: string): string {
+  try {
+    return decodeURIComponent(source)
+  } catch {
+    return source
+  }
 }
 
 function broken(messages: readonly Message[]): LyceumError {

@@ -184,6 +184,19 @@ export const all = view(() => { using held = { [Symbol.dispose]() {} }; return n
     expect(sourceMap).not.toContain('SECRET')
   })
 
+  test('a file has its text along whatever it is called, and is named as it is called', async () => {
+    const odd = 'lib/größe #1, 100%.ts'
+    await write({
+      'plugin.ts': `export * from './${odd}'`,
+      [odd]: `import { view } from '@lyceum/sdk'\n/** How large. */\nexport const large = view(() => '<p>')`,
+    })
+    const { bundle, sourceMap } = await bundlePlugin(dir)
+    const map = decodeSourceMap(sourceMap)
+    expect(map.sources).toContain(odd)
+    const { endpoints } = readManifest(bundle, { sourceMap: map })
+    expect(describeEndpoints(map, endpoints)).toEqual(new Map([['large', 'How large.']]))
+  })
+
   test('plugin.ts is no link: a folder from elsewhere does not have what it leads to sent', async () => {
     await writeFile(path.join(parent, 'own.ts'), `${HELLO}export const token = 'SECRET'`)
     await rm(path.join(dir, 'plugin.ts'))
