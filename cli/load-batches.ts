@@ -56,20 +56,50 @@ export async function findSource(name: string): Promise<Source> {
   }
 }
 
+interface ReadOptions {
+  readonly signal?: AbortSignal
+  readonly onLineTooLong: (line: number) => void
+}
+
 /**
- * Reads a log line by line, plain or gzip, and packs the lines in batches. The same file gives the same
- * batches with the same keys each time; one that has grown gives the same ones and more.
+ * Reads a log line by line, plain or gzip, and packs the lines in batches, each while the one before is on its way.
+ * The same file gives the same batches with the same keys each time; one that has grown gives the same ones and more.
  *
  * @throws LyceumError file_unreadable; the signal's reason once it is aborted.
  */
 export async function* readBatches(
   source: Source,
-  options: { signal?: AbortSignal; onLineTooLong: (line: number) => void },
+  { signal, onLineTooLong }: ReadOptions,
 ): AsyncGenerator<Batch> {
-  const { signal, onLineTooLong } = options
+  // Whoever takes no more does not wait for what a pipe may have yet.
+  const ended = new AbortController()
+  const ends = AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])])
+  const batches = batchesOf(source, ends, onLineTooLong)
+  const read = () => {
+    const next = batches.next()
+    next.catch(() => {}) // thrown where it is awaited, or of no interest any more
+    return next
+  }
+  try {
+    for (let next = read(); ; ) {
+      const { value, done } = await next
+      if (done) return
+      next = read()
+      yield value
+    }
+  } finally {
+    ended.abort()
+  }
+}
+
+async function* batchesOf(
+  source: Source,
+  signal: AbortSignal,
+  onLineTooLong: (line: number) => void,
+): AsyncGenerator<Batch, undefined> {
   const file =
     source.kind === 'stdin' ? process.stdin : createReadStream(source.path, { highWaterMark: 1 << 18 })
-  if (signal !== undefined) addAbortSignal(signal, file)
+  addAbortSignal(signal, file)
   const batcher = new Batcher(source, onLineTooLong)
   let readBytes = 0
   const counted = async function* () {
@@ -82,10 +112,11 @@ export async function* readBatches(
     for await (const chunk of unpacked(counted()))
       for (const batch of batcher.add(chunk)) yield { ...batch, readBytes }
   } catch (error) {
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
     throw unreadable(source.name, error)
   }
   for (const batch of batcher.end()) yield { ...batch, readBytes }
+  return undefined
 }
 
 /** What a person is told of a line that is left out. */

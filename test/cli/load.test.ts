@@ -6,11 +6,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type LoadOptions, type LoadSummary, loadFiles } from '../../cli/load.ts'
+import { findSource, readBatches } from '../../cli/load-batches.ts'
 import { loadKeys } from '../../host/auth/keys.ts'
 import { verifyToken } from '../../host/auth/tokens.ts'
 import { course } from '../../sdk/testing/index.ts'
@@ -161,6 +163,16 @@ describe('what is sent', () => {
     expect((await load()).accepted).toBe(4_500)
     expect(most).toBe(1)
     expect(received.flatMap((request) => request.lines)).toEqual(lines)
+  })
+
+  test('the next lines are read while those before are on their way', async () => {
+    const lines = numbered(2_000)
+    await writeFile(log, [...lines.slice(0, 1_000), 'x'.repeat(1_000_001), ...lines.slice(1_000)].join('\n'))
+    const { promise: seen, resolve: onLineTooLong } = Promise.withResolvers<number>()
+    const batches = readBatches(await findSource(log), { onLineTooLong })
+    await batches.next()
+    expect(await seen).toBe(1_001)
+    await batches.return(undefined)
   })
 
   test('nothing but the address tells where the host is: a path before the API is kept', async () => {
@@ -375,6 +387,14 @@ describe('lyceum load', () => {
     expect(run).toMatchObject({ code: 1, stdout: '', stderr: 'token_expired: Because of token_expired.\n' })
   })
 
+  test('fails at once, whatever a pipe that goes on may have yet', async () => {
+    respond = (_, response) => refuse(response, 401, 'token_expired')
+    const input = new PassThrough()
+    input.write(`${numbered(1_001).join('\n')}\n`)
+    const run = await lyceum(['load', '-', '--url', url, '--token', 'old'], { input })
+    expect(run).toMatchObject({ code: 1, stdout: '', stderr: 'token_expired: Because of token_expired.\n' })
+  })
+
   test('without a token makes one that can only send events, with the keys of the data folder', async () => {
     await writeFile(log, '{"n":1}\n')
     const keys = await loadKeys(join(folder, 'data'))
@@ -424,7 +444,7 @@ async function lyceum(
     environment = {},
     onStart = () => {},
   }: {
-    input?: string | Buffer
+    input?: string | Buffer | Readable
     environment?: Record<string, string>
     onStart?: (child: ChildProcess) => void
   } = {},
@@ -434,7 +454,8 @@ async function lyceum(
     env: { PATH: process.env.PATH, ...environment },
   })
   onStart(child)
-  child.stdin.end(input)
+  if (input instanceof Readable) input.pipe(child.stdin)
+  else child.stdin.end(input)
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
