@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import type { ActivePlugin } from '../registry/plugin.ts'
 import type { Plugins } from '../registry/plugins.ts'
+import { dataFailure } from '../storage/data-failure.ts'
 import type { Stores } from '../storage/stores.ts'
 import type { CronJobs } from './cron-jobs.ts'
 import type { Lane } from './lane.ts'
@@ -277,7 +278,7 @@ export class Rebuilds {
       return
     }
     try {
-      catalogue.generations.abandon(id, generation)
+      this.#abandon(id, generation)
       await stores.drop(id, generation)
       catalogue.generations.dropped(id, generation)
     } catch (error) {
@@ -285,8 +286,22 @@ export class Rebuilds {
     }
   }
 
+  /** A full disk may have no room for the note: what is deleted then makes some. */
+  #abandon(id: string, generation: number): void {
+    try {
+      this.#services.catalogue.generations.abandon(id, generation)
+    } catch (error) {
+      if (dataFailure(error) !== 'full') throw error
+    }
+  }
+
   #reasonOf(error: unknown, plugin: string): LyceumError {
     if (error instanceof LyceumError) return error
+    if (dataFailure(error) === 'full')
+      return new LyceumError(
+        'disk_full',
+        'The disk of the host is full. Start the rebuild again once there is room.',
+      )
     this.#services.logger.error({ err: error, plugin }, 'a rebuild failed in the host')
     return new LyceumError('internal', 'The host failed at this. Its log has the reason.')
   }

@@ -69,6 +69,8 @@ export class Generations {
         )
         .get(plugin)
       const generation = Number(row?.newest_generation)
+      // One is built at a time: what could not even be noted of an earlier one, on a full disk, is made up for.
+      this.#db.prepare(`UPDATE generations SET state = 'dropping' WHERE plugin = ?`).run(plugin)
       this.#db
         .prepare(`INSERT INTO generations VALUES (?, ?, 'building', ?, ?)`)
         .run(plugin, generation, activation, startedMs)
