@@ -202,10 +202,13 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
       lane.forget(plugin)
     },
     deleteData: async (plugin) => {
+      // What the registry does not know of, where it was lost once, would be the next one's of that name.
+      const generations = new Set(stores.kept().get(plugin))
       for (const other of catalogue.generations.others())
-        if (other.plugin === plugin) await stores.drop(plugin, other.generation)
+        if (other.plugin === plugin) generations.add(other.generation)
       const read = catalogue.plugin(plugin)?.generation
-      if (read !== undefined) await stores.drop(plugin, read)
+      if (read !== undefined) generations.add(read)
+      for (const generation of generations) await stores.drop(plugin, generation)
     },
   })
 

@@ -242,6 +242,12 @@ export class Catalogue {
     return this.generations.flip(flip)
   }
 
+  /** Has data read that are there in place of those that are not: see {@link Generations.adopt}. */
+  adopt(plugin: string, generation: number): void {
+    this.#known.delete(plugin)
+    this.generations.adopt(plugin, generation)
+  }
+
   /** @throws {LyceumError} options_refused where a common name is called like a plugin, or a plugin has too many */
   refuseNames(plugin: string, names: readonly string[]): void {
     const own = this.names.all().filter((row) => row.plugin === plugin)

@@ -101,6 +101,15 @@ export class Generations {
     })
   }
 
+  /** Has a generation read that a rebuild has made of which this registry, an older one, knows nothing. */
+  adopt(plugin: string, generation: number): void {
+    this.#db
+      .prepare(
+        'UPDATE plugins SET generation = ?1, newest_generation = max(newest_generation, ?1) WHERE id = ?2',
+      )
+      .run(generation, plugin)
+  }
+
   /** Has a generation deleted that was being built. */
   abandon(plugin: string, generation: number): void {
     this.#db

@@ -59,6 +59,7 @@ export class Plugins {
   /** Activates what was active when the host stopped. A plugin that cannot start is reported and left out. */
   async start(runner: Runner): Promise<void> {
     this.#runner = runner
+    this.#adopt()
     const active = this.#services.catalogue.plugins().filter((row) => row.activeVersion !== undefined)
     // A few at a time: what a thousand plugins need to start would otherwise be in memory at once.
     const next = active.values()
@@ -69,6 +70,25 @@ export class Plugins {
         )
     }
     await Promise.all(Array.from({ length: STARTED_AT_ONCE }, startSome))
+  }
+
+  /** A registry that was restored alone may be older than a rebuild: what that has made is read, not begun anew. */
+  #adopt(): void {
+    const { catalogue, stores, logger } = this.#services
+    const kept = stores.kept()
+    const others = new Set(
+      catalogue.generations.others().map(({ plugin, generation }) => `${plugin}.${generation}`),
+    )
+    for (const { id, generation } of catalogue.plugins()) {
+      const found = kept.get(id) ?? []
+      const oldest = found.find((other) => !others.has(`${id}.${other}`))
+      if (found.includes(generation) || oldest === undefined) continue
+      catalogue.adopt(id, oldest)
+      logger.warn(
+        { plugin: id, noted: generation, read: oldest },
+        'the registry is older than the data that are there',
+      )
+    }
   }
 
   /** All active plugins, by id. */

@@ -87,16 +87,23 @@ export class Stores {
     return store
   }
 
+  /** The generations of plugins' data that lie on the disk, the oldest first, by plugin; of those in MongoDB none. */
+  kept(): Map<string, number[]> {
+    const kept = new Map<string, number[]>()
+    for (const file of readdirSync(this.#options.folder)) {
+      const [, plugin, generation] = /^(\w+)\.(\d+)\.db$/.exec(file) ?? []
+      if (plugin !== undefined) kept.set(plugin, [...(kept.get(plugin) ?? []), Number(generation)])
+    }
+    for (const generations of kept.values()) generations.sort((one, other) => one - other)
+    return kept
+  }
+
   /**
    * The generation that a plugin begins with which nobody knows: what is left of it where its registry was deleted,
    * else the first. Of several the oldest, since only that is certain to be whole.
    */
   firstGeneration(plugin: string): number {
-    const kept = readdirSync(this.#options.folder).flatMap((file) => {
-      const [, id, generation] = /^(\w+)\.(\d+)\.db$/.exec(file) ?? []
-      return id === plugin ? [Number(generation)] : []
-    })
-    return kept.length === 0 ? 1 : Math.min(...kept)
+    return this.kept().get(plugin)?.[0] ?? 1
   }
 
   #pathOf(plugin: string, generation: number): string {

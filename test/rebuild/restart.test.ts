@@ -126,6 +126,36 @@ longTest(
   },
 )
 
+longTest(
+  'data that were rebuilt stay where a registry of before is restored, and are deleted with the plugin',
+  async () => {
+    const before = await startHost()
+    lyceum = before
+    const file = (name: string) => join(before.dataDir, name)
+    expect((await before.publish('counting', counting(1))).status).toBe(201)
+    await before.send(plays(300))
+    await before.close()
+    await copyFile(file('registry.db'), file('backup'))
+
+    lyceum = await startHost(before.dataDir)
+    expect((await lyceum.publish('counting', counting(2), { version: '2.0.0' })).status).toBe(201)
+    expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 2 })
+    await lyceum.close()
+    await rm(file('plugins/counting.1.db'), { force: true })
+    for (const name of ['registry.db-wal', 'registry.db-shm']) await rm(file(name), { force: true })
+    await copyFile(file('backup'), file('registry.db'))
+
+    lyceum = await startHost(before.dataDir)
+    await lyceum.settled()
+    expect(await ask(lyceum, 'counting', 'n')).toBe(600)
+    expect(await rebuilt(lyceum, 'counting')).toMatchObject({ state: 'done', generation: 3 })
+    expect(await ask(lyceum, 'counting', 'n')).toBe(300)
+    await copyFile(file('plugins/counting.3.db'), file('plugins/counting.7.db'))
+    await lyceum.call('DELETE', '/v1/plugins/counting?data=delete')
+    expect(await readdir(file('plugins'))).toEqual([])
+  },
+)
+
 test('a job that has run over the new data before the host was stopped does not run again', async () => {
   const before = await startHost()
   lyceum = before
