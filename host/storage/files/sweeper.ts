@@ -50,8 +50,10 @@ export class FileSweeper {
 
   async #sweepAll(): Promise<void> {
     const nowMs = this.#nowMs()
-    for (const [store, dueMs] of [...this.#due]) {
-      if (dueMs !== undefined && dueMs > nowMs) continue
+    for (const store of [...this.#due.keys()]) {
+      const dueMs = this.#due.get(store)
+      // Those before it take their time: it may have been forgotten meanwhile.
+      if (!this.#due.has(store) || (dueMs !== undefined && dueMs > nowMs)) continue
       try {
         await this.#sweepOne(store, nowMs)
       } catch {
