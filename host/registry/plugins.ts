@@ -321,13 +321,20 @@ export class Plugins {
     if (row === undefined || version === undefined) return undefined
     // Declared when it was activated: a store that is lost just now keeps no plugin from starting.
     store.expect(collectionsOf(version.endpoints), row.quota.databaseMb * MB, row.quota.fileMb * MB)
+    // One that is changed holds for what is built beside the data, too.
+    const quotaNow = () => catalogue.plugin(id)?.quota ?? row.quota
+    let code = new StoredCode(catalogue, version, row.quota.memoryMb)
     return {
       id,
       title: withoutControls(version.title),
       description: withoutControls(version.description),
       version: version.version,
       activation: row.activation,
-      code: new StoredCode(catalogue, version, row.quota.memoryMb),
+      get code() {
+        const { memoryMb } = quotaNow()
+        if (memoryMb !== code.load.memoryMb) code = new StoredCode(catalogue, version, memoryMb)
+        return code
+      },
       endpoints: endpointsOf(version.endpoints),
       readable: readableOf(version.endpoints),
       begins: catalogue.beginnings(id),
@@ -337,9 +344,8 @@ export class Plugins {
       },
       store,
       isBuilding: store.generation !== row.generation,
-      // One that is changed holds for what is built beside the data, too.
       get quota() {
-        return catalogue.plugin(id)?.quota ?? row.quota
+        return quotaNow()
       },
       usage: usage.of(id),
     }

@@ -320,6 +320,32 @@ describe('a rebuild ends without being done, and the data are what they were,', 
   })
 })
 
+longTest('memory that an admin gives a plugin while its data are built is there for them, too', async () => {
+  await lyceum.publish(
+    'roomier',
+    `${SDK}
+    export const grow = onEvent({ where: { event_type: ['play_video', 'grow'] } }, async ({ events, db }) => {
+      for (const e of events.filter(({ event_type }) => event_type === 'grow'))
+        await db.collection('grown').insertOne({ _id: e.id, n: new Array(15_000_000).fill(0.5).length })
+    })
+    export const grown = query(({ db }) => db.collection('grown').countDocuments())`,
+  )
+  const memory = (memoryMb: number) =>
+    lyceum.call('PATCH', '/v1/plugins/roomier/quota', { body: { memoryMb } })
+  await memory(256)
+  await lyceum.send([...plays(600, 50_000), { id: 'grow', event_type: 'grow' }])
+  expect(await ask(lyceum, 'roomier', 'grown')).toBe(1)
+  await memory(32)
+  const door = opened(lyceum, 'roomier', 2)
+  await change('roomier', 'rebuild')
+  await door.reached(256)
+  await memory(256)
+  door.open()
+  expect(await ended(lyceum, 'roomier')).toMatchObject({ state: 'done' })
+  expect(await shown('roomier')).toMatchObject({ deadLetters: 0 })
+  expect(await ask(lyceum, 'roomier', 'grown')).toBe(1)
+})
+
 test('a paused plugin is rebuilt once it may run again, and says what it waits for', async () => {
   await lyceum.publish('waiting', counting(1))
   const door = opened(lyceum, 'waiting', 2)
