@@ -9,6 +9,7 @@ const NO_TIMER = 'A plugin has no timers: what is to happen later is a cron job,
 const NO_PAGE =
   'A plugin runs in the host, not in the reader’s browser: what it needs of the page comes as dimensions and params, and a view returns html`…`.'
 const NO_MODULES = "Import at the top of the file instead: import { mean } from 'simple-statistics'."
+const NO_EXPORTS = 'Export each endpoint by its name instead: `export const hello = view(…)`.'
 const BASE64 = 'Use Uint8Array.fromBase64(text) and bytes.toBase64() (or fromHex, toHex) instead.'
 const BARE = 'A plugin has what JavaScript has, and nothing of Node’s or a browser’s.'
 
@@ -20,8 +21,11 @@ const ABSENT: ReadonlyMap<string, string> = new Map([
     ['window', 'document', 'navigator', 'localStorage', 'sessionStorage', 'location', 'alert'],
     NO_PAGE,
   ),
-  ...each(['require', 'module', 'exports', '__dirname', '__filename'], NO_MODULES),
+  ...each(['require', '__dirname', '__filename'], NO_MODULES),
+  ...each(['module', 'exports'], NO_EXPORTS),
   ...each(['Buffer', 'atob', 'btoa'], BASE64),
+  ['React', 'What stands in angle brackets is JSX, which a plugin has not: a view returns html`<p>…</p>`.'],
+  ['ISODate', "Write new Date('2026-09-01')."],
   ...each(
     ['process', 'global', 'Bun', 'Deno'],
     'A plugin runs in no process and has no environment: take what varies as a parameter (params), or write it into the file.',

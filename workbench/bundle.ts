@@ -159,18 +159,23 @@ async function readPackage(root: string): Promise<unknown> {
 }
 
 async function findEntry(root: string): Promise<string> {
-  for (const name of ENTRIES) {
-    const file = path.join(root, name)
-    if (!(await readFile(file).catch(() => undefined))) continue
+  const names = await readdir(root)
+  const [entry, second] = ENTRIES.filter((name) => names.includes(name))
+  if (second !== undefined)
+    throw new LyceumError(
+      'bundle_broken',
+      `The folder has ${entry} and ${second}, and a plugin begins in one of them. Delete the other, or call it something else.`,
+    )
+  if (entry !== undefined) {
     // A folder from elsewhere could have a file of whoever publishes it sent along.
-    if ((await lstat(file)).isSymbolicLink())
+    if ((await lstat(path.join(root, entry))).isSymbolicLink())
       throw new LyceumError(
         'bundle_broken',
-        `${name} is a link to another file, which is not sent. Put the file itself into the folder.`,
+        `${entry} is a link to another file, which is not sent. Put the file itself into the folder.`,
       )
-    return name
+    return entry
   }
-  const other = (await readdir(root)).find((name) => /^(?:index|main)\.[jt]s$/.test(name))
+  const other = names.find((name) => /^(?:index|main)\.[jt]s$/.test(name))
   throw new LyceumError(
     'bundle_broken',
     other === undefined
@@ -208,7 +213,8 @@ function broken(messages: readonly Message[]): LyceumError {
     source: location?.file ?? '',
     line: location?.line ?? 0,
     column: (location?.column ?? 0) + 1,
-    message: text,
+    message:
+      text.startsWith('The JSX syntax extension') || JSX.test(location?.lineText ?? '') ? NO_JSX : text,
     code: location?.lineText.trim().slice(0, 200) ?? '',
   }))
   const lines = problems.map(({ source, line, column, message, code }) =>
@@ -216,6 +222,11 @@ function broken(messages: readonly Message[]): LyceumError {
   )
   return new LyceumError('bundle_broken', `The plugin cannot be bundled:\n${lines.join('\n')}`, { problems })
 }
+
+/** In TypeScript a tag looks like a type at first, and what is said is of what comes after it. */
+const JSX = /^[^`'"]*(?:<\/\w|\/>|<>|className=)/
+const NO_JSX =
+  'A plugin has no JSX. Write the page as html`<h1 class="title">…</h1>`, with ${…} for each value'
 
 function isBuildFailure(error: unknown): error is BuildFailure {
   return error instanceof Error && 'errors' in error && Array.isArray(error.errors)

@@ -150,7 +150,9 @@ class Reader {
           specifier,
           LATER_FUNCTIONS.has(name)
             ? `@lyceum/sdk: ${shown} is not available yet in this version.`
-            : `@lyceum/sdk has no ${shown}.${didYouMean(name, known)}`,
+            : name === 'default'
+              ? "@lyceum/sdk has no default export. Import what is used by its name: `import { query, view } from '@lyceum/sdk'`."
+              : `@lyceum/sdk has no ${shown}.${didYouMean(name, known)}`,
         )
       }
     }

@@ -77,6 +77,24 @@ describe('bundling a plugin', () => {
     expect((await bundlePlugin(dir)).bundle).toContain('hello = view(')
   })
 
+  test.each(['<h1>hi</h1>', '<div className="a">hi</div>', '<><p>hi</p></>', '<Chart data={[]} />'])(
+    'says how a page is written to whoever writes %s',
+    async (page) => {
+      const source = `export const page = ${page}`
+      const told = 'A plugin has no JSX. Write the page as html`<h1'
+      await write({ 'plugin.ts': source })
+      await expect(bundlePlugin(dir)).rejects.toThrow(told)
+      await rm(path.join(dir, 'plugin.ts'))
+      await write({ 'plugin.js': source })
+      await expect(bundlePlugin(dir)).rejects.toThrow(told)
+    },
+  )
+
+  test('says of two beginnings that one has to go', async () => {
+    await write({ 'plugin.js': HELLO })
+    await expect(bundlePlugin(dir)).rejects.toThrow('has plugin.ts and plugin.js')
+  })
+
   test.each<[string, string, number, RegExp]>([
     ['Node', "import fs from 'node:fs'", 15, /"node:fs" is part of Node/],
     ['Node without a prefix', "import fs from 'fs/promises'", 15, /"fs\/promises" is part of Node/],

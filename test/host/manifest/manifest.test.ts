@@ -313,7 +313,7 @@ describe('what cannot be read is refused with its place and what to write', () =
       [2, 10],
       /no `veiw`\. Did you mean `view`\?/,
     ],
-    ['the default of the SDK', 'import lyceum from "@lyceum/sdk"', [2, 8], /no `default`/],
+    ['the default of the SDK', 'import lyceum from "@lyceum/sdk"', [2, 8], /Import what is used by its name/],
     ['await while loading', 'const x = await 1', [2, 11], /awaits while it loads/],
     ['no endpoint', 'var a = view(() => "")', [1, 1], /exports no endpoint/],
   ])('%s', (_, text, [line, column], message) => {
