@@ -129,10 +129,12 @@ async function answersOf(bench: Bench, endpoint: ReadingEndpoint): Promise<Answe
       (result) => ({ result: result.toString() }),
       (error: unknown) => {
         // A refusal is a result, too, and so is an error with which the plugin refuses one and not the other.
-        if (error instanceof LyceumError && error.status < 500) return { refused: error.code }
-        if (!(error instanceof LyceumError && error.code === 'plugin_failed')) throw error
-        thrown ??= error
-        return { refused: `${error.code}: ${error.message}` }
+        if (!(error instanceof LyceumError)) throw error
+        const { code, status, details, message } = error
+        if (status >= 500 && code !== 'plugin_failed') throw error
+        // Refused in the plugin's own line, and not at the door: a mistake, where it meets everybody.
+        if (details?.stack !== undefined) thrown ??= error
+        return { refused: code === 'plugin_failed' ? `${code}: ${message}` : code }
       },
     )
     const same = answers.find((other) => isSame(other, { given, ...outcome }))

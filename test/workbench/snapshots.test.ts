@@ -31,6 +31,7 @@ export const choosy = query(({ viewer }) => {
   return 'for ' + viewer.role
 })
 export const failing = query(({ course }) => course.nothing.at)
+export const misspelt = view(({ course, plugins: { self } }) => self.msot({ course, limit: 2 }))
 `
 const TEST = `import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -102,6 +103,7 @@ describe('results over the sample course', () => {
         ),
       },
       { message: expect.stringMatching(/plays\.failing.*> 19 \|/s) },
+      { code: 'endpoint_unknown', message: expect.stringMatching(/Did you mean `most`\?.*> 20 \|/s) },
     ])
   })
 })
