@@ -5,6 +5,11 @@ import { type Name, namesBelow, type Range } from './scopes.ts'
 
 /** Names that are declared more often in one unit are compared as text: nobody writes that. */
 const MOST_DECLARATIONS = 100
+/**
+ * Declarations and names that all hashes of a bundle go through together. The endpoints of a real one of 2 MB take
+ * 10,000 each; beyond this, the whole bundle has a say.
+ */
+const MOST_STEPS = 3_000_000
 
 /** A declaration, or another statement, of the bundle's top level. */
 interface Unit extends Range {
@@ -26,6 +31,8 @@ export class CodeHashes {
   readonly #about = new Map<string, number[]>()
   /** What names of the SDK are called there. */
   readonly #imported = new Map<string, string>()
+  #steps = 0
+  #ofAll: string | undefined
 
   constructor(program: Program) {
     for (const statement of program.body)
@@ -46,6 +53,7 @@ export class CodeHashes {
 
   /** The hash of whatever stands at a node and of what that reaches. */
   of(node: AnyNode): string {
+    if (this.#ofAll !== undefined) return this.#ofAll
     const hash = createHash('sha256')
     const first = this.#units.findIndex(({ start, end }) => start <= node.start && node.start < end)
     const reached = new Set(first < 0 ? [] : [first])
@@ -54,15 +62,28 @@ export class CodeHashes {
     for (const at of reached) {
       const unit = this.#units[at]
       if (unit === undefined) continue
+      this.#steps += 1 + unit.uses.length
+      if (this.#steps > MOST_STEPS) {
+        this.#ofAll = this.#hashOfAll()
+        return this.#ofAll
+      }
       hash.update(unit.digest)
+      let places = ''
       for (const name of unit.uses) {
         const number = numbers.get(name)
-        hash.update(`${number ?? numbers.size} `)
+        places += `${number ?? numbers.size} `
         if (number !== undefined) continue
         numbers.set(name, numbers.size)
         for (const next of this.#about.get(name) ?? []) reached.add(next)
       }
+      hash.update(places)
     }
+    return hash.digest('hex')
+  }
+
+  #hashOfAll(): string {
+    const hash = createHash('sha256')
+    for (const { digest, uses } of this.#units) hash.update(digest).update(`${uses.join(' ')}\n`)
     return hash.digest('hex')
   }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { readManifest } from '../../../host/registry/manifest.ts'
+import { longTest } from '../../support/long.ts'
 
 const IMPORT = 'import { view, query, onEvent } from "@lyceum/sdk";'
 const BUNDLE = `
@@ -125,4 +126,14 @@ test('which variable stands where is told, though what it is called is not', () 
   expect(changed('one - two - one', 'two - one - two', top)).toEqual(['a'])
   const sdk = 'var a = query(() => [query, view, onEvent].length && query);\nexport { a };'
   expect(changed('&& query', '&& view', sdk)).toEqual(['a'])
+})
+
+longTest('where endpoints reach too much to be told apart in time, whatever changes has a say', () => {
+  const all = Array.from({ length: 20_000 }, (_, index) => `var v${index} = ${index};`).join('')
+  const names = Array.from({ length: 20_000 }, (_, index) => `v${index}`)
+  const queries = Array.from({ length: 100 }, (_, index) => `export const q${index} = query(() => all());`)
+  const text = `${all}var far = 1;const all = () => [${names.join(',')}];${queries.join('\n')}`
+  const unlike = changed('far = 1', 'far = 2', text)
+  expect(unlike).not.toContain('q0')
+  expect(unlike).toContain('q99')
 })
