@@ -2,7 +2,7 @@ import type { Identifier } from 'acorn'
 import { absentHint } from '../hints.ts'
 import { freeNames } from './manifest-globals.ts'
 import type { Syntax } from './manifest-syntax.ts'
-import { importChain, packageOf } from './package-imports.ts'
+import { type Importers, importChain, importersOf, packageOf } from './package-imports.ts'
 import { mapPosition, type SourceMap } from './source-map.ts'
 
 const MOST_WARNINGS = 10
@@ -31,10 +31,11 @@ export function absentGlobals(syntax: Syntax, sourceMap: SourceMap | undefined):
     if (from === undefined) own.push({ use, message: `A plugin has no \`${name}\`. ${absentHint(name)}` })
     else packages.set(from, (packages.get(from) ?? new Set()).add(name))
   }
+  const importers: Importers = sourceMap && packages.size > 0 ? importersOf(sourceMap) : new Map()
   const warnings = [...packages].slice(0, MOST_WARNINGS).map(([name, globals]) => {
     const [first = ''] = globals
     const all = [...globals].map((global) => `\`${global}\``).join(', ')
-    const way = name === '' || sourceMap === undefined ? '' : importChain(sourceMap, name)
+    const way = name === '' ? '' : importChain(importers, name)
     return `${name === '' ? 'The bundle' : `The package ${name}`}${way} uses ${all}, which no plugin has: what comes to that fails. ${absentHint(first)}`
   })
   return { own, warnings }

@@ -8,12 +8,14 @@ export function packageOf(source: string): string | undefined {
   return /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1]
 }
 
+/** By package, which packages import it, and from which line; the plugin's own files are no package. */
+export type Importers = ReadonlyMap<string, ReadonlyMap<string | undefined, string>>
+
 /**
  * How a package comes into a bundle, as read from the texts of its sources: `, which plugin.ts:3 imports` or
  * `, which plugin.ts:3 imports by way of a, b`; '' where they do not tell.
  */
-export function importChain(map: SourceMap, name: string): string {
-  const importers = importersOf(map)
+export function importChain(importers: Importers, name: string): string {
   const seen = new Set([name])
   let ways: string[][] = [[name]]
   for (let step = 0; step < MOST_STEPS && ways.length > 0; step++) {
@@ -33,8 +35,8 @@ export function importChain(map: SourceMap, name: string): string {
   return ''
 }
 
-/** By package, which packages import it, and from which line; the plugin's own files are no package. */
-function importersOf({ sources, contents }: SourceMap): Map<string, Map<string | undefined, string>> {
+/** Reads the texts of all sources: as long as they are. */
+export function importersOf({ sources, contents }: SourceMap): Importers {
   const importers = new Map<string, Map<string | undefined, string>>()
   for (const [index, source] of sources.entries()) {
     const importer = packageOf(source)
