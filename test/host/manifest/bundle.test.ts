@@ -187,6 +187,22 @@ export const all = view(() => { using held = { [Symbol.dispose]() {} }; return n
     expect((await bundlePlugin(dir)).bundle).not.toContain('@own')
   })
 
+  test('a refusal names the way on which an import came, also where packages import each other', async () => {
+    await write({
+      'package.json': '{"name":"video","version":"1.0.0","imports":{"#own":"./lib/own.js"}}',
+      'plugin.ts': `${HELLO}import { a } from '#own'\nexport const all = view(() => a)`,
+      'lib/own.js': "export { a } from 'a'",
+      'node_modules/a/index.js': "export { a } from './inner.js'",
+      'node_modules/a/inner.js': "import 'b'\nexport const a = 'text of a'",
+      'node_modules/b/index.js': "import { a } from 'a'\nexport const b = () => a",
+    })
+    expect((await bundlePlugin(dir)).bundle).toContain('text of a')
+    await write({ 'node_modules/b/index.js': "import 'a'\nimport 'nowhere'" })
+    expect((await refusal()).message).toContain(
+      '. The import is in b, which lib/own.js imports by way of a\n',
+    )
+  })
+
   test('a package does not have its source map take along a text that is not in the bundle', async () => {
     await writeFile(path.join(parent, 'id_rsa'), 'SECRET')
     await write({
