@@ -67,6 +67,12 @@ export async function checkVersion(
       'plugin_denied',
       `The plugin ${id} belongs to somebody else. Choose another name in package.json.`,
     )
+  const alike = known === undefined && services.catalogue.plugins().find((row) => isAlike(row.id, id))
+  if (alike)
+    throw new LyceumError(
+      'package_invalid',
+      `There is a plugin "${alike.id}" here, and "${id}" differs from it in capitals only. Choose another "name" in package.json.`,
+    )
   if (body.sourceMap.length > LIMITS.sourceMapBytes)
     throw new LyceumError(
       'bundle_too_large',
@@ -116,6 +122,11 @@ function allSamples(endpoints: readonly StoredEndpoint[], own: Samples, recorded
   )
   if (!areSmall(samples)) throw samplesRefused(`all together are larger than ${LIMITS.samplesBytes} bytes`)
   return samples
+}
+
+/** Some file systems tell no capitals from small letters: the data of both would lie in the same files. */
+function isAlike(id: string, other: string): boolean {
+  return id.toLowerCase() === other.toLowerCase()
 }
 
 function samplesRefused(what: string): LyceumError {

@@ -351,6 +351,16 @@ describe('a bundle is refused', () => {
     expect(answer.json.detail).toContain('"name": "named"')
   })
 
+  test('where another plugin is called the same but for capitals: files of both may be the same', async () => {
+    expect((await post('capitalLetters', await bundleSource('capitalLetters', says('x')))).status).toBe(201)
+    const answer = await post('capitalletters', await bundleSource('capitalletters', says('x')))
+    expect([answer.status, answer.json.code]).toEqual([422, 'package_invalid'])
+    expect(answer.json.detail).toContain('"capitalLetters"')
+    expect(
+      (await post('capitalLetters', await bundleSource('capitalLetters', says('x'), '2.0.0'))).status,
+    ).toBe(201)
+  })
+
   test('where package.json has no usable name or version', async () => {
     const { bundle } = await bundleSource('good', says('x'))
     const cases = [
