@@ -107,6 +107,17 @@ describe('a chart', () => {
     },
   )
 
+  test('fits on paper that is narrower than the window that it was drawn for', async () => {
+    const { page, frame } = await show('bar')
+    await live(frame)
+    await page.emulateMedia({ media: 'print' })
+    const widthPx = await frame.locator('lyceum-chart svg').evaluate((svg) => {
+      document.body.style.width = '300px'
+      return svg.getBoundingClientRect().width
+    })
+    expect(widthPx).toBeLessThanOrEqual(300)
+  })
+
   test('is as wide as a phone, and its text keeps its size', async () => {
     const { frame } = await show('bar', { viewport: { width: 340, height: 640 } })
     await live(frame)
