@@ -37,6 +37,11 @@ describe('lyceum init', () => {
       'plugin.ts',
       'tsconfig.json',
     ])
+    // Whoever writes plugin.js instead has its queries known, too.
+    expect(JSON.parse(await readFile(join(folder, 'plays/tsconfig.json'), 'utf8'))).toMatchObject({
+      compilerOptions: { allowJs: true },
+      include: expect.arrayContaining(['**/*.js']),
+    })
     expect(JSON.parse(await readFile(join(folder, 'plays/package.json'), 'utf8'))).toMatchObject({
       name: 'plays',
       version: '1.0.0',
