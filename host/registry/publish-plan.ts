@@ -42,8 +42,20 @@ export function planOf(catalogue: Catalogue, next: VersionRow, granted: readonly
     approval: missing.length > 0 ? 'pending' : 'granted',
     endpoints: changesBetween(running?.endpoints ?? [], next.endpoints),
     rebuildOffered: rebuildOfferOf(catalogue, plugin, next) ?? null,
-    warnings: running === undefined ? [] : lossesOf(catalogue, running, next),
+    warnings: [
+      ...uninstalledAmong(catalogue, needs),
+      ...(running === undefined ? [] : lossesOf(catalogue, running, next)),
+    ],
   }
+}
+
+/** What is asked for and was approved, and is there no more. */
+function uninstalledAmong(catalogue: Catalogue, needs: readonly string[]): string[] {
+  return needs
+    .filter((need) => need.startsWith('plugins.'))
+    .map((need) => need.slice('plugins.'.length))
+    .filter((name) => catalogue.plugin(name)?.removed !== undefined)
+    .map((name) => `${name}, which it asks, is uninstalled: its calls fail until ${name} is published again.`)
 }
 
 /** What others lose when one version takes the place of another. */
@@ -52,13 +64,13 @@ function lossesOf(catalogue: Catalogue, before: VersionRow, after: VersionRow): 
   const warnings = []
   const names = new Set(after.endpoints.map(({ name }) => name))
   const gone = before.endpoints.filter(({ name }) => !names.has(name))
-  const queries = gone.filter(({ kind }) => kind === 'query').map(({ name }) => name)
+  const asked = gone.filter(({ kind }) => kind === 'query' || kind === 'view').map(({ name }) => name)
   const askers = catalogue
     .plugins()
     .filter(({ id, granted }) => id !== plugin && granted.includes(`plugins.${plugin}`))
     .map(({ id }) => id)
-  if (queries.length > 0 && askers.length > 0)
-    warnings.push(`${askers.join(', ')} may ask ${plugin} for ${queries.join(', ')}, which would go.`)
+  if (asked.length > 0 && askers.length > 0)
+    warnings.push(`${askers.join(', ')} may ask ${plugin} for ${asked.join(', ')}, which would go.`)
   const kept = commonNamesOf(after.endpoints)
   for (const name of commonNamesOf(before.endpoints))
     if (!kept.includes(name) && catalogue.names.get(name)?.plugin === plugin)

@@ -72,6 +72,18 @@ describe('a dry run of a publish', () => {
     expect(handler.json.warnings).toEqual([expect.stringMatching(/^What on has written stays/)])
   })
 
+  test('warns of a view that others show, and of a plugin that is asked and gone', async () => {
+    await lyceum.publish('shown', `${SDK}export const page = view(() => '')`)
+    const source = 'export const all = view(({ plugins: { shown } }) => shown.page())'
+    await lyceum.publish('shows', SDK + source)
+    const without = await dry('shown', 'export const other = view(() => "")', '1.1.0')
+    expect(without.json.warnings).toEqual(['shows may ask shown for page, which would go.'])
+    expect((await lyceum.call('DELETE', '/v1/plugins/shown?force=true')).status).toBe(200)
+    expect((await dry('shows', `${source}\n`, '1.1.0')).json.warnings).toEqual([
+      expect.stringMatching(/^shown, which it asks, is uninstalled/),
+    ])
+  })
+
   test('refuses what a publish would refuse', async () => {
     const exists = await dry('diff', 'export const a = query(() => 2)', '1.0.0')
     expect([exists.status, exists.json.code]).toEqual([409, 'version_exists'])
