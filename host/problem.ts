@@ -68,7 +68,7 @@ export function toRefusal(c: Context<AppEnv>, thrown: unknown, logger: Logger): 
 
 const STYLE =
   ':root{color-scheme:light dark;font:1.1rem/1.5 system-ui,sans-serif}' +
-  'main{max-width:36rem;margin:15vh auto;padding:0 1.5rem}h1{font-size:1.6rem}code{opacity:.7}'
+  'main{max-width:36rem;margin:15vh auto;padding:0 1.5rem}h1{font-size:1.6rem}'
 
 /** The page brings its own style, allowed by hash, so that it shows even while nothing else works. */
 const ERROR_PAGE_CSP = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`
