@@ -74,7 +74,7 @@ export async function resultsOf(dir: string, others: readonly string[] = []): Pr
     const { version, endpoints } = bench.host.plugins.get(bench.plugin)
     for (const endpoint of endpoints.values()) {
       if (endpoint.kind !== 'query' && endpoint.kind !== 'view') continue
-      const answers = await answersOf(bench, endpoint).catch(noted)
+      const answers = await answersOf(bench, endpoint, standIns).catch(noted)
       if (answers === undefined) continue
       if (typeof answers === 'string') {
         skipped.push({ endpoint: endpoint.name, reason: answers })
@@ -118,8 +118,15 @@ interface Answer {
   readonly refused?: string
 }
 
+/** How a view or a collection of another plugin is refused where only samples stand for it. */
+const LACKED_BY_STAND_INS: ReadonlySet<string> = new Set(['endpoint_unknown', 'op_denied'])
+
 /** @returns what it needs that nothing is known for, where it cannot be asked */
-async function answersOf(bench: Bench, endpoint: ReadingEndpoint): Promise<Answer[] | string> {
+async function answersOf(
+  bench: Bench,
+  endpoint: ReadingEndpoint,
+  standIns: readonly string[],
+): Promise<Answer[] | string> {
   const cases = casesFor(endpoint)
   if (typeof cases === 'string') return cases
   const answers: Answer[] = []
@@ -141,8 +148,10 @@ async function answersOf(bench: Bench, endpoint: ReadingEndpoint): Promise<Answe
     if (same === undefined) answers.push({ as: [as], given, ...outcome })
     else same.as.push(as)
   }
-  if (thrown !== undefined && answers.every(({ result }) => result === undefined)) throw thrown
-  return answers
+  if (thrown === undefined || answers.some(({ result }) => result !== undefined)) return answers
+  if (standIns.length === 0 || !LACKED_BY_STAND_INS.has(thrown.code)) throw thrown
+  const those = standIns.join(', ')
+  return `${thrown.message} Of ${those} there are only the samples of queries: lyceum test --with FOLDER takes all of a plugin.`
 }
 
 function isSame(a: Omit<Answer, 'as'>, b: Omit<Answer, 'as'>): boolean {

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { load } from '@lyceum/sdk/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { resultsOf } from '../../workbench/snapshots.ts'
 import { readHostSamples, type SampledPlugin, writeHostSamples } from '../../workbench/stand-ins.ts'
 import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
 import { longTest } from '../support/long.ts'
@@ -86,6 +87,26 @@ describe('a plugin that is asked for and not there', () => {
     expect((await readHostSamples(author.dir)).map(({ id }) => id)).toEqual(['grades', 'people'])
     await using p = await load(author.dir)
     expect(await p.plugins.self.best?.({ course: 'c' })).toMatchObject({ user: 'ann' })
+  })
+
+  test('has no views and collections, so what is made of them is in no snapshot, and no failure', async () => {
+    const reader = await authorOf(
+      'reader',
+      `import { query, view } from '@lyceum/sdk'
+      export const page = view(({ plugins: { grades }, course }) => grades.chart({ course }))
+      export const rows = query(({ plugins: { grades } }) => grades.collection('grades').countDocuments())
+      export const list = query(({ plugins: { grades }, course }) => grades.list({ course }))
+      export const wrong = query(({ db }) => db.collection('a').find({ $where: '1' }).toArray())`,
+    )
+    onTestFinished(() => reader.remove())
+    await writeHostSamples(reader.dir, { plugins: [GRADES] }, 'reader')
+    const { files, skipped, failed } = await resultsOf(reader.dir)
+    expect([...files.keys()]).toEqual(['list.json'])
+    expect(skipped).toMatchObject([
+      { endpoint: 'page', reason: expect.stringMatching(/no query or view "chart".*lyceum test --with/) },
+      { endpoint: 'rows', reason: expect.stringContaining('Of grades there are only the samples') },
+    ])
+    expect(failed.map(({ code }) => code)).toEqual(['operator_unknown'])
   })
 
   test('is refused where what was kept is not what a host tells', async () => {
