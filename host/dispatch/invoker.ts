@@ -284,7 +284,9 @@ function endedFailure(
   const plausible = !BUDGET_CODES.has(String(claimed)) || refused.some(({ code }) => code === claimed)
   const believed = isErrorCode(claimed) && !PASSING.has(claimed) && plausible ? claimed : undefined
   const code = believed ?? (isErrorCode(failure.code) ? failure.code : 'plugin_failed')
-  const hint = code === 'plugin_failed' ? hintFor(failure.message) : undefined
+  // What draws charts stands in no bundle: a hint about an author's own lines would mislead.
+  const isAuthors = endpoint.at !== undefined
+  const hint = code === 'plugin_failed' && isAuthors ? hintFor(failure.message) : undefined
   return {
     code,
     message: hint === undefined ? failure.message : `${failure.message.replace(/\.$/, '')}. ${hint}`,

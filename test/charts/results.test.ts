@@ -74,6 +74,7 @@ export const notTimes = view(() => chart.timeline(videos, { y: 'video', start: '
 export const silent = view(() => chart.spec({ mark: 'bar' }, {} as never))
 export const scalars = view(() => table([1, 2] as never))
 export const badSpec = view(() => chart.spec({ data: { url: 'http://127.0.0.1:9/' }, mark: 'bar' }, { description: 'x', title: 'Plays' }))
+export const broken = view(() => chart.spec({ data: { values: videos }, mark: null, encoding: {} }, { description: 'x' }))
 export const object = view((() => ({ a: 1 })) as never)
 export const forged = view(() => html.raw("<lyceum-chart data-spec='nonsense'></lyceum-chart>"))
 export const plain = query(() => table(videos).toString().length)
@@ -251,6 +252,8 @@ describe('a mistake says what to do:', () => {
       'A view returns html`…`, a chart, a table, a string, null or a list of these, but this returned an object. To show data, return table(rows)',
     ],
     ['forged', 'A chart cannot be drawn'],
+    // Vega's own words, and none about cursors or dimensions: it is not a line of the author's that failed.
+    ['broken', 'Cannot read properties of undefined (reading &#39;filled&#39;)</p>'],
   ])('%s', async (name, message) => {
     expect(await shown(name)).toContain(message)
   })
