@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, realpath } from 'node:fs/promises'
+import { readdir, readFile, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import {
   type BuildContext,
@@ -13,7 +13,7 @@ import { LyceumError } from '../host/errors.ts'
 import { type PluginPackage, parsePackage } from '../host/registry/package.ts'
 import { BUNDLE_NAME } from '../host/registry/source-map.ts'
 import { refuseTooLarge } from './bundle-size.ts'
-import { imports } from './imports.ts'
+import { imports, isInside } from './imports.ts'
 import { readSamples } from './samples.ts'
 
 /** What a publish brings to the host. */
@@ -168,10 +168,10 @@ async function findEntry(root: string): Promise<string> {
     )
   if (entry !== undefined) {
     // A folder from elsewhere could have a file of whoever publishes it sent along.
-    if ((await lstat(path.join(root, entry))).isSymbolicLink())
+    if (!isInside(root, await realpath(path.join(root, entry)).catch(() => root)))
       throw new LyceumError(
         'bundle_broken',
-        `${entry} is a link to another file, which is not sent. Put the file itself into the folder.`,
+        `${entry} is a link that leads nowhere, or out of the folder, and is not sent. Put the file itself into the folder.`,
       )
     return entry
   }

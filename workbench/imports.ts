@@ -143,7 +143,8 @@ function noBuiltin(specifier: string): string {
   return `"${specifier}" is part of Node, which a plugin does not run in. Ask for a facility instead (db, log, now), or use a package that is only JavaScript`
 }
 
-function isInside(root: string, file: string): boolean {
+/** Whether a file lies in a folder; both as they really are, behind all links. */
+export function isInside(root: string, file: string): boolean {
   const relative = path.relative(root, file)
   return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
 }

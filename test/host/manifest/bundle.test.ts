@@ -236,6 +236,15 @@ export const all = view(() => { using held = { [Symbol.dispose]() {} }; return n
     await rm(path.join(dir, 'plugin.ts'))
     await symlink(path.join(parent, 'own.ts'), path.join(dir, 'plugin.ts'))
     expect((await refusal()).message).toContain('plugin.ts is a link')
+    await rm(path.join(parent, 'own.ts'))
+    expect((await refusal()).message).toContain('plugin.ts is a link that leads nowhere')
+  })
+
+  test('plugin.ts may be a link to another file of the folder', async () => {
+    await write({ 'src/main.ts': HELLO })
+    await rm(path.join(dir, 'plugin.ts'))
+    await symlink('src/main.ts', path.join(dir, 'plugin.ts'))
+    expect(JSON.parse((await bundlePlugin(dir)).sourceMap).sources).toEqual(['src/main.ts'])
   })
 
   test('a package that is linked is the own of its author, but a link to what is no package is none', async () => {
