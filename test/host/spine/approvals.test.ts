@@ -115,6 +115,21 @@ describe('an approval that is taken back', () => {
     expect(await ask('asker/said')).toBe('s')
   })
 
+  test('is given again, too, where an admin publishes the version that runs', async () => {
+    const hears = `import { onEvent, query } from '@lyceum/sdk'
+      export const hear = onEvent('hear', async ({ events, plugins: { source }, db }) => {
+        for (const e of events) await db.collection('heard').insertOne({ n: e.n, said: await source.said() })
+      })
+      export const heard = query(({ db }) => db.collection('heard').countDocuments())`
+    await lyceum.publish('again', hears)
+    await post('again/revoke', { needs: ['plugins.source'] })
+    await lyceum.send([{ event_type: 'hear' }])
+    expect(await ask('again/heard')).toBe(0)
+    await lyceum.publish('again', hears)
+    await lyceum.settled()
+    expect(await ask('again/heard')).toBe(1)
+  })
+
   test('is taken from calls that are under way', async () => {
     const slow = `import { query } from '@lyceum/sdk'
       export const said = query(async ({ plugins: { source } }) => {
