@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LIMITS } from '../../../host/limits.ts'
 import { bundleSource, startHost, type TestHost } from '../../support/host.ts'
 import { longTest } from '../../support/long.ts'
 
@@ -339,6 +340,21 @@ describe('declared indexes', () => {
     await lyceum.send([kept('p', 1), kept('p', 2)])
     expect((await said('patient')).filter((name: string) => name === 'p')).toEqual(['p'])
   })
+})
+
+test('an author has a few versions checked or published at once, and others have theirs meanwhile', async () => {
+  const body = await bundleSource('many', says('many'))
+  const check = (id: string, token: string) =>
+    lyceum.call('POST', `/v1/plugins/${id}/versions?dry=true`, {
+      body: { ...body, package: { name: id, version: '1.0.0' } },
+      token,
+    })
+  const ids = Array.from({ length: LIMITS.publishesAtOnce + 2 }, (_, n) => `many${n}`)
+  const [other, ...answers] = await Promise.all([check('meanwhile', bob), ...ids.map((id) => check(id, ann))])
+  expect(other?.status).toBe(200)
+  const refused = answers.filter(({ status }) => status !== 200)
+  expect(refused.map(({ json }) => json.code)).toEqual(['over_concurrency', 'over_concurrency'])
+  expect((await check('afterwards', ann)).status).toBe(200)
 })
 
 describe('a bundle is refused', () => {
