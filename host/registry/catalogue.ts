@@ -127,10 +127,10 @@ export class Catalogue {
     return plugin
   }
 
-  /** The versions of a plugin, newest first. */
+  /** The versions of a plugin, newest first: as they came, whatever the clock said. */
   versions(plugin: string): VersionRow[] {
     return this.#db
-      .prepare(`${VERSION_COLUMNS} WHERE plugin = ? ORDER BY published_ms DESC, rowid DESC`)
+      .prepare(`${VERSION_COLUMNS} WHERE plugin = ? ORDER BY rowid DESC`)
       .all(plugin)
       .map(versionOf)
   }

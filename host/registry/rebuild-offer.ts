@@ -22,7 +22,7 @@ export function makersOf(version: string, endpoints: readonly StoredEndpoint[]):
 export function rebuildOfferOf(
   catalogue: Catalogue,
   id: string,
-  version: Pick<VersionRow, 'endpoints' | 'publishedMs'> | undefined = activeOf(catalogue, id),
+  version: Pick<VersionRow, 'endpoints' | 'version'> | undefined = activeOf(catalogue, id),
 ): RebuildOffer | undefined {
   const handlers = version?.endpoints.filter(({ kind }) => kind === 'onEvent') ?? []
   if (version === undefined || handlers.length === 0) return undefined
@@ -31,10 +31,10 @@ export function rebuildOfferOf(
     .madeBy(id)
     .filter(({ endpoint, codeHash }) => hashes.get(endpoint) !== codeHash)
   if (others.length === 0) return undefined
-  const isNewer = (other: MadeBy) =>
-    (catalogue.version(id, other.version)?.publishedMs ?? 0) > version.publishedMs
+  const versions = catalogue.versions(id).map((row) => row.version)
+  const newer = versions.slice(0, Math.max(0, versions.indexOf(version.version)))
   return {
-    reason: others.some(isNewer) ? 'rolled_back' : 'handlers_changed',
+    reason: others.some((other) => newer.includes(other.version)) ? 'rolled_back' : 'handlers_changed',
     endpoints: [...new Set(others.map(({ endpoint }) => endpoint))].sort(),
   }
 }

@@ -137,3 +137,26 @@ test('a job runs once for each time of day that comes, and goes on when a clock 
   expect(await runsAt(nine + 4 * HOUR_MS)).toBe(4)
   expect(await runsAt(nine + 5 * HOUR_MS)).toBe(5)
 })
+
+longTest('a version that comes after the clock was put back is the newest all the same', async () => {
+  const lyceum = await startHost()
+  cleanups.push(() => lyceum.dispose())
+  const author = await lyceum.token({ role: 'author', user: 'ann' })
+  const version = (of: string, text: string) => {
+    const realMs = Date.now()
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(realMs - HOUR_MS)
+    return lyceum.publish('mine', text, { version: of, token: author }).finally(() => clock.mockRestore())
+  }
+  await lyceum.publish('other', PLUGIN)
+  await lyceum.publish('mine', PLUGIN, { token: author })
+  await version('2.0.0', `${PLUGIN}\nexport const two = query(() => 2)`)
+  const asks = `${PLUGIN}\nexport const asks = query(({ plugins: { other } }) => other.notes())`
+  expect((await version('3.0.0', asks)).json).toMatchObject({
+    approval: 'pending',
+    pending: { version: '3.0.0' },
+  })
+  const shown = (await lyceum.call('GET', '/v1/plugins/mine')).json
+  expect(shown).toMatchObject({ version: '2.0.0', pending: { version: '3.0.0' } })
+  expect(shown.versions.map((row: { version: string }) => row.version)).toEqual(['3.0.0', '2.0.0', '1.0.0'])
+  expect((await lyceum.call('POST', '/v1/plugins/mine/rollback')).json).toMatchObject({ version: '1.0.0' })
+})
