@@ -18,6 +18,7 @@ export class Rate {
   get perSecond(): number {
     const [first, last] = [this.#seen[0], this.#seen.at(-1)]
     if (first === undefined || last === undefined || last.atMs === first.atMs) return 0
-    return ((last.value - first.value) / (last.atMs - first.atMs)) * 1_000
+    // A batch that was undone takes the number back.
+    return Math.max(0, ((last.value - first.value) / (last.atMs - first.atMs)) * 1_000)
   }
 }

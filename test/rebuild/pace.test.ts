@@ -66,4 +66,7 @@ test('how fast it is is told of the last seconds, and not before there is anythi
   // It began fast, and has been slow for longer than is remembered.
   for (let second = 3; second <= 10; second++) rate.note(1_100 + second, second * 1_000)
   expect(rate.perSecond).toBe(1)
+  // What was counted is undone, as with a store that is lost.
+  rate.note(0, 11_000)
+  expect(rate.perSecond).toBe(0)
 })
