@@ -163,7 +163,10 @@ function ofAbsent(name: string): string | undefined {
 }
 
 function ofMethod(before: string, method: string): string | undefined {
-  if (before === 'db') return `A collection comes first: db.collection('plays').${method}(…).`
+  if (before === 'db')
+    return COLLECTION_METHODS.some((known) => known === method)
+      ? `A collection comes first: db.collection('plays').${method}(…).`
+      : "Of db there is collection alone: db.collection('plays'). It is made when something is written, and its indexes are declared: export const plays = collection({ indexes: [ … ] })."
   if (/\.collection$|collection\(\.\.\.\)$/.test(before))
     return offer('A collection', method, COLLECTION_METHODS)
   if (

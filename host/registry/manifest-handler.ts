@@ -186,7 +186,9 @@ function refusal(kind: Kind, name: string): string {
   const elsewhere = Object.values(FACILITIES).some((names) => names.some((known) => known === name))
   if (elsewhere || DIMENSIONS.some((known) => known === name))
     return `asks for ${shown}, which ${article} ${kind} does not have. ${offer}`
-  return `asks for ${shown}, which does not exist.${didYouMean(name, offered)} ${offer}`
+  const meant = didYouMean(name, offered)
+  const own = ` A parameter is declared in params: { … }, and read so: \`({ params }) => params.${printable(name)}\`.`
+  return `asks for ${shown}, which does not exist.${meant === '' && isReading(kind) ? own : meant} ${offer}`
 }
 
 /** Where what a dimension would say is to be had. */

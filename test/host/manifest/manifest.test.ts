@@ -131,6 +131,12 @@ describe('what cannot be read is refused with its place and what to write', () =
       /computes a name/,
     ],
     [
+      'a parameter beside params',
+      'export const a = query({ params: { week: 1 } }, ({ week }) => week)',
+      [2, 52],
+      /`week`, which does not exist\. A parameter is declared in .*`\(\{ params \}\) => params\.week`/,
+    ],
+    [
       'a misspelt dimension',
       'export const a = view(({ coarse }) => coarse)',
       [2, 26],
