@@ -218,6 +218,8 @@ describe('a table', () => {
     expect(await table.locator('th').nth(1).getAttribute('aria-sort')).toBe('ascending')
     await page.keyboard.press('Enter')
     expect(await column(2)).toEqual(['120', '33', '9'])
+    // An arrow would be read aloud beside it.
+    expect(await table.getByRole('button', { name: 'N', exact: true }).count()).toBe(1)
     expect(await table.locator('th').nth(1).getAttribute('aria-sort')).toBe('descending')
     await table.getByRole('button', { name: 'At' }).click()
     expect(await column(3)).toEqual(['2026-02-01', '2026-02-03', ''])
