@@ -29,7 +29,7 @@ export function imports(root: string): Plugin {
         })
         if (found.errors.length > 0) {
           const builtin = builtinModules.includes(args.path.split('/')[0] ?? '')
-          const text = builtin ? noBuiltin(args.path) : await missingImport(args.path, resolveDir, root)
+          const text = builtin ? noBuiltin(args.path) : await missingImport(args.path, importer, root)
           return absent(args, text + importedBy(root, importer, importers))
         }
         if (!importers.has(found.path)) importers.set(found.path, importer)

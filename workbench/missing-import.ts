@@ -6,13 +6,13 @@ import { didYouMean } from '../host/registry/manifest-names.ts'
  * What an author is told of an import that leads nowhere.
  *
  * @param specifier what the import names
- * @param resolveDir the folder of the file that imports
+ * @param importer the file that imports
  * @param root the plugin's folder
  */
-export async function missingImport(specifier: string, resolveDir: string, root: string): Promise<string> {
+export async function missingImport(specifier: string, importer: string, root: string): Promise<string> {
   if (/^\.\.?(?:\/|$)/.test(specifier)) {
     const folder = path.dirname(specifier)
-    const names = await readdir(path.join(resolveDir, folder)).catch(() => [])
+    const names = await readdir(path.join(path.dirname(importer), folder)).catch(() => [])
     const meant = didYouMean(
       specifier,
       names.map((name) => `${folder}/${name}`),
@@ -23,7 +23,7 @@ export async function missingImport(specifier: string, resolveDir: string, root:
   const wanted = await dependenciesOf(root)
   if (wanted.includes(name))
     return `"${specifier}" is not there, though package.json names ${name}. Run npm install in the plugin's folder, or look at what the package exports`
-  return `There is no package "${name}" here.${didYouMean(name, wanted)} Run npm install ${name} in the plugin's folder; a file of the plugin is written "./${name}.ts"`
+  return `There is no package "${name}" here.${didYouMean(name, wanted)} Run npm install ${name} in the plugin's folder; a file of the plugin is written "./${name}${path.extname(importer)}"`
 }
 
 async function dependenciesOf(root: string): Promise<string[]> {

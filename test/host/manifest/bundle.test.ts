@@ -90,6 +90,12 @@ describe('bundling a plugin', () => {
     },
   )
 
+  test('writes the name of a file with the ending that the plugin has', async () => {
+    await rm(path.join(dir, 'plugin.ts'))
+    await write({ 'plugin.js': "import { mean } from 'stats'\nconsole.log(mean)" })
+    await expect(bundlePlugin(dir)).rejects.toThrow('a file of the plugin is written "./stats.js"')
+  })
+
   test('says of two beginnings that one has to go', async () => {
     await write({ 'plugin.js': HELLO })
     await expect(bundlePlugin(dir)).rejects.toThrow('has plugin.ts and plugin.js')
