@@ -44,11 +44,12 @@ const STARTED_MS = Date.UTC(2026, 2, 1, 9, 30, 30)
 const SCHEDULE = '0 0 1 1 *'
 const YEAR_MS = 366 * 24 * 3_600_000
 
-const QUIET = `import { onEvent, query } from '@lyceum/sdk'
+const QUIET = `import { chart, onEvent, query, view } from '@lyceum/sdk'
   export const count = onEvent({ where: { event_type: 'tick' }, mode: 'realtime' }, async ({ events, db }) => {
     await db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: events.length } }, { upsert: true })
   })
-  export const total = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' }))?.n ?? 0)`
+  export const total = query(async ({ db }) => (await db.collection('n').findOne({ _id: 'n' }))?.n ?? 0)
+  export const drawn = view(() => chart.bar([{ a: 'x', n: 1 }, { a: 'y', n: 2 }], { x: 'a', y: 'n' }))`
 const SECRETIVE = (secret: string) => `import { onEvent, query } from '@lyceum/sdk'
   export const keep = onEvent({ where: { event_type: 'keep' }, mode: 'realtime' }, ({ db }) =>
     db.collection('secrets').insertOne({ _id: 'secret', text: '${secret}' }))
@@ -68,7 +69,7 @@ export function attack(...families: readonly Family[]): void {
       test.for(plugins.map((plugin) => [plugin.name, plugin] as const))(
         'a plugin that %s',
         { timeout: 120_000 },
-        ([, plugin]) => range.hold(plugin),
+        ([, plugin]) => range.hold(plugin, family.besideCharts === true),
       )
     })
 
@@ -140,19 +141,20 @@ class Range {
   }
 
   /** Lets one plugin in and sees that everything holds. */
-  async hold(hostile: Hostile): Promise<void> {
+  async hold(hostile: Hostile, besideCharts: boolean): Promise<void> {
     const id = `hostile${this.#attacks++}`
     const runs = this.#watch.runs.length
     using peak = new Peak()
     const cpuMs = childrenCpuMs()
     const attacking = 'publish' in hostile ? this.#publish(id, hostile) : this.#set(id, hostile)
-    const ended = await this.#beside(attacking)
+    const [ended] = await Promise.all([this.#beside(attacking), besideCharts && this.#quietDraws()])
     this.#watch.look(id, 'what it is answered', ended.text)
     expect(hostile.ends, ended.text.slice(0, 1_000)).toContain(ended.code)
     if ('source' in hostile && hostile.answers !== undefined && ended.code === 'ok')
       expect(ended.text).toMatch(hostile.answers)
     await this.#comesToRest(cpuMs, this.#watch.runs.slice(runs), peak.started)
     await this.#quietAnswers()
+    if (besideCharts) await this.#quietDraws()
     expect(this.#watch.sightings).toEqual([])
     expect(peak.mostMb, 'the most MB that a process held').toBeLessThan(MOST_MB)
   }
@@ -181,11 +183,16 @@ class Range {
     expect([asked.status, asked.json], asked.text).toEqual([200, this.#ticks])
   }
 
+  async #quietDraws(): Promise<void> {
+    const { code, text } = await this.#open('/views/quiet/drawn')
+    expect([code, text.split('aria-roledescription="bar"').length - 1], text).toEqual(['ok', 2])
+  }
+
   async #publish(id: string, { publish }: HostilePublish): Promise<Ended> {
     const { bundle, sourceMap, package: about = { name: id, version: '1.0.0' } } = publish
     const address = `/v1/plugins/${publish.id ?? id}/versions`
     const body = { bundle, ...(sourceMap !== undefined && { sourceMap }), package: about }
-    const answer = await this.#as('POST', address, publish.body ?? body)
+    const answer = await this.#as('POST', address, publish.body?.replaceAll('"ID"', `"${id}"`) ?? body)
     if (answer.status !== 201) return { code: answer.json?.code ?? String(answer.status), text: answer.text }
     const shown = await this.#shown(id)
     return { code: 'ok', text: `${answer.text}\n${shown}` }
@@ -235,7 +242,22 @@ class Range {
         return this.#send(id)
       case 'cron':
         return this.#job(id)
+      case 'rebuild':
+        return this.#rebuild(id)
     }
+  }
+
+  async #rebuild(id: string): Promise<Ended> {
+    await this.#send(id)
+    const path = `/v1/plugins/${id}/rebuild`
+    let answer = await this.#as('POST', path)
+    if (answer.status !== 202) return { code: answer.json?.code ?? String(answer.status), text: answer.text }
+    await this.#until('the rebuild has ended', async () => {
+      answer = await this.#as('GET', path)
+      return answer.json.state !== 'running'
+    })
+    const { state, problem } = answer.json
+    return { code: state === 'done' ? 'ok' : problem.code, text: answer.text }
   }
 
   async #ask(path: string): Promise<Ended> {
@@ -334,9 +356,9 @@ class Range {
     )
     await this.#until('memory has come back', () => {
       const { sandbox, store } = IDLE_MB
-      const { supervisor, stores } = host
+      const { supervisor, charts, stores } = host
       return (
-        supervisor.pids.every((pid) => residentMb(pid) < sandbox) &&
+        [...supervisor.pids, ...charts.pids].every((pid) => residentMb(pid) < sandbox) &&
         stores.pids.every((pid) => residentMb(pid) < store)
       )
     })

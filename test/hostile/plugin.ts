@@ -1,7 +1,7 @@
 import type { Quota } from '../../host/limits.ts'
 
 /** What sets a hostile plugin off once it is published. */
-export type Trigger = 'query' | 'view' | 'onEvent' | 'cron'
+export type Trigger = 'query' | 'view' | 'onEvent' | 'cron' | 'rebuild'
 
 /**
  * How an attack may end: the code of a refusal or an error, `ok` where it ran to its end and got nothing, or
@@ -53,6 +53,8 @@ export interface Family {
   readonly plugins: readonly Hostile[]
   /** Names of those that are much like others or take long: they are never in the sample. */
   readonly inSoak?: readonly string[]
+  /** While each is at work, and after it, a plugin beside it has a chart drawn. */
+  readonly besideCharts?: boolean
 }
 
 const SAMPLE = 1
@@ -74,7 +76,7 @@ type More = Partial<Pick<HostilePlugin, 'quota' | 'times' | 'asked' | 'answers'>
 }
 
 const IMPORTS =
-  "import { cron, html, Html, onEvent, query, t, view, ObjectId, Long, Decimal128, Binary } from '@lyceum/sdk'"
+  "import { chart, cron, html, Html, onEvent, query, t, table, view, ObjectId, Long, Decimal128, Binary } from '@lyceum/sdk'"
 
 /** A query with this body; `run` is asked, `other` answers 1. */
 export function query(name: string, body: string, ends: Ends, more: More = {}): HostilePlugin {
@@ -100,6 +102,21 @@ export const run = onEvent({ where: { event_type: 'TYPE' } }, async ({ ${more.ta
 ${body}
 })`
   return made(name, 'onEvent', source, ends, more)
+}
+
+/**
+ * A handler with this body, to which one event is sent, and which is then rebuilt by its author. `again` tells it
+ * whether it has run before.
+ */
+export function rebuilt(name: string, body: string, ends: Ends, more: More = {}): HostilePlugin {
+  const source = `${IMPORTS}\n${more.top ?? ''}
+let runs = 0
+export const run = onEvent({ where: { event_type: 'TYPE' } }, async ({ ${more.takes ?? 'events, db, log, now'} }) => {
+const again = runs++ > 0
+await db.collection('live').updateOne({ _id: 'n' }, { $inc: { n: 1 } }, { upsert: true })
+${body}
+})`
+  return made(name, 'rebuild', source, ends, more)
 }
 
 /** A cron job with this body, that has become due. */

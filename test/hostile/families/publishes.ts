@@ -6,6 +6,8 @@ const refusedAs = (
   code: string,
   ends: Ends = ['manifest_refused', 'options_refused', 'bundle_broken'],
 ) => publish(name, { bundle: GOOD + code }, ends)
+const many = (count: number, line: (n: number) => string) =>
+  Array.from({ length: count }, (_, n) => line(n)).join(';\n')
 const LOAD: Ends = ['over_cpu', 'over_wall', 'over_memory', 'bundle_broken']
 const map = (fields: object) =>
   JSON.stringify({ version: 3, sources: ['plugin.ts'], mappings: 'AAAA', ...fields })
@@ -97,6 +99,8 @@ export const manifests: Family = {
   inSoak: [
     'has a parameter called __proto__',
     'is all comments',
+    'has hundreds of endpoints that all reach everything',
+    'takes a hundred thousand things out of one',
     'declares a hundred indexes',
     'exports then',
     'exports toString',
@@ -149,6 +153,16 @@ export const manifests: Family = {
       'is a hundred thousand statements',
       `${'var x=1;'.repeat(100_000)}\nexport const run = query(() => 1)`,
       ['ok', 'bundle_broken', 'manifest_refused'],
+    ),
+    refusedAs(
+      'has hundreds of endpoints that all reach everything',
+      `${many(250, (n) => `export const q${n} = query(() => v0)`)}\n${many(30_000, (n) => `var v${n} = v${n + 1}`)}`,
+      ['ok', 'bundle_broken'],
+    ),
+    refusedAs(
+      'takes a hundred thousand things out of one',
+      `var {${Array.from({ length: 100_000 }, (_, n) => `v${n}`).join(',')}} = {}\nexport const run = query(() => 1)`,
+      ['ok', 'bundle_broken'],
     ),
     refusedAs('is all comments', `${'/**/'.repeat(400_000)}\nexport const run = query(() => 1)`, [
       'ok',
@@ -248,6 +262,52 @@ export const manifests: Family = {
   ],
 }
 
+const sampled = (name: string, sample: string, ends: Ends = ['options_refused']) =>
+  refusedAs(name, `export const run = query({ sample: ${sample} }, () => 1)`, ends)
+const sent = (name: string, samples: string, ends: Ends) =>
+  publish(
+    name,
+    {
+      bundle: '',
+      body: `{"bundle":${JSON.stringify(`${GOOD}export const run = query(() => 1)`)},"package":{"name":"ID","version":"1.0.0"},"samples":${samples}}`,
+    },
+    ends,
+  )
+
+export const samples: Family = {
+  title: 'hostile samples, in options and beside the bundle',
+  stoppedBy:
+    'options are described inside the isolate, and cross as text; depth and size are looked at before anything else: `options_refused`',
+  inSoak: [
+    'has a sample that never lets itself be read',
+    'has a sample nested ten thousand levels deep',
+    'sends samples for prototypes',
+    'sends a sample nested a thousand levels deep',
+  ],
+  plugins: [
+    sampled('has a sample of megabytes', "'x'.repeat(1e6)"),
+    sampled('has a sample that never lets itself be read', '{ get a() { for (;;); } }', [
+      ...LOAD,
+      'options_refused',
+    ]),
+    sampled(
+      'has a sample nested ten thousand levels deep',
+      '(() => { let a = 1; for (let n = 0; n < 1e4; n++) a = [a]; return a })()',
+      ['options_refused', 'bundle_broken', 'over_memory'],
+    ),
+    sent(
+      'sends samples for prototypes',
+      '{"__proto__":[{"a":1}],"constructor":[1],"run":[{"__proto__":{"a":1}}]}',
+      ['ok', 'bad_parameter', 'options_refused'],
+    ),
+    sent('sends a sample nested a thousand levels deep', `{"run":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, [
+      'body_too_large',
+      'bad_parameter',
+      'options_refused',
+    ]),
+  ],
+}
+
 export const maps: Family = {
   title: 'hostile source maps',
   stoppedBy: 'read in the same process, in time linear in their length: `source_map_invalid`',
@@ -255,6 +315,8 @@ export const maps: Family = {
     'maps ten million lines',
     'is larger than a source map may be',
     'has ten thousand sources',
+    'has packages in its source map that import each other without end',
+    'lies about where it fails, in words that obey a terminal and a page',
     'maps to sources that are not there',
   ],
   plugins: [
@@ -278,6 +340,32 @@ export const maps: Family = {
       'describes its endpoints by comments without end',
       map({ sourcesContent: [`${'/** '.repeat(1_000_000)} */ export const run = 1`] }),
       ['ok', 'source_map_invalid'],
+    ),
+    publish(
+      'has packages in its source map that import each other without end',
+      {
+        bundle: `${GOOD}${many(50, () => 'void (() => process)')}\nexport const run = query(() => 1)`,
+        sourceMap: map({
+          sources: Array.from({ length: 50 }, (_, n) => `node_modules/p${n}/x.js`),
+          sourcesContent: Array.from({ length: 50 }, (_, n) =>
+            many(4_000, (at) => `from"p${(n + at) % 50}"from"${n}.${at}"`),
+          ),
+          mappings: `AAAA;${'ACAA;'.repeat(49)}`,
+        }),
+      },
+      ['ok', 'bundle_broken'],
+    ),
+    publish(
+      'lies about where it fails, in words that obey a terminal and a page',
+      {
+        bundle: `${GOOD}throw new Error('\\u001b[2J</pre><script>alert(1)</script>')\nexport const run = query(() => 1)`,
+        sourceMap: map({
+          sources: ['<script>alert(1)</script>'],
+          sourcesContent: ['\u001b[2J\u202e<script>alert(1)</script>\n'.repeat(1_000)],
+          mappings: `${';'.repeat(2)}AAAA`,
+        }),
+      },
+      ['bundle_broken'],
     ),
     mapped('maps to files of the machine', map({ sources: ['/etc/passwd'], sourcesContent: [null] }), [
       'ok',
