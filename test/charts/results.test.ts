@@ -259,7 +259,7 @@ describe('a mistake says what to do:', () => {
   })
 })
 
-test('what nobody draws with goes when it is idle, and is not there before the first chart', async () => {
+test('what draws charts is not there before the first one', async () => {
   const fresh = await startHost()
   try {
     expect(fresh.host.charts.pids).toEqual([])
