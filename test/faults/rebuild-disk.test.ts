@@ -47,7 +47,6 @@ test.runIf(disk !== undefined)(
       plugins.flip = flip
       disk.empty()
 
-      await lyceum.call('PATCH', '/v1/plugins/keeper/quota', { body: { wallMs: 100 } })
       expect(await rebuilt(lyceum, 'keeper')).toMatchObject({ state: 'done', generation: 4 })
       await lyceum.close()
       lyceum = await startHost(dataDir)
