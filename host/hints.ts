@@ -75,6 +75,7 @@ const COLLECTION_METHODS = [
   'deleteMany',
   'bulkWrite',
 ] as const
+const CHARTS = ['bar', 'line', 'area', 'heatmap', 'histogram', 'timeline', 'spec'] as const
 const CURSOR_METHODS = [
   'toArray',
   'sort',
@@ -167,6 +168,7 @@ function ofMethod(before: string, method: string): string | undefined {
     return COLLECTION_METHODS.some((known) => known === method)
       ? `A collection comes first: db.collection('plays').${method}(…).`
       : "Of db there is collection alone: db.collection('plays'). It is made when something is written, and its indexes are declared: export const plays = collection({ indexes: [ … ] })."
+  if (before === 'chart') return offer('`chart`', method, CHARTS)
   if (/\.collection$|collection\(\.\.\.\)$/.test(before))
     return offer('A collection', method, COLLECTION_METHODS)
   if (

@@ -16,6 +16,7 @@ describe('a usual message of V8 gets a word on what to do', () => {
     ['ReferenceError: html is not defined', "import { html } from '@lyceum/sdk'"],
     ['ReferenceError: quer is not defined', 'Did you mean `query`?'],
     ['TypeError: rows.map is not a function', 'await … .toArray()'],
+    ['TypeError: chart.columns is not a function', '`chart` has bar, line, area'],
     ['TypeError: db.getCollection is not a function', "collection alone: db.collection('plays')"],
     ['TypeError: db.find is not a function', "db.collection('plays').find(…)"],
     ['TypeError: db.collection(...).findAll is not a function', 'Did you mean `find`?'],
