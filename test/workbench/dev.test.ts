@@ -339,6 +339,10 @@ describe('the page', () => {
     await open('dev-show=view/greeting&dev-role=student&user=sam')
     await page.getByRole('link', { name: 'Open it as this viewer has it' }).click()
     await page.getByText('sam, student').waitFor()
+    // No script of a page, be it the plugin's, reads the session.
+    expect(await page.context().cookies()).toEqual([
+      expect.objectContaining({ httpOnly: true, sameSite: 'Lax' }),
+    ])
     await viewText().getByText('Good morning sam').waitFor()
   })
 })

@@ -106,7 +106,7 @@ export function createDevApp(inner: App, host: Host, started: Promise<Dev>): Pic
     const { kind, name } = choice.endpoint
     setCookie(c, SESSION_COOKIE, await issueToken(host.keys, claimsOf(choice), SESSION_SECONDS), {
       path: '/',
-      
+      httpOnly: true,
       sameSite: 'Lax',
       maxAge: SESSION_SECONDS,
     })
