@@ -16,13 +16,11 @@ interface Out {
  * Before hours of events go through, it is known whether the results have a place.
  * @throws UsageError, LyceumError file_unreadable
  */
-export async function checkOut({
-  query,
-  out = query === undefined ? RESULTS : undefined,
-}: Out): Promise<void> {
-  // A folder that nobody named may be one of a plugin from elsewhere.
-  if (out === RESULTS) await refuseLinks('.', RESULTS)
+export async function checkOut({ query, out: named }: Out): Promise<void> {
+  const out = named ?? (query === undefined ? RESULTS : undefined)
   if (out === undefined) return
+  // A folder that nobody named may be one of a plugin from elsewhere.
+  if (named === undefined) await refuseLinks('.', out)
   try {
     if (query === undefined) await mkdir(out, { recursive: true })
     const there = await stat(out).catch(() => undefined)

@@ -1,7 +1,7 @@
 import type { Plain } from './values.ts'
 
-/** Halves of larger numbers are not exact. */
-const MOST_WHOLE = 1e15
+/** Larger ones would lose a digit where steps are counted. */
+const MOST_WHOLE = 1e13
 
 /** How many values lie in each of some ranges of the same width. */
 export interface Bin {

@@ -105,6 +105,14 @@ describe('lyceum run', () => {
         await run(author.dir, ['run', '--events', '-', ...words], { input: '{"event_type":"x"}\n' }),
       ).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error file_unreadable: .* is a link/m) })
     expect(await readFile(own, 'utf8')).toBe('mine')
+    // A link that somebody names is meant.
+    await mkdir(join(author.dir, 'elsewhere'))
+    await symlink(join(author.dir, 'elsewhere'), join(author.dir, 'named'))
+    for (const out of ['named', 'results'])
+      expect(
+        await run(author.dir, ['run', '--events', '-', '--out', out], { input: '{"event_type":"x"}\n' }),
+      ).toMatchObject({ code: 0 })
+    expect(await readdir(join(author.dir, 'elsewhere'))).toContain('top.ndjson')
   })
 
   longTest('refuses a query that is not there before it reads anything', async () => {
