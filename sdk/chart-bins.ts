@@ -1,7 +1,7 @@
 import type { Plain } from './values.ts'
 
-/** Larger ones would lose a digit where steps are counted. */
-const MOST_WHOLE = 1e13
+/** Halves of larger numbers are not exact. */
+const MOST_WHOLE = 1e15
 
 /** How many values lie in each of some ranges of the same width. */
 export interface Bin {
@@ -26,7 +26,7 @@ export function binsOf(values: readonly Plain[], wanted: number): Bin[] {
   const isEach = most - least < wanted && numbers.every(isWhole)
   const step = isEach ? 1 : roundStep((most - least) / wanted || 1)
   // 0.3 by 0.1 is a little less than 3, and still begins the range from 0.3.
-  const stepsTo = (value: number) => Number((value / step).toPrecision(14))
+  const stepsTo = (value: number) => (isEach ? value : Number((value / step).toPrecision(14)))
   const first = Math.floor(stepsTo(least))
   const length = isEach ? most - least + 1 : Math.max(1, Math.ceil(stepsTo(most) - first))
   const counts = new Array<number>(length).fill(0)

@@ -32,6 +32,10 @@ describe('a histogram', () => {
     const ms = Date.UTC(2026, 2, 1)
     expect(histogram([ms + 1, ms + 3]).map(({ count }: { count: number }) => count)).toEqual([1, 0, 1])
     expect(histogram([7.5])).toEqual([{ from: 7, to: 8, count: 1 }])
+    const long = 100_000_000_000_001
+    expect(histogram([long, long + 2, long + 2]).map(({ count }: { count: number }) => count)).toEqual([
+      1, 0, 2,
+    ])
     expect(histogram([7, 7])).toEqual([{ from: 6.5, to: 7.5, count: 2 }])
   })
   test('has at least one bar, and never so many that nothing is seen', () => {
