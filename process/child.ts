@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { type Confinement, confined, endUser } from './confine.ts'
 import { type Frame, FrameError, type FrameHeader, type Payload } from './frame.ts'
 import { Life } from './life.ts'
+import { Pulse } from './overdue.ts'
 import { PIPE_FD, Port } from './port.ts'
 
 /** How a killable child process is started and watched. */
@@ -64,7 +65,7 @@ export class Child {
   #killedFor: string | undefined
   #watchers = 0
   #timer: NodeJS.Timeout | undefined
-  #lastTickMs = 0
+  #pulse = new Pulse(WATCH_MS)
   #cpuMs: number | undefined
   #pingSentMs: number | undefined
   readonly #startedMs = performance.now()
@@ -187,7 +188,7 @@ export class Child {
 
   #startWatch(): void {
     if (this.#timer !== undefined || this.#exited) return
-    this.#lastTickMs = performance.now()
+    this.#pulse = new Pulse(WATCH_MS)
     this.#pingSentMs = undefined
     this.#timer = setInterval(() => this.#tick(), WATCH_MS)
     this.#timer.unref()
@@ -195,14 +196,13 @@ export class Child {
 
   #tick(): void {
     const nowMs = performance.now()
-    const lateMs = nowMs - this.#lastTickMs - WATCH_MS
-    this.#lastTickMs = nowMs
+    const isInTime = this.#pulse.isInTime()
     if (!this.#listens) {
       if (nowMs - this.#startedMs > START_MS) this.kill('did not start')
       return
     }
     // A host that was itself held up says nothing about its child: the wait starts again.
-    if (this.#pingSentMs !== undefined && lateMs > WATCH_MS) this.#pingSentMs = nowMs
+    if (this.#pingSentMs !== undefined && !isInTime) this.#pingSentMs = nowMs
     if (this.#pingSentMs === undefined) {
       this.#pingSentMs = nowMs
       this.#unanswered += 1

@@ -1,5 +1,6 @@
 import { Child, type ChildExit, endOf } from './child.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
+import { Pulse } from './overdue.ts'
 import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
 
@@ -76,14 +77,17 @@ export class ConcurrentProcess implements RequestProcess {
 
   #startWatch(): void {
     this.#unwatch ??= this.#child.watch()
-    this.#timer ??= setInterval(() => {
+    if (this.#timer !== undefined) return
+    const pulse = new Pulse(CHECK_MS)
+    this.#timer = setInterval(() => {
+      const isInTime = pulse.isInTime()
       const [oldest] = this.#underWay.values()
       if (oldest === undefined) {
         this.#unwatch?.()
         this.#unwatch = undefined
         clearInterval(this.#timer)
         this.#timer = undefined
-      } else if (performance.now() - oldest.sentMs > this.#options.requestMs) {
+      } else if (isInTime && performance.now() - oldest.sentMs > this.#options.requestMs) {
         this.kill(`a request took more than ${this.#options.requestMs} ms`)
       }
     }, CHECK_MS)

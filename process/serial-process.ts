@@ -1,5 +1,6 @@
 import { Child, type ChildExit, endOf } from './child.ts'
 import { FAILED, type Frame, type FrameHeader, type Payload } from './frame.ts'
+import { Pulse } from './overdue.ts'
 import type { RequestProcess, RequestProcessOptions } from './requests.ts'
 import { REPLY } from './serve.ts'
 
@@ -95,13 +96,16 @@ export class SerialProcess implements RequestProcess {
   #startWatch(): void {
     this.#headSinceMs = performance.now()
     this.#unwatch ??= this.#child.watch()
-    this.#timer ??= setInterval(() => {
+    if (this.#timer !== undefined) return
+    const pulse = new Pulse(CHECK_MS)
+    this.#timer = setInterval(() => {
+      const isInTime = pulse.isInTime()
       if (this.#queue.length === 0) {
         this.#unwatch?.()
         this.#unwatch = undefined
         clearInterval(this.#timer)
         this.#timer = undefined
-      } else if (performance.now() - this.#headSinceMs > this.#options.requestMs) {
+      } else if (isInTime && performance.now() - this.#headSinceMs > this.#options.requestMs) {
         this.kill(`a request took more than ${this.#options.requestMs} ms`)
       }
     }, CHECK_MS)

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { Child, type ChildExit, endOf } from '../process/child.ts'
 import { FAILED, type Frame, NO_SCOPE, type Payload, splitPayload } from '../process/frame.ts'
+import { whenOverdue } from '../process/overdue.ts'
 import { CODE_ONLY } from '../process/permissions.ts'
 import {
   type Failure,
@@ -95,7 +96,8 @@ interface Room {
 interface Under {
   readonly call: UnderWay
   readonly room: Room
-  readonly timer: NodeJS.Timeout
+  /** Ends the wait for its end. */
+  readonly inTime: () => void
   readonly startedMs: number
   readonly cpuMsBefore: number | undefined
 }
@@ -238,13 +240,12 @@ export class Sandbox {
     if (bundle === undefined) return undefined
     this.#evict()
     let finishLoad: Room['finishLoad'] = () => {}
-    const overdue = setTimeout(
-      () => this.#child.kill(`the isolate of ${code.plugin} was not reported in time`),
-      code.load.wallMs + START_MS,
+    const inTime = whenOverdue(code.load.wallMs, START_MS, () =>
+      this.#child.kill(`the isolate of ${code.plugin} was not reported in time`),
     )
     const loaded = new Promise<Failure | undefined>((resolve) => {
       finishLoad = (failure) => {
-        clearTimeout(overdue)
+        inTime()
         resolve(failure)
       }
     })
@@ -287,9 +288,8 @@ export class Sandbox {
         return
       }
       const scope = randomScope()
-      const timer = setTimeout(
-        () => this.#child.kill(`${call.code.plugin} was not reported in time`),
-        call.request.budget.wallMs + this.#options.graceMs,
+      const inTime = whenOverdue(call.request.budget.wallMs, this.#options.graceMs, () =>
+        this.#child.kill(`${call.code.plugin} was not reported in time`),
       )
       const underWay = new UnderWay(
         call,
@@ -297,7 +297,7 @@ export class Sandbox {
         resolve,
       )
       const startedMs = performance.now()
-      this.#under.set(scope, { call: underWay, room, timer, startedMs, cpuMsBefore: this.#child.cpuMs })
+      this.#under.set(scope, { call: underWay, room, inTime, startedMs, cpuMsBefore: this.#child.cpuMs })
       this.#child.send({ kind: Kind.invoke, call: room.number, scope }, [
         JSON.stringify(call.request),
         call.input,
@@ -358,7 +358,7 @@ export class Sandbox {
   /** From here on the process may say no more about a call. */
   #finish(scope: bigint, outcome: Outcome): void {
     const under = this.#under.get(scope)
-    clearTimeout(under?.timer)
+    under?.inTime()
     this.#under.delete(scope)
     under?.call.finish(outcome)
   }

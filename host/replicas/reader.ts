@@ -1,6 +1,7 @@
 import { Child, type ChildExit } from '../../process/child.ts'
 import { ownUser } from '../../process/confine.ts'
 import { FAILED, type Frame, splitPayload } from '../../process/frame.ts'
+import { whenOverdue } from '../../process/overdue.ts'
 import { scriptIn } from '../../process/own-files.ts'
 import { CODE_ONLY } from '../../process/permissions.ts'
 import { REPLY } from '../../process/serve.ts'
@@ -30,7 +31,8 @@ export interface ReaderOptions {
 interface Request {
   readonly resolve: (payload: Buffer) => void
   readonly reject: (error: Error) => void
-  readonly timer: NodeJS.Timeout
+  /** Ends the wait for its answer. */
+  readonly inTime: () => void
   isOverdue: boolean
 }
 
@@ -170,11 +172,11 @@ export class Reader {
         return
       }
       const call = ++this.#lastCall
-      const timer = setTimeout(() => {
+      const inTime = whenOverdue(timeMs, LIMITS.replicaGraceMs, () => {
         request.isOverdue = true
         this.kill('a query took longer than it may')
-      }, timeMs + LIMITS.replicaGraceMs)
-      const request: Request = { resolve, reject, timer, isOverdue: false }
+      })
+      const request: Request = { resolve, reject, inTime, isOverdue: false }
       this.#requests.set(call, request)
       this.#child.send({ kind, scope, call }, payload)
     })
@@ -187,7 +189,7 @@ export class Reader {
       return
     }
     this.#requests.delete(frame.call)
-    clearTimeout(request.timer)
+    request.inTime()
     this.#onUsed(Number(frame.scope) / US_PER_MS)
     if ((frame.flags & FAILED) === 0) request.resolve(frame.payload)
     else request.reject(refusalOf(JSON.parse(frame.payload.toString())))
@@ -198,8 +200,8 @@ export class Reader {
     this.#unwatch()
     this.#queries.clear()
     const tooLarge = killedFor?.startsWith('memory')
-    for (const { reject, timer, isOverdue } of this.#requests.values()) {
-      clearTimeout(timer)
+    for (const { reject, inTime, isOverdue } of this.#requests.values()) {
+      inTime()
       if (isOverdue || killedFor === 'heartbeat lost') reject(outOfTime())
       else if (tooLarge)
         reject(

@@ -6,8 +6,7 @@ import { SerialProcess } from '../../process/serial-process.ts'
 
 const REQUEST = 8
 
-test('an answer does not wait for the next request, so that the one that hangs is blamed and no other', async () => {
-  const gone = Promise.withResolvers<string | undefined>()
+function echo(onGone: (reason: string, culprit: string | undefined) => void): SerialProcess {
   const child = new SerialProcess({
     name: 'echo',
     script: join(import.meta.dirname, 'echo-child.ts'),
@@ -19,11 +18,17 @@ test('an answer does not wait for the next request, so that the one that hangs i
     slowMs: 1_000,
     onSlow: () => {},
     onOutput: () => {},
-    onGone: (_reason, culprit) => gone.resolve(culprit),
+    onGone,
     refusal: () => new Error('refused'),
     lost: () => new Error('lost'),
   })
   onTestFinished(() => child.kill('the test is over'))
+  return child
+}
+
+test('an answer does not wait for the next request, so that the one that hangs is blamed and no other', async () => {
+  const gone = Promise.withResolvers<string | undefined>()
+  const child = echo((_reason, culprit) => gone.resolve(culprit))
   await child.ready
   const [first, second] = await Promise.allSettled([
     child.request('quick', { kind: REQUEST }, 'hello'),
@@ -32,6 +37,14 @@ test('an answer does not wait for the next request, so that the one that hangs i
   expect(first).toEqual({ status: 'fulfilled', value: Buffer.from('hello') })
   expect(second).toMatchObject({ status: 'rejected' })
   expect(await gone.promise).toBe('stuck')
+})
+
+test('a host that was held up for longer than a request may take reads the answer, and kills nobody', async () => {
+  const child = echo(() => {})
+  await child.ready
+  const answer = child.request('quick', { kind: REQUEST }, 'hello')
+  for (const until = performance.now() + 1_500; performance.now() < until; );
+  expect((await answer).toString()).toBe('hello')
 })
 
 test('a child that ends while it starts is told of, also where nothing else keeps the process that asked', async () => {

@@ -26,6 +26,42 @@ test('an answer that never comes is over when the time is, and costs no process'
   expect(code).toBe('over_wall')
 })
 
+test('a call whose time ends among its short turns ends alone: others in the same isolate go on', async () => {
+  const source = `let calls = 0
+    export const busy = { handler: async (c) => {
+      for (let x = 0; ; await c.db.collection('a').findOne()) for (let n = 0; n < 5e6; n++) x += n % 7 } }
+    export const patient = { handler: async (c) => { calls += 1; await c.db.collection('a').findOne(); return calls } }`
+  const budget = { wallMs: 300, cpuMs: 5_000, ops: 100_000, bytes: 100_000_000 }
+  let answer = () => {}
+  const patient = lab.run('shared', source, {
+    endpoint: 'patient',
+    budget: { wallMs: 20_000 },
+    onOp: (op) => {
+      answer = () => op.reply('[]')
+    },
+  })
+  for (let asked = 0; asked < 3; asked++)
+    expect((await lab.run('shared', source, { endpoint: 'busy', budget })).code).toBe('over_wall')
+  answer()
+  expect(await patient).toMatchObject({ code: 'ok', result: 1 })
+})
+
+test('a host that is held up past the deadline of a call lays nothing to the process, and reads what it says', async () => {
+  const before = lab.losses.length
+  let begun = () => {}
+  const began = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const waiting = lab.handler('waiting', 'await c.db.collection("a").findOne()', {
+    budget: { wallMs: 200 },
+    onOp: () => begun(),
+  })
+  await began
+  for (const until = performance.now() + 1_500; performance.now() < until; );
+  expect((await waiting).code).toBe('over_wall')
+  expect(lab.losses.length).toBe(before)
+})
+
 test('the innocent is never named for what a process was lost to', async () => {
   const quiet = async () => {
     for (;;) {
