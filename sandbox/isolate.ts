@@ -69,7 +69,7 @@ export class GuestIsolate {
   readonly #isolate: ivm.Isolate
   readonly #open = new Map<number, Invocation>()
   readonly #byScope = new Map<bigint, number>()
-  readonly #turns: Turn[] = []
+  #turns: Turn[] = []
   #guest: { readonly [Key in keyof Guest]: ivm.Reference<Guest[Key]> } | undefined
   #running: { readonly turn: Turn; readonly clock: CpuClock; readonly startedMs: number } | undefined
   #lastInvocation = 0
@@ -261,7 +261,7 @@ export class GuestIsolate {
       const report = invocation === culprit ? { cpuMs, failure: ended, isolateLost: true } : lost(cpuMs)
       if (id !== 0) this.#end(id, invocation, report, '')
     }
-    this.#turns.length = 0
+    this.#turns = []
     if (!this.#isolate.isDisposed) this.#isolate.dispose()
   }
 
@@ -410,6 +410,8 @@ export class GuestIsolate {
     this.#open.delete(id)
     this.#byScope.delete(invocation.scope)
     invocation.asked.clear()
+    // What it still had before it would run for nobody, and be charged to nobody.
+    this.#turns = this.#turns.filter((turn) => turn.invocation !== invocation)
     // One that ended by itself has forgotten itself.
     if (this.#ended === undefined && invocation.done === undefined)
       this.#guest?.forget.applyIgnored(undefined, [id])

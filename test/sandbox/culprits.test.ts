@@ -46,6 +46,19 @@ test('a call whose time ends among its short turns ends alone: others in the sam
   expect(await patient).toMatchObject({ code: 'ok', result: 1 })
 })
 
+test('a call whose time ends while it waits for the isolate never runs', async () => {
+  const source = `let begun = 0
+    export const long = { handler: () => { let x = 0; for (let n = 0; n < 1e8; n++) x += n % 7; return x } }
+    export const late = { handler: () => { begun += 1; for (;;); } }
+    export const told = { handler: () => begun }`
+  const ask = (endpoint: string, wallMs: number) =>
+    lab.run('queued', source, { endpoint, budget: { wallMs, cpuMs: 10_000 } })
+  const long = ask('long', 20_000)
+  expect((await ask('late', 1)).code).toBe('over_wall')
+  expect((await long).code).toBe('ok')
+  expect(await ask('told', 20_000)).toMatchObject({ code: 'ok', result: 0 })
+})
+
 test('a host that is held up past the deadline of a call lays nothing to the process, and reads what it says', async () => {
   const before = lab.losses.length
   let begun = () => {}
