@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
+import { amount } from '../host/text.ts'
 import { type Connection, pluginPath } from './connection.ts'
 import { ProgressLine, shareOf } from './progress.ts'
 import { type ConnectionFlags, connectionOf, withConnection } from './target.ts'
@@ -13,6 +14,7 @@ const Status = z.object({
   head: z.number(),
   startedMs: z.number(),
   endedMs: z.number().nullable(),
+  deadLetters: z.number(),
   waitsFor: z.string().nullable(),
   problem: z.object({ code: z.string(), message: z.string() }).nullable(),
 })
@@ -91,11 +93,16 @@ function failure({ problem }: Status): LyceumError {
   return new LyceumError(isErrorCode(code) ? code : 'internal', message)
 }
 
-function sentence(plugin: string, { state, events, startedMs, endedMs, problem }: Status): string {
+function sentence(
+  plugin: string,
+  { state, events, startedMs, endedMs, deadLetters, problem }: Status,
+): string {
   if (state === 'running')
     return `${plugin} is being rebuilt. See how far it is, or wait for it, with: npx lyceum rebuild ${plugin}`
   if (state === 'cancelled') return problem?.message ?? ''
   const seconds = ((endedMs ?? startedMs) - startedMs) / 1_000
   const time = `${seconds.toLocaleString('en', { maximumFractionDigits: seconds < 10 ? 1 : 0 })} s`
-  return `${plugin} is rebuilt: its data are what its handlers make of all ${events.toLocaleString('en')} events. It took ${time}.`
+  const done = `${plugin} is rebuilt: its data are what its handlers make of all ${events.toLocaleString('en')} events. It took ${time}.`
+  if (deadLetters === 0) return done
+  return `${done}\nThey failed on some: ${amount(deadLetters, 'dead letter')}. See which, and why, with: npx lyceum dead-letters ${plugin}`
 }

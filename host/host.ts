@@ -52,7 +52,7 @@ import { noticesOf } from './storage/mongo/notices.ts'
 import { mongoSecret } from './storage/mongo/secret.ts'
 import type { ConnectControl } from './storage/store-protocol.ts'
 import { Stores } from './storage/stores.ts'
-import { withoutControls } from './text.ts'
+import { amount, withoutControls } from './text.ts'
 
 const KEEP_USAGE_MS = 30_000
 
@@ -470,7 +470,9 @@ export async function openHost(config: Config, nowMs: () => number = Date.now): 
 }
 
 /** What the author reads of a rebuild that has ended. */
-function rebuildLine({ state, events, problem }: RebuildStatus): ['info' | 'error', string] {
-  if (state === 'done') return ['info', `Rebuilt: its handlers have seen all ${events} events again.`]
+function rebuildLine({ state, events, deadLetters, problem }: RebuildStatus): ['info' | 'error', string] {
+  const failed = deadLetters === 0 ? '' : ` They failed on some: ${amount(deadLetters, 'dead letter')}.`
+  if (state === 'done')
+    return ['info', `Rebuilt: its handlers have seen all ${events} events again.${failed}`]
   return [state === 'failed' ? 'error' : 'info', `Not rebuilt: ${problem?.message}`]
 }

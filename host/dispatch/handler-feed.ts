@@ -109,6 +109,7 @@ export class HandlerFeed {
   /** Where it waits for a derived property: until the plugins are not what they were then. */
   #heldAt: number | undefined
   #running: Promise<void> | undefined
+  #deadLetters = 0
 
   /**
    * @param passed where this takes the place of another: how far that had seen to everything
@@ -151,6 +152,11 @@ export class HandlerFeed {
   /** How far it has read, batches that are under way included. */
   get position(): number {
     return this.#position
+  }
+
+  /** Events that it has put aside since it was made. */
+  get deadLetters(): number {
+    return this.#deadLetters
   }
 
   /** Whether it has nothing to do, or may not. */
@@ -452,6 +458,7 @@ export class HandlerFeed {
       await this.#pause(error)
       return false
     }
+    this.#deadLetters += 1
     this.#services.onFailure(this.plugin, this.endpoint.name, failure)
     this.#committed(batch)
     if (this.#failures.putAside()) this.#halt(failure)
@@ -461,7 +468,11 @@ export class HandlerFeed {
   /** Takes no more events: with each of them the handler would only lose its place in time. */
   #halt(last: EndedFailure): void {
     this.#halted = true
-    const message = `${this.endpoint.name} stands still: it failed on ${LIMITS.failuresInARow} events one after the other, the last time with ${last.code}: ${last.message} Those are kept as dead letters; all that follow wait in the log. Publish a version that handles them, or resume the plugin; then retry the dead letters.`
+    const { name } = this.endpoint
+    const why = `it failed on ${LIMITS.failuresInARow} events one after the other, the last time with ${last.code}: ${last.message}`
+    const message = this.plugin.isBuilding
+      ? `${name} ended the rebuild: ${why} The data are what they were. Publish a version that handles them, then start the rebuild again.`
+      : `${name} stands still: ${why} Those are kept as dead letters; all that follow wait in the log. Publish a version that handles them, or resume the plugin; then retry the dead letters.`
     const halted = { ...last, code: 'handler_halted' as const, message, stack: undefined }
     this.#note(halted)
     this.#keepHalt((halts) =>

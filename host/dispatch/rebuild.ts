@@ -25,6 +25,8 @@ export interface RebuildStatus {
   readonly secondsLeft: number | null
   readonly startedMs: number
   readonly endedMs: number | null
+  /** Of the new data: each an event that a handler failed on. */
+  readonly deadLetters: number
   /** What keeps it from going on, as a sentence. */
   readonly waitsFor: string | null
   /** Why it ended without being done. */
@@ -71,6 +73,7 @@ export class Rebuild {
   /** The cron job whose turn it is; where it has been tried and waits, with what for. */
   #job: { readonly name: string; readonly waitsFor: string | undefined } | undefined
   #ended: LyceumError | undefined
+  #deadLetters: number | undefined
   #stopped: Promise<Map<string, number>> | undefined
 
   constructor(plugin: ActivePlugin, startedMs: number, services: RebuildServices) {
@@ -122,6 +125,7 @@ export class Rebuild {
       secondsLeft: perSecond > 0 ? Math.ceil((head - events) / perSecond) : null,
       startedMs: this.startedMs,
       endedMs: null,
+      deadLetters: this.#deadLetters ?? this.#feeds.reduce((sum, feed) => sum + feed.deadLetters, 0),
       waitsFor: this.#waitsFor ?? null,
       problem: null,
     }
@@ -179,6 +183,12 @@ export class Rebuild {
   stop(): Promise<Map<string, number>> {
     this.#stopped ??= this.#stop()
     return this.#stopped
+  }
+
+  /** Counts its dead letters once it is stopped: a host that was started anew meanwhile has seen some of them only. */
+  async countDeadLetters(): Promise<void> {
+    const counted = await this.plugin.store.deadLetters(undefined, 0).catch(() => undefined)
+    this.#deadLetters = counted?.total
   }
 
   async #stop(): Promise<Map<string, number>> {

@@ -237,6 +237,7 @@ export class Rebuilds {
         // Never less than what was read before: nobody sees time go back.
         if (!(await rebuild.reach(log.head(), LIMITS.rebuildHoldMs))) return false
         const passed = await rebuild.stop()
+        await rebuild.countDeadLetters()
         await stores.release(id, generation)
         isDone = await plugins.flip(id, generation, activation, passed)
         if (!isDone || before === undefined)

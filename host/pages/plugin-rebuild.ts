@@ -20,7 +20,7 @@ export function rebuildSection({ id, canStart, status, offer }: RebuildPart): Ma
   if (!canStart && status === undefined) return html``
   return html`<section id="rebuild" aria-labelledby="rebuild-title" data-state="${status?.state ?? 'none'}">
 <h2 id="rebuild-title">Rebuild</h2>
-${isRunning ? running(id, status) : html`${status === undefined ? '' : outcome(status)}${canStart ? start(id, offer) : ''}`}
+${isRunning ? running(id, status) : html`${status === undefined ? '' : outcome(id, status)}${canStart ? start(id, offer) : ''}`}
 </section>`
 }
 
@@ -38,22 +38,30 @@ function whyOf({ reason, endpoints }: RebuildOffer): Markup {
 
 function running(
   id: string,
-  { events, head, eventsPerSecond, secondsLeft, waitsFor }: RebuildStatus,
+  { events, head, eventsPerSecond, secondsLeft, waitsFor, deadLetters }: RebuildStatus,
 ): Markup {
   return html`<div class="now">
 <progress max="${Math.max(1, head)}" value="${events}" aria-labelledby="rebuild-title"></progress>
 <p>${count(events)} of ${count(head)} events${
     eventsPerSecond > 0 ? html`, ${count(eventsPerSecond)} a second` : ''
   }${secondsLeft === null ? '' : html`, ${timeOf(secondsLeft)} left`}</p>
+${deadLetters === 0 ? '' : html`<p>Its handlers failed on some: ${amount(deadLetters, 'dead letter')} so far.</p>`}
 ${waitsFor === null ? '' : html`<p>It waits: ${waitsFor}</p>`}
 </div>
 <noscript><p class="muted">Reload the page to see how far it is.</p></noscript>
 <form class="bar" method="post" action="/plugins/${id}/cancel-rebuild"><button class="quiet">Cancel the rebuild</button></form>`
 }
 
-function outcome({ state, events, startedMs, endedMs, problem }: RebuildStatus): Markup {
+function outcome(
+  id: string,
+  { state, events, startedMs, endedMs, deadLetters, problem }: RebuildStatus,
+): Markup {
   if (state === 'done')
-    return html`<p class="done" role="status">Rebuilt from ${count(events)} events in ${timeOf(((endedMs ?? 0) - startedMs) / 1_000)}.</p>`
+    return html`<p class="done" role="status">Rebuilt from ${count(events)} events in ${timeOf(((endedMs ?? 0) - startedMs) / 1_000)}.${
+      deadLetters === 0
+        ? ''
+        : html` Its handlers failed on some: <a href="/v1/plugins/${id}/dead-letters">${amount(deadLetters, 'dead letter')}</a>.`
+    }</p>`
   return html`<p class="problem" role="status">${state === 'failed' ? 'The last rebuild failed: ' : ''}${problem?.message}</p>`
 }
 

@@ -13,6 +13,7 @@ const Status = z.object({
   secondsLeft: z.number().nullable(),
   startedMs: z.number(),
   endedMs: z.number().nullable(),
+  deadLetters: z.number(),
   waitsFor: z.string().nullable(),
   problem: z.object({ code: z.string(), message: z.string() }).nullable(),
 })

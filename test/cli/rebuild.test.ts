@@ -4,10 +4,12 @@ import { startHost, type TestHost } from '../support/host.ts'
 import { run } from './run.ts'
 
 let lyceum: TestHost
-const source = (by: number) => `
+const source = (by: number, failsOn = '') => `
   import { onEvent, view } from '@lyceum/sdk'
-  export const count = onEvent('play_video', ({ events, db }) =>
-    db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} * events.length } }, { upsert: true }))`
+  export const count = onEvent('play_video', ({ events, db }) => {
+    if (events.some(({ id }) => id === '${failsOn}')) throw new Error('not this one')
+    return db.collection('n').updateOne({ _id: 'n' }, { $inc: { n: ${by} * events.length } }, { upsert: true })
+  })`
 beforeAll(async () => {
   lyceum = await startHost()
   await lyceum.publish('plays', source(1))
@@ -26,11 +28,18 @@ test('rebuild waits until it is done, and says what was done', async () => {
   expect(code).toBe(0)
   const asJson = await rebuild('plays', '--json')
   expect(JSON.parse(asJson.stdout)).toMatchObject({ plugin: 'plays', state: 'done', events: 600 })
+  await lyceum.publish('plays', source(1, 'p7'), { version: '2.0.0' })
+  expect(await rebuild('plays')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(
+      ' s.\nThey failed on some: 1 dead letter. See which, and why, with: npx lyceum dead-letters plays\n',
+    ),
+  })
 })
 
 test('rebuild can be left alone, and cancelled; whoever waits for one that is cancelled is told', async () => {
   const { rebuilds } = lyceum.host
-  const door = opened(lyceum, 'plays', 4)
+  const door = opened(lyceum, 'plays', 5)
   expect(await rebuild('plays', '--no-wait')).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('plays is being rebuilt.'),

@@ -45,6 +45,7 @@ describe('the data', () => {
       generation: 2,
       events: lyceum.host.log.head(),
       secondsLeft: 0,
+      deadLetters: 0,
       problem: null,
     })
     expect(await ask(lyceum, 'counting', 'total')).toBe(2_000)
@@ -123,7 +124,7 @@ describe('the data', () => {
     const before = await ask(lyceum, 'kept', 'sizes')
     expect(before).toMatchObject({ digest: null, file: before.n })
     expect((await shown('kept')).deadLetters).toBe(1)
-    expect(await rebuilt(lyceum, 'kept')).toMatchObject({ state: 'done' })
+    expect(await rebuilt(lyceum, 'kept')).toMatchObject({ state: 'done', deadLetters: 1 })
     expect(await ask(lyceum, 'kept', 'sizes')).toEqual({
       ...before,
       digest: { _id: 'last', n: before.n },
@@ -131,6 +132,11 @@ describe('the data', () => {
     expect((await shown('kept')).deadLetters).toBe(1)
     const { letters } = (await lyceum.call('GET', '/v1/plugins/kept/dead-letters')).json
     expect(letters).toMatchObject([{ message: expect.stringContaining('never this one') }])
+    expect((await lyceum.call('GET', '/plugins/kept')).text).toContain(
+      'Its handlers failed on some: <a href="/v1/plugins/kept/dead-letters">1 dead letter</a>.',
+    )
+    const log = (await lyceum.call('GET', '/v1/plugins/kept/logs')).text
+    expect(log).toMatch(/Rebuilt: .* They failed on some: 1 dead letter\./)
   })
 
   test('that are made with the help of a derived property of the plugin itself, too', async () => {
@@ -244,11 +250,13 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     const { state, problem } = await rebuilt(lyceum, 'failing')
     expect([state, problem?.code]).toEqual(['failed', 'handler_halted'])
     expect(problem?.message).toContain('no more')
+    expect(problem?.message).toContain('The data are what they were. Publish a version')
     expect(await ask(lyceum, 'failing', 'n')).toBe(n)
     // The live handler did not fail on anything.
     expect((await shown('failing')).cursors).toMatchObject([{ state: 'idle' }])
-    const { json } = await lyceum.call('GET', '/v1/plugins/failing/logs')
-    expect(JSON.stringify(json)).toContain('While it was rebuilt: ')
+    const log = (await lyceum.call('GET', '/v1/plugins/failing/logs')).text
+    expect(log).toContain('While it was rebuilt: once ended the rebuild: it failed on ')
+    expect(log).not.toContain('kept as dead letters')
   })
 
   test('where a job fails on them', async () => {

@@ -44,6 +44,36 @@ longTest(
   },
 )
 
+longTest(
+  'dead letters of before a host was stopped are counted with those that came after',
+  async () => {
+    const before = await startHost()
+    lyceum = before
+    const asked = `import { query } from '@lyceum/sdk'\nexport const one = query(() => 1)`
+    expect((await before.publish('asked', asked)).status).toBe(201)
+    const source = `
+    import { onEvent } from '@lyceum/sdk'
+    export const count = onEvent('play_video', async ({ events, plugins: { asked } }) => {
+      if (events.some(({ id }) => id === 'p1' || id === 'p899')) throw new Error('neither of these')
+      if (events.some(({ id }) => id === 'p300')) await asked.one()
+    })`
+    expect((await before.publish('letters', source)).status).toBe(201)
+    await before.send(plays(900))
+    await before.call('POST', '/v1/plugins/asked/pause')
+    await before.call('POST', '/v1/plugins/letters/rebuild')
+    const status = async () => (await before.call('GET', '/v1/plugins/letters/rebuild')).json
+    await expect.poll(status, { timeout: 60_000 }).toMatchObject({
+      waitsFor: expect.stringContaining('asked is paused'),
+      deadLetters: 1,
+    })
+    await before.close()
+    lyceum = await startHost(before.dataDir)
+    await lyceum.call('POST', '/v1/plugins/asked/resume')
+    expect(await ended(lyceum, 'letters')).toMatchObject({ state: 'done', generation: 2, deadLetters: 2 })
+  },
+  90_000,
+)
+
 test('is offered for data that were made before the code of handlers was told apart', async () => {
   const before = await startHost()
   lyceum = before
