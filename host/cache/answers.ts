@@ -56,16 +56,17 @@ export class Answers {
     const flight = `${plugin.id}/${key}`
     const kept = rooms.get(plugin.id, key)
     if (kept?.answer !== undefined && this.#isGood(kept, question, use, flights.isUnderWay(flight)))
-      return handOut(kept.answer, tree)
+      return handOut(kept, kept.answer, tree)
     if (use === 'only') throw notCached(plugin, endpoint.name)
     const writes = caller === undefined
     const part = flights.join(flight, tree, writes)
     try {
       const turn = await flights.turnOf(part, writes, tree.deadlineMs - performance.now())
-      if (typeof turn === 'object' && turn.value.answer !== undefined) return handOut(turn.value.answer, tree)
+      if (typeof turn === 'object' && turn.value.answer !== undefined)
+        return handOut(turn.value, turn.value.answer, tree)
       const { made, answer } = await this.#make(question, compute)
       if (part.land(made)) this.#keep(question, key, made)
-      return handOut(answer, tree)
+      return handOut(made, answer, tree)
     } finally {
       part.leave()
     }
@@ -104,12 +105,12 @@ export class Answers {
       // It may have been made from kept answers itself.
       asOfMs: Math.min(asOfMs, tree.asOf.ms),
       position: Math.min(position, tree.asOf.position),
-      isSample: tree.isSample,
     }
+    const { isSample } = tree
     const madeMs = rooms.nowMs()
     const freshUntilMs = madeMs + cacheSeconds * 1_000
     const goneAtMs = freshUntilMs + cacheSeconds * 1_000
-    return { made: { bytes, madeMs, freshUntilMs, goneAtMs, answer }, answer }
+    return { made: { bytes, madeMs, freshUntilMs, goneAtMs, isSample, answer }, answer }
   }
 
   #keep({ context: { plugin, endpoint } }: Question, key: string, made: Kept): void {
@@ -138,9 +139,9 @@ export class Answers {
 }
 
 /** What is made of it is as old as it is, and made up where it is. */
-function handOut(answer: KeptAnswer, tree: CallTree): KeptAnswer {
+function handOut({ isSample }: Kept, answer: KeptAnswer, tree: CallTree): KeptAnswer {
   const { asOf } = tree
-  if (answer.isSample) tree.isSample = true
+  if (isSample) tree.isSample = true
   asOf.ms = Math.min(asOf.ms, answer.asOfMs)
   asOf.position = Math.min(asOf.position, answer.position)
   return answer

@@ -8,6 +8,8 @@ export interface Kept {
   readonly freshUntilMs: number
   /** Until when it stands in while somebody computes it anew. */
   readonly goneAtMs: number
+  /** Something in it is made up. */
+  readonly isSample: boolean
   /** Of a query's answer. */
   readonly answer?: KeptAnswer
 }
@@ -19,8 +21,6 @@ export interface KeptAnswer {
   /** The data that it was made from: when, and how far the plugin had read the log. */
   readonly asOfMs: number
   readonly position: number
-  /** Something in it is made up. */
-  readonly isSample: boolean
 }
 
 /** What an entry costs beside its key and bytes: objects, their places in tables, memory of its own for the bytes. */

@@ -59,7 +59,14 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
       )
     const madeMs = rooms.nowMs()
     const freshUntilMs = madeMs + seconds * 1_000
-    return { bytes: ownCopy(bytes), madeMs, freshUntilMs, goneAtMs: madeMs + goneSeconds * 1_000 }
+    const goneAtMs = madeMs + goneSeconds * 1_000
+    return { bytes: ownCopy(bytes), madeMs, freshUntilMs, goneAtMs, isSample: context.tree.isSample }
+  }
+
+  /** What is made of it is made up where it is. */
+  const handOut = ({ bytes, isSample }: Kept, { tree }: OpContext) => {
+    if (isSample) tree.isSample = true
+    return bytes
   }
 
   const keep = ({ plugin, transaction }: OpContext, key: string, kept: Kept) => {
@@ -96,7 +103,7 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
     cacheGet: (payload, context) => {
       const [key] = headOf(JustKey, payload).head
       const kept = rooms.get(context.plugin.id, entryKey(rooms, context, key))
-      return kept !== undefined && rooms.nowMs() < kept.freshUntilMs ? kept.bytes : ''
+      return kept !== undefined && rooms.nowMs() < kept.freshUntilMs ? handOut(kept, context) : ''
     },
 
     cacheSet: (payload, context) => {
@@ -122,12 +129,12 @@ export function cacheOps(rooms: CacheRooms, flights: Flights<Kept>): CacheOps {
       const flight = flightKey(context, entry)
       const kept = rooms.get(plugin.id, entry)
       if (kept !== undefined && (rooms.nowMs() < kept.freshUntilMs || flights.isUnderWay(flight)))
-        return ['', kept.bytes]
+        return ['', handOut(kept, context)]
       const writes = caller === undefined
       const part = flights.join(flight, tree, writes)
       context.onEnd(part.leave)
       const turn = await flights.turnOf(part, writes, deadlineMs - performance.now())
-      if (typeof turn === 'object') return ['', turn.value.bytes]
+      if (typeof turn === 'object') return ['', handOut(turn.value, context)]
       if (turn === 'alone') return '0'
       lastTicket += 1
       const ticket = lastTicket

@@ -41,7 +41,7 @@ export function fsOps({ nowMs, addressOf }: FsServices): FsOps {
     fsRead: reads('read'),
     fsStat: reads('stat'),
     fsList: reads('list'),
-    fsWrite: (request, { plugin, transaction, caller, deadlineMs }) => {
+    fsWrite: (request, { plugin, transaction, caller, tree, deadlineMs }) => {
       if (transaction !== undefined) return transaction.changeFile('write', request, nowMs())
       // It would wait for the end of a transaction that waits for this.
       if (caller === undefined)
@@ -49,6 +49,7 @@ export function fsOps({ nowMs, addressOf }: FsServices): FsOps {
           'write_denied',
           'A query that a handler or job asks writes no files. Return the data, and write them in the handler.',
         )
+      if (tree.isSample) plugin.markOfSamples()
       return plugin.store.writeTransient(request, nowMs(), deadlineMs)
     },
     fsAppend: changes('append'),

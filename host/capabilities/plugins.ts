@@ -89,7 +89,7 @@ export function pluginAskOp({ ask, names }: PluginServices): OpImplementation {
 
 /** `plugins.<plugin>.collection(name)`: the plugin's name, and behind a newline a read op as of `db`. */
 export function pluginReadOp({ plugins, names }: PluginServices): OpImplementation {
-  return (payload, context) => {
+  return async (payload, context) => {
     const end = payload.subarray(0, NAME_BYTES).indexOf(NEWLINE)
     if (end < 0) throw new LyceumError('op_malformed', 'A read of a collection begins with a plugin.')
     const name = payload.toString('latin1', 0, end)
@@ -107,7 +107,9 @@ export function pluginReadOp({ plugins, names }: PluginServices): OpImplementati
         'op_denied',
         `${name} lets ${plugin.id} read none of its collections. Its author names who may: collection({ read: ['${plugin.id}'] }).`,
       )
-    return owner.store.readBy(plugin.store, op, collections, tree.deadlineMs)
+    const rows = await owner.store.readBy(plugin.store, op, collections, tree.deadlineMs)
+    if (owner.isOfSamples) tree.isSample = true
+    return rows
   }
 }
 

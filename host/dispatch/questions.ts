@@ -36,7 +36,7 @@ export interface Answer {
   readonly position: number
   /** How old the data are, where an answer that is kept was given, or went into this one. */
   readonly ageMs: number | undefined
-  /** Something in it is made up: a plugin that stands for another was asked. */
+  /** Something in it is made up: a plugin that stands for another was asked, now or for what was read. */
   readonly isSample: boolean
 }
 
@@ -118,7 +118,6 @@ export class Questions {
   ): Promise<Answer> {
     const { plugin, endpoint, named } = this.check(kind, pluginId, name, asked, caller)
     const tree = new CallTree(plugin.quota, onProgress)
-    tree.isSample = isSampleVersion(plugin.version)
     const context = { plugin, endpoint, caller, transaction: undefined, tree, depth: 0, named }
     // Before it is asked: what is committed meanwhile may be in the answer or not.
     const position = this.#services.positionOf(plugin.id)
@@ -151,7 +150,6 @@ export class Questions {
     const named = namedFor(endpoint, Object.entries(args), caller, asking)
     const context = { plugin, endpoint, caller, transaction: undefined, tree, depth, asking, named }
     refuseCircle(context)
-    if (isSampleVersion(plugin.version)) tree.isSample = true
     // What is made of several answers is as old as the oldest.
     tree.asOf.position = Math.min(tree.asOf.position, this.#services.positionOf(plugin.id))
     const result = await tree.inTurn(depth, () => this.#given(context, named, false, use))
@@ -197,6 +195,9 @@ export class Questions {
         ...form,
         traceWrites: false,
       })
+      // Not before: its handlers may have written something meanwhile that was read.
+      if (failure === undefined && (isSampleVersion(plugin.version) || plugin.isOfSamples))
+        context.tree.isSample = true
       if (failure === undefined) return result
       if (failure.code === 'sandbox_lost') lost += 1
       const tookDown = this.#services.lossesOf(context.plugin.id) > lossesBefore

@@ -32,7 +32,7 @@ export async function runWriting(
     plainJson: false,
     traceWrites,
   })
-  if (failure === undefined) return commit(transaction, result)
+  if (failure === undefined) return commit({ plugin, tree, transaction }, result)
   // A handler that waited for others is not slow itself.
   const waited = failure.code === 'over_wall' && transaction.waitedMs > plugin.quota.wallMs / 2
   await transaction.abort()
@@ -40,12 +40,17 @@ export async function runWriting(
 }
 
 /** Commits; a write that the store refused becomes a failure with the stack of its call. */
-async function commit(transaction: Transaction, result: Buffer): Promise<EndedFailure | undefined> {
+async function commit(
+  { plugin, tree, transaction }: Pick<WritingRun, 'plugin' | 'transaction'> & { readonly tree: CallTree },
+  result: Buffer,
+): Promise<EndedFailure | undefined> {
   const { writes, traces } = splitWrites(result)
   try {
+    if (tree.isSample) plugin.markOfSamples()
     await transaction.commit(writes)
     return undefined
   } catch (error) {
+    await transaction.abort()
     const { code, message, details } = error instanceof LyceumError ? error : storeLost()
     const index = details?.index
     const stack = typeof index === 'number' ? traces[index] : undefined

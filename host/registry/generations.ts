@@ -41,12 +41,16 @@ export class Generations {
   readonly #others: StatementSync
   readonly #madeBy: StatementSync
   readonly #addMadeBy: StatementSync
+  /** Asked at every answer, and of nearly all hosts empty: `plays.1`. */
+  readonly #ofSamples: Set<string>
 
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#others = db.prepare('SELECT * FROM generations ORDER BY plugin, generation')
     this.#madeBy = db.prepare('SELECT endpoint, code_hash, version FROM made_by WHERE plugin = ?')
     this.#addMadeBy = db.prepare('INSERT INTO made_by VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
+    const ofSamples = db.prepare('SELECT plugin, generation FROM made_of_samples').all()
+    this.#ofSamples = new Set(ofSamples.map(({ plugin, generation }) => `${plugin}.${generation}`))
   }
 
   /** All that are not read: those that are being built, and those that are to be deleted. */
@@ -120,6 +124,22 @@ export class Generations {
   /** Nothing is left of a generation. */
   dropped(plugin: string, generation: number): void {
     this.#db.prepare('DELETE FROM generations WHERE plugin = ? AND generation = ?').run(plugin, generation)
+    this.#db
+      .prepare('DELETE FROM made_of_samples WHERE plugin = ? AND generation = ?')
+      .run(plugin, generation)
+    this.#ofSamples.delete(`${plugin}.${generation}`)
+  }
+
+  /** Whether something that a plugin wrote in this generation may be made of a sample. */
+  isOfSamples(plugin: string, generation: number): boolean {
+    return this.#ofSamples.has(`${plugin}.${generation}`)
+  }
+
+  /** Has all that comes of a generation marked from now on, for as long as there is something of it. */
+  markOfSamples(plugin: string, generation: number): void {
+    if (this.isOfSamples(plugin, generation)) return
+    this.#db.prepare('INSERT INTO made_of_samples VALUES (?, ?)').run(plugin, generation)
+    this.#ofSamples.add(`${plugin}.${generation}`)
   }
 
   /** Adds to what the data that are read were made by. */
@@ -144,5 +164,7 @@ export class Generations {
   forget(plugin: string): void {
     this.#db.prepare('DELETE FROM generations WHERE plugin = ?').run(plugin)
     this.forgetMakers(plugin)
+    const ofSamples = this.#db.prepare('DELETE FROM made_of_samples WHERE plugin = ? RETURNING generation')
+    for (const { generation } of ofSamples.all(plugin)) this.#ofSamples.delete(`${plugin}.${generation}`)
   }
 }

@@ -88,6 +88,10 @@ export interface ActivePlugin {
   readonly store: PluginStore
   /** Its data are being built: nobody but its own handlers sees them. */
   readonly isBuilding: boolean
+  /** Something that it wrote in these data may be made of a sample: whatever comes of it must say so. */
+  readonly isOfSamples: boolean
+  /** Has what comes of these data marked, until they are made anew. Before something made of a sample is written. */
+  markOfSamples(): void
   readonly quota: Quota
   /** Since the host started. */
   readonly usage: Usage

@@ -344,6 +344,10 @@ export class Plugins {
       },
       store,
       isBuilding: store.generation !== row.generation,
+      get isOfSamples() {
+        return catalogue.generations.isOfSamples(id, store.generation)
+      },
+      markOfSamples: () => catalogue.generations.markOfSamples(id, store.generation),
       get quota() {
         return quotaNow()
       },

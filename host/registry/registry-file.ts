@@ -53,6 +53,9 @@ const MIGRATIONS = [
     SELECT p.id, e.value ->> 'name', '', v.version
     FROM plugins p JOIN versions v ON v.plugin = p.id AND v.version = p.active_version, json_each(v.endpoints) e
     WHERE e.value ->> 'kind' = 'onEvent' AND e.value ->> 'codeHash' IS NULL;`,
+  `CREATE TABLE made_of_samples (
+    plugin TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (plugin, generation)
+  ) STRICT, WITHOUT ROWID;`,
 ]
 
 /**

@@ -11,6 +11,7 @@ const kept = (bytes: number, forMs = 1_000): Kept => ({
   madeMs: nowMs,
   freshUntilMs: nowMs + forMs,
   goneAtMs: nowMs + forMs,
+  isSample: false,
 })
 
 describe('a room', () => {

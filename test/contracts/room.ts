@@ -178,6 +178,8 @@ function contextOf(store: PluginStore, transaction: Transaction | undefined, end
     readable: new Map(),
     store,
     isBuilding: false,
+    isOfSamples: false,
+    markOfSamples: () => {},
     quota: QUOTA_DEFAULTS,
     usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }

@@ -201,6 +201,8 @@ function activePlugin(id: string, activation: number, store: ActivePlugin['store
     granted: [],
     store,
     isBuilding: false,
+    isOfSamples: false,
+    markOfSamples: () => {},
     quota: QUOTA_DEFAULTS,
     usage: { calls: 0, failures: 0, cpuMs: 0, storeCpuMs: 0, ops: 0, bytes: 0, events: 0 },
   }

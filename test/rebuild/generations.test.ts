@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { Generations } from '../../host/registry/generations.ts'
 import { openRegistry } from '../../host/registry/registry-file.ts'
 
-test('data take the place only of those that are read, and only as the activation built them that runs', async () => {
+async function openOne() {
   const folder = await mkdtemp(join(tmpdir(), 'lyceum-generations-'))
   const db = openRegistry(join(folder, 'registry.db'))
   onTestFinished(() => {
@@ -13,6 +13,11 @@ test('data take the place only of those that are read, and only as the activatio
     return rm(folder, { recursive: true })
   })
   db.prepare("INSERT INTO plugins (id, owner, activation) VALUES ('counting', 'ann', 3)").run()
+  return db
+}
+
+test('data take the place only of those that are read, and only as the activation built them that runs', async () => {
+  const db = await openOne()
   const generations = new Generations(db)
   const flip = {
     plugin: 'counting',
@@ -27,4 +32,23 @@ test('data take the place only of those that are read, and only as the activatio
   expect(generations.others()).toEqual(building)
   expect(generations.flip(flip)).toBe(true)
   expect(generations.others()).toMatchObject([{ generation: 1, state: 'dropping' }])
+})
+
+test('data that are made of samples are known as such, also after a restart, for as long as they are there', async () => {
+  const db = await openOne()
+  const generations = new Generations(db)
+  const known = (of = new Generations(db)) =>
+    ['counting', 'else'].flatMap((plugin) =>
+      [1, 2].filter((n) => of.isOfSamples(plugin, n)).map((n) => plugin + n),
+    )
+  for (const n of [1, 1, 2]) generations.markOfSamples('counting', n)
+  generations.markOfSamples('else', 1)
+  expect(known()).toEqual(['counting1', 'counting2', 'else1'])
+  expect(known(generations)).toEqual(known())
+  generations.dropped('counting', 1)
+  expect(known()).toEqual(['counting2', 'else1'])
+  expect(known(generations)).toEqual(known())
+  generations.forget('counting')
+  expect(known()).toEqual(['else1'])
+  expect(known(generations)).toEqual(known())
 })

@@ -83,7 +83,7 @@ test('is offered for data that were made before the code of handlers was told ap
   // As an older host left it.
   const registry = new DatabaseSync(join(before.dataDir, 'registry.db'))
   registry.exec(`DELETE FROM made_by; UPDATE versions SET endpoints = json_remove(endpoints, '$[0].codeHash', '$[1].codeHash');
-    PRAGMA user_version = 9`)
+    DROP TABLE made_of_samples; PRAGMA user_version = 9`)
   registry.close()
   lyceum = await startHost(before.dataDir)
   const offered = async () => (await lyceum?.call('GET', '/v1/plugins/counting'))?.json.rebuildOffered

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { load } from '@lyceum/sdk/testing'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { resultsOf } from '../../workbench/snapshots.ts'
 import { readHostSamples, type SampledPlugin, writeHostSamples } from '../../workbench/stand-ins.ts'
 import { openWorkbench, type Workbench } from '../../workbench/workbench.ts'
+import { bundleSource } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
 import { type Author, authorOf } from './author.ts'
 
@@ -43,6 +44,42 @@ const ROSTER: SampledPlugin = {
   ],
 }
 
+const KEEPER = `import { query } from '@lyceum/sdk'
+const first = async (grades) => (await grades.list({ course: 'c' }))[0].user
+export const take = query(({ plugins: { grades }, cache }) =>
+  cache.memoize('taken', 60, () => first(grades)))
+export const set = query(async ({ plugins: { grades }, cache }) => {
+  const user = await first(grades)
+  await cache.set('known', user, { seconds: 60 })
+  return user
+})
+export const known = query(async ({ cache }) => (await cache.get('known')) ?? 'nobody')
+export const own = query(({ cache }) => cache.memoize('own', 60, () => 'ann'))
+export const plot = query(async ({ plugins: { grades }, fs }) => {
+  const user = await first(grades)
+  await fs.write('plot.txt', user, { expire: 60 })
+  return user
+})
+export const file = query(async ({ fs }) => ((await fs.readText('plot.txt')) ?? 'none'))
+`
+const WRITER = `import { collection, onEvent, query } from '@lyceum/sdk'
+export const seen = collection({ read: ['reader'] })
+export const plain = onEvent('plain', ({ db }) => db.collection('seen').insertOne({ users: 0 }))
+export const asks = onEvent('asks', async ({ db, plugins: { grades } }) => {
+  await db.collection('seen').insertOne({
+    users: (await grades.list({ course: "c" })).length })
+})
+export const users = query(({ db }) => db.collection('seen').find().toArray())
+`
+const READER = `import { onEvent, query } from '@lyceum/sdk'
+export const copies = onEvent('copies', async ({ db, plugins: { writer } }) => {
+  await db.collection('copied').insertOne({ users: (await writer.users()).length })
+})
+export const users = query(({ plugins: { writer } }) => writer.users())
+export const counted = query(({ plugins: { writer } }) => writer.collection('seen').countDocuments())
+export const own = query(({ db }) => db.collection('copied').countDocuments())
+`
+
 let author: Author
 let bench: Workbench
 
@@ -55,6 +92,8 @@ afterAll(async () => {
   await author.remove()
 })
 
+const publish = (name: string, source: string) =>
+  bundleSource(name, source).then((bundle) => bench.publish(bundle))
 const get = async (path: string) => {
   const authorization = `Bearer ${await bench.token({ role: 'admin' })}`
   const answer = await fetch(bench.url + path, { headers: { authorization } })
@@ -77,6 +116,44 @@ describe('a plugin that is asked for and not there', () => {
     const page = await get('/views/asking/page?course=c')
     const frame = /src="(\/frames\/[^"]+)"/.exec(page.text)?.[1] ?? ''
     expect(await get(frame)).toMatchObject({ sample: 'true', text: expect.stringContaining('Sample data.') })
+  })
+
+  test('marks what is made of what was kept of its answers, and nothing else', async () => {
+    await publish('keeper', KEEPER)
+    const kept = (name: string) => get(`/v1/queries/keeper/${name}`)
+    const [made, real] = ['true', null].map((sample) => ({ sample, text: '"ann"' }))
+    expect(await kept('known')).toEqual({ sample: null, text: '"nobody"' })
+    for (const name of ['take', 'take', 'set', 'known']) expect(await kept(name)).toEqual(made)
+    expect(await kept('own')).toEqual(real)
+    expect(await kept('own')).toEqual(real)
+    expect(await kept('file')).toEqual({ sample: null, text: '"none"' })
+    expect(await kept('plot')).toEqual(made)
+    expect(await kept('file')).toEqual(made)
+  })
+
+  test('marks what is made of what handlers and jobs wrote of its answers, until the data are made anew', async () => {
+    const { host } = bench
+    const marksOf = async (...names: string[]) =>
+      Promise.all(names.map(async (name) => (await get(`/v1/queries/${name}`)).sample))
+    await publish('writer', WRITER)
+    await publish('reader', READER)
+    const send = async (type: string) => {
+      await bench.send([JSON.stringify({ event_type: type })])
+      await bench.settled()
+    }
+    const all = ['writer/users', 'reader/users', 'reader/counted', 'reader/own'] as const
+    await send('plain')
+    expect(await marksOf(...all)).toEqual([null, null, null, null])
+    await send('asks')
+    expect(await marksOf(...all)).toEqual(['true', 'true', 'true', null])
+    // A version that asks no more has the same data.
+    await publish('writer', WRITER.replace('plugins: { grades }', '').replace(/users: \(.*/, 'users: 1 })'))
+    await send('copies')
+    expect(await marksOf(...all)).toEqual(['true', 'true', 'true', 'true'])
+    await host.rebuilds.start('writer')
+    await vi.waitFor(() => expect(host.rebuilds.status('writer')?.state).toBe('done'), 20_000)
+    // The reader has what it copied.
+    expect(await marksOf(...all)).toEqual([null, 'true', 'true', 'true'])
   })
 
   longTest('is found among what was kept of a host', async () => {
