@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { LyceumError } from '../host/errors.ts'
 import { readPluginPackage } from '../workbench/bundle.ts'
-import { SCHEMA_PATH } from '../workbench/host-schema.ts'
+import { parseHostSchema, SCHEMA_PATH } from '../workbench/host-schema.ts'
 import { ownSchema } from '../workbench/own-schema.ts'
 import { writeHostSamples } from '../workbench/stand-ins.ts'
 import { writeClientTypes, writeHostTypes, writeTypes } from '../workbench/types-file.ts'
@@ -62,7 +62,13 @@ async function write(folder: string, options: Options): Promise<{ written: strin
 
 async function askedOf(flags: ConnectionFlags): Promise<unknown> {
   const connection = await connectionOf(flags, 'admin')
-  return connection.request('GET', SCHEMA_PATH)
+  const schema = await connection.request('GET', SCHEMA_PATH)
+  const { samplesLeftOut } = parseHostSchema(schema)
+  if (samplesLeftOut.length > 0)
+    note(
+      `The samples of all plugins are too much at once: what the queries of ${samplesLeftOut.join(', ')} return is not known here.`,
+    )
+  return schema
 }
 
 /** What the host tells; undefined where there is none, unless somebody said which. */

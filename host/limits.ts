@@ -44,9 +44,10 @@ export const LIMITS = Object.freeze({
   /** Reading a bundle's text: parsers that grow faster than their input. */
   checkMs: 5_000,
   checkerRssMb: 1536,
-  /** One sample of a query as JSON, and all of a version: they stand in the schema that everybody reads. */
+  /** One sample of a query as JSON, all of a version, and all in one schema: everybody reads them, parsed here. */
   sampleBytes: 8 * 1024,
   samplesBytes: 64 * 1024,
+  schemaSamplesBytes: 1024 * 1024,
   /** Common names that one plugin has: whoever claims all that others could want. */
   commonNames: 64,
   /** Publishes of one author under way: whoever sends many keeps the others waiting. */

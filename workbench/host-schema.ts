@@ -48,6 +48,8 @@ export const HostSchema = z.object({
       z.object({ name: PropertyName, providers: z.array(z.object({ plugin: Name, description: Text })) }),
     )
     .max(MOST),
+  /** The plugins whose samples were too much for one answer. */
+  samplesLeftOut: z.array(Name).max(MOST).default([]),
 })
 export type HostSchema = z.infer<typeof HostSchema>
 /** A plugin of a {@link HostSchema}. */

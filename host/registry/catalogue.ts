@@ -92,6 +92,7 @@ export class Catalogue {
   readonly #findVersion: StatementSync
   readonly #findCode: StatementSync
   readonly #findSamples: StatementSync
+  readonly #weighSamples: StatementSync
   readonly #findBeginnings: StatementSync
 
   constructor(path: string, rules: QuotaRules = DEFAULT_QUOTA_RULES) {
@@ -107,6 +108,9 @@ export class Catalogue {
       'SELECT bundle, source_map FROM versions WHERE plugin = ? AND version = ?',
     )
     this.#findSamples = this.#db.prepare('SELECT samples FROM versions WHERE plugin = ? AND version = ?')
+    this.#weighSamples = this.#db.prepare(
+      'SELECT octet_length(samples) AS bytes FROM versions WHERE plugin = ? AND version = ?',
+    )
     this.#findBeginnings = this.#db.prepare('SELECT endpoint, seq FROM beginnings WHERE plugin = ?')
   }
 
@@ -151,6 +155,11 @@ export class Catalogue {
   samples(plugin: string, version: string): Samples {
     const row = this.#findSamples.get(plugin, version)
     return readSamplesText(String(row?.samples ?? '[]'))
+  }
+
+  /** How much there is to read for {@link samples}. */
+  samplesBytes(plugin: string, version: string): number {
+    return Number(this.#weighSamples.get(plugin, version)?.bytes ?? 0)
   }
 
   /** Samples are no part of what a version is: the same one may be published again with others. */

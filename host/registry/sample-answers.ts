@@ -1,6 +1,7 @@
 import { authorisePlugin, mayEverOpen } from '../auth/dimensions.ts'
 import type { Caller } from '../auth/tokens.ts'
 import { LyceumError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { Catalogue, StoredEndpoint, VersionRow } from './catalogue.ts'
 import { didYouMean } from './manifest-names.ts'
 import type { ReadingEndpoint } from './plugin.ts'
@@ -46,10 +47,31 @@ export class SampleAnswers {
     return { isSample: true, result: Buffer.from(JSON.stringify(sample)), version: version.version }
   }
 
-  /** Of the samples of a version those of queries that the caller may see. */
-  seenBy(caller: Caller, id: string, version: string, endpoints: readonly Shown[]): Samples {
-    const seen = new Set(endpoints.filter((endpoint) => maySee(caller, endpoint)).map(({ name }) => name))
-    return new Map([...this.#catalogue.samples(id, version)].filter(([query]) => seen.has(query)))
+  /**
+   * The samples of versions, those of queries that the caller may see. Where all are too much at once the small ones
+   * come first, so that whoever has large ones keeps nobody's out but their own.
+   */
+  seenBy(caller: Caller, versions: readonly ShownVersion[]): SeenSamples {
+    const weighed = versions.map((one) => ({
+      ...one,
+      bytes: this.#catalogue.samplesBytes(one.plugin, one.version),
+    }))
+    const samples = new Map<string, Samples>()
+    const leftOut: string[] = []
+    let bytesLeft = LIMITS.schemaSamplesBytes
+    for (const { plugin, version, endpoints, bytes } of weighed.sort(
+      (one, other) => one.bytes - other.bytes,
+    )) {
+      bytesLeft -= bytes
+      const seen = new Set(endpoints.filter((endpoint) => maySee(caller, endpoint)).map(({ name }) => name))
+      if (bytesLeft < 0) leftOut.push(plugin)
+      else
+        samples.set(
+          plugin,
+          new Map([...this.#catalogue.samples(plugin, version)].filter(([query]) => seen.has(query))),
+        )
+    }
+    return { samples, leftOut: leftOut.sort() }
   }
 
   /** The sample for the owner of a version that waits: what they would get has never been there for anybody. */
@@ -90,6 +112,19 @@ export class SampleAnswers {
 }
 
 type Shown = Pick<ReadingEndpoint, 'name' | 'dimensions'>
+
+/** A version that somebody is told of. */
+interface ShownVersion {
+  readonly plugin: string
+  readonly version: string
+  readonly endpoints: readonly Shown[]
+}
+
+/** Samples by the ids of their plugins, and the plugins whose samples were too much. */
+interface SeenSamples {
+  readonly samples: ReadonlyMap<string, Samples>
+  readonly leftOut: readonly string[]
+}
 
 /** Authors build on samples, which are nobody's data: whose courses their token lists has no say. */
 function maySee(caller: Caller, { dimensions }: Shown): boolean {

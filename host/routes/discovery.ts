@@ -14,7 +14,7 @@ const schema = createRoute({
   method: 'get',
   path: '/v1/schema',
   summary:
-    'The views and queries of this host, with what each needs; with `samples=true` a sample of each query',
+    'The views and queries of this host, with what each needs; with `samples=true` a sample of each query, and in `samplesLeftOut` the plugins whose samples were too much',
   request: { query: z.object({ samples: z.enum(['true', 'false']).optional() }) },
   responses: { 200: { description: 'Plugins', content: { 'application/json': { schema: z.unknown() } } } },
 })
@@ -62,7 +62,7 @@ export function addDiscovery(app: App, host: Host): void {
   app.get('/openapi.json', (c) => c.json(openApi(app, host, callerOf(c)), 200))
 }
 
-/** @param withSamples with what queries return, made up: they are read for this, and may be large together */
+/** @param withSamples with what queries return, made up, as far as that is not too much at once */
 function schemaFor(host: Host, caller: Caller, withSamples: boolean) {
   const found = new Map<string, { version: string; endpoints: ReadingEndpoint[] }>()
   for (const { plugin, version, endpoint } of reachable(host, caller)) {
@@ -70,20 +70,22 @@ function schemaFor(host: Host, caller: Caller, withSamples: boolean) {
     found.set(plugin, entry)
     entry.endpoints.push(endpoint)
   }
-  const plugins = [...found].map(([id, { version, endpoints }]) =>
-    shownPlugin(
-      id,
-      version,
-      endpoints,
-      withSamples ? host.samples.seenBy(caller, id, version, endpoints) : undefined,
-    ),
+  const versions = [...found].map(([plugin, of]) => ({ plugin, ...of }))
+  const seen = withSamples ? host.samples.seenBy(caller, versions) : undefined
+  const plugins = versions.map(({ plugin, version, endpoints }) =>
+    shownPlugin(plugin, version, endpoints, seen?.samples.get(plugin)),
   )
   const names = host.catalogue.names.all().flatMap(({ name, plugin = '' }) => {
     const queries = plugins.find(({ id }) => id === plugin)?.queries
     const query = queries?.find((known) => known.names.includes(name))
     return query === undefined ? [] : [{ name, plugin, query: query.name, href: `/v1/queries/${name}` }]
   })
-  return { plugins, names, properties: propertiesFor(host, caller) }
+  return {
+    plugins,
+    names,
+    properties: propertiesFor(host, caller),
+    ...(seen !== undefined && { samplesLeftOut: seen.leftOut }),
+  }
 }
 
 /** The derived properties that handlers may ask for, each with the plugins that are asked for it, in their order. */

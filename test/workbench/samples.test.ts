@@ -122,6 +122,26 @@ describe('the sample of a query', () => {
     expect(JSON.stringify(await queriesOf('/v1/schema'))).not.toContain('"sample"')
     const forStudent = await queriesOf('/v1/schema?samples=true', student)
     expect(forStudent.map(({ sample }: { sample?: unknown }) => sample)).toEqual([undefined, undefined, 5])
+    expect((await host.call('GET', '/v1/schema?samples=true')).json.samplesLeftOut).toEqual([])
+  })
+
+  test('is left out of the schema where all are too much at once, the large ones before the small', () => {
+    const { catalogue, samples } = host.host
+    const row = catalogue.version('shown', '1.0.0')
+    if (row === undefined) throw new Error('it was published above')
+    const code = catalogue.code('shown', '1.0.0')
+    const large = Array.from({ length: 17 }, (_, n) => `large${n + 10}`)
+    for (const plugin of large)
+      catalogue.addVersion('eve', { ...row, plugin }, code, new Map([['total', 'x'.repeat(64_000)]]))
+    const versions = [...large, 'shown'].map((plugin) => ({
+      plugin,
+      version: '1.0.0',
+      endpoints: [{ name: 'total', dimensions: [] }],
+    }))
+    const seen = samples.seenBy({ role: 'author', user: 'ann', courses: [], plugins: 'all' }, versions)
+    expect(seen.leftOut).toEqual(['large26'])
+    expect(seen.samples.get('shown')).toEqual(new Map([['total', 5]]))
+    expect([...seen.samples.keys()].sort()).toEqual([...large.slice(0, -1), 'shown'])
   })
 })
 
