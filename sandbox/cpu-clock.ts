@@ -30,7 +30,8 @@ export class CpuClock {
   }
 }
 
-function processCpuMs(): number {
+/** CPU time of all threads of this process since its start, in ms. */
+export function processCpuMs(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / US_PER_MS
 }

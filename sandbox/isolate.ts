@@ -17,6 +17,7 @@ import {
   RUNNING_OPS,
 } from './protocol.ts'
 import { failure } from './reports.ts'
+import { whenStuck } from './stuck.ts'
 
 /** Where an isolate reports to: the process, which sends it on to the host. */
 export interface IsolateEvents {
@@ -29,8 +30,6 @@ export interface IsolateEvents {
   poisoned(reason: string): void
 }
 
-/** An isolate that is disposed while it runs must let go within this time. */
-const STUCK_MS = 250
 /** A turn that began less than this ago when the time of its call is over will end by itself, or is seen again. */
 const SHORT_TURN_MS = 50
 
@@ -252,9 +251,10 @@ export class GuestIsolate {
     if (running !== undefined) {
       running.turn.failed?.(new LoadError(ended))
       running.turn.invocation.meter.cpuMs += running.clock.usedMs()
-      setTimeout(() => {
-        if (this.#running === running) this.#events.poisoned(`${ended.code}: the isolate did not stop`)
-      }, STUCK_MS)
+      whenStuck(
+        () => this.#running === running,
+        () => this.#events.poisoned(`${ended.code}: the isolate did not stop`),
+      )
     }
     for (const [id, invocation] of this.#open) {
       const { cpuMs } = invocation.meter
