@@ -11,7 +11,9 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for processes of their own rather than compute.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // These end what hangs, and promise nothing: a machine that is several times slower, or held up for a while, is no defect.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -65,7 +65,7 @@ async function frameAt(page: Page, depth: number): Promise<Frame> {
     if (frame === undefined) throw new Error(`there are ${frames.length} frames`)
     await frame.waitForSelector('body.nested, #secret, h1')
     return frame
-  })
+  }, 20_000)
 }
 /** What each attempt came to, inside a frame. */
 const attempts = `
@@ -142,7 +142,7 @@ describe('a view inside a view of another plugin', () => {
         setTimeout(() => { location = '${to}location' }, 50)
       </script>`
     const page = await open('page', { inside: ways })
-    await vi.waitFor(() => expect(page.frames().length).toBeGreaterThanOrEqual(3))
+    await vi.waitFor(() => expect(page.frames().length).toBeGreaterThanOrEqual(3), 20_000)
     await page.waitForTimeout(600)
     expect(stranger.heard).toEqual([])
     expect(await (await frameAt(page, 1)).innerText('#secret')).toBe('of the outer')
@@ -177,12 +177,12 @@ describe('the height of a view inside a view', () => {
   longTest('is its own, follows it, and the page follows both', async () => {
     const page = await open('page', { inside: '<div id="box" style="height: 700px"></div>' })
     const [outer, inner] = [await frameAt(page, 1), await frameAt(page, 2)]
-    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(700))
+    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(700), 20_000)
     const whole = () => page.locator('iframe').evaluate((frame) => frame.getBoundingClientRect().height)
-    await vi.waitFor(async () => expect(await whole()).toBeGreaterThan(750))
+    await vi.waitFor(async () => expect(await whole()).toBeGreaterThan(750), 20_000)
     await inner.evaluate(() => document.getElementById('box')?.style.setProperty('height', '300px'))
-    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(300))
-    await vi.waitFor(async () => expect(await whole()).toBeLessThan(500))
+    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(300), 20_000)
+    await vi.waitFor(async () => expect(await whole()).toBeLessThan(500), 20_000)
   })
 
   test.each([
@@ -193,7 +193,7 @@ describe('the height of a view inside a view', () => {
       inside: `<script>addEventListener('load', () => parent.postMessage({ lyceumHeight: ${asked} }, '*'))</script>`,
     })
     const outer = await frameAt(page, 1)
-    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(given))
+    await vi.waitFor(async () => expect(await heightOf(outer)).toBe(given), 20_000)
   })
 
   longTest('no longer matters once it floods: it is taken away, and the rest goes on', async () => {
@@ -232,10 +232,14 @@ describe('a composed view looks like one page', () => {
       return [frame?.left, frame?.width, heading?.left, heading?.width]
     })
     expect(widths.slice(0, 2)).toEqual(widths.slice(2))
-    await vi.waitFor(async () =>
-      expect(
-        await inner.evaluate(() => document.documentElement.scrollHeight <= innerHeight && innerHeight > 150),
-      ).toBe(true),
+    await vi.waitFor(
+      async () =>
+        expect(
+          await inner.evaluate(
+            () => document.documentElement.scrollHeight <= innerHeight && innerHeight > 150,
+          ),
+        ).toBe(true),
+      20_000,
     )
     const shots = process.env.LYCEUM_SHOTS
     if (shots !== undefined)

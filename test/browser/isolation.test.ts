@@ -118,7 +118,7 @@ describe('a view tells nobody what it knows', () => {
     for (const way of waysTo(stranger.port)) {
       inside = `<!doctype html><body>${way.inside}`
       await page.goto(`http://127.0.0.1:${port}/`, { waitUntil: 'commit' })
-      await vi.waitFor(() => expect(heardWays()).toContain(way.way), { timeout: 5_000 })
+      await vi.waitFor(() => expect(heardWays()).toContain(way.way), { timeout: 20_000 })
     }
   })
 
@@ -159,7 +159,7 @@ describe('a view tells nobody what it knows', () => {
     await once(plain, 'listening')
     const control = await context.newPage()
     await control.goto(`http://127.0.0.1:${(plain.address() as AddressInfo).port}/`)
-    await vi.waitFor(() => expect([...openly.heard].sort()).toEqual(['stun', 'turn']), { timeout: 5_000 })
+    await vi.waitFor(() => expect([...openly.heard].sort()).toEqual(['stun', 'turn']), { timeout: 20_000 })
     await control.close()
     // The browser may end the frame's process for trying, so the page is not waited for.
     await page.goto(addressOf(wrap(script(secretly))), { waitUntil: 'commit' })
@@ -299,10 +299,10 @@ describe('the height of a frame', () => {
 
   test('is that of the view, and follows it', async () => {
     const frame = await show('<div id="box" style="height: 700px"></div>')
-    await vi.waitFor(async () => expect(await heightOf()).toBeGreaterThan(700))
+    await vi.waitFor(async () => expect(await heightOf()).toBeGreaterThan(700), 20_000)
     expect(await heightOf()).toBeLessThan(800)
     await frame.evaluate(() => document.getElementById('box')?.style.setProperty('height', '300px'))
-    await vi.waitFor(async () => expect(await heightOf()).toBeLessThan(400))
+    await vi.waitFor(async () => expect(await heightOf()).toBeLessThan(400), 20_000)
     expect(await heightOf()).toBeGreaterThan(300)
   })
 
@@ -313,12 +313,12 @@ describe('the height of a frame', () => {
   ])('stays within bounds when a view asks for %d', async (asked, given) => {
     await show(`<script>parent.postMessage({ lyceumHeight: ${asked} }, '*')</script><script>
       addEventListener('load', () => parent.postMessage({ lyceumHeight: ${asked} }, '*'))</script>`)
-    await vi.waitFor(async () => expect(await heightOf()).toBe(given))
+    await vi.waitFor(async () => expect(await heightOf()).toBe(given), 20_000)
   })
 
   test('is the only thing that a message changes, if it has the one shape', async () => {
     const frame = await show('<p>short</p>')
-    await vi.waitFor(async () => expect(await heightOf()).toBeLessThan(150))
+    await vi.waitFor(async () => expect(await heightOf()).toBeLessThan(150), 20_000)
     const before = await page.content()
     await frame.evaluate(() => {
       const messages = [

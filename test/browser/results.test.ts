@@ -94,15 +94,24 @@ describe('a chart', () => {
       await live(frame)
       await frame.locator('[aria-roledescription="bar"]').nth(1).hover()
       const tip = frame.locator('.lyceum-tip')
-      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Limits\nTimes played: 120'))
+      await vi.waitFor(
+        async () => expect(await tip.innerText()).toBe('Video: Limits\nTimes played: 120'),
+        20_000,
+      )
       await page.mouse.move(0, 0)
       await frame.locator('lyceum-chart').focus()
       await page.keyboard.press('ArrowRight')
-      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Intro\nTimes played: 9'))
+      await vi.waitFor(
+        async () => expect(await tip.innerText()).toBe('Video: Intro\nTimes played: 9'),
+        20_000,
+      )
       await page.keyboard.press('ArrowLeft')
-      await vi.waitFor(async () => expect(await tip.innerText()).toBe('Video: Series\nTimes played: 33'))
+      await vi.waitFor(
+        async () => expect(await tip.innerText()).toBe('Video: Series\nTimes played: 33'),
+        20_000,
+      )
       await page.keyboard.press('Escape')
-      await vi.waitFor(async () => expect(await tip.isHidden()).toBe(true))
+      await vi.waitFor(async () => expect(await tip.isHidden()).toBe(true), 20_000)
       expect(complaints).toEqual([])
     },
   )
@@ -147,7 +156,7 @@ describe('a chart', () => {
     const before = await labels()
     await frame.locator('lyceum-chart svg').hover()
     await page.mouse.wheel(0, -400)
-    await vi.waitFor(async () => expect(await labels()).not.toBe(before))
+    await vi.waitFor(async () => expect(await labels()).not.toBe(before), 20_000)
   })
 
   test('answers when the part that it stands in is opened', async () => {
@@ -165,8 +174,9 @@ describe('a chart', () => {
     for (const inner of page.frames().slice(2)) {
       await live(inner)
       await inner.locator('[aria-roledescription="bar"]').first().hover()
-      await vi.waitFor(async () =>
-        expect(await inner.locator('.lyceum-tip').innerText()).toContain('Video: Intro'),
+      await vi.waitFor(
+        async () => expect(await inner.locator('.lyceum-tip').innerText()).toContain('Video: Intro'),
+        20_000,
       )
     }
     expect(complaints).toEqual([])

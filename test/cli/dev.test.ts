@@ -84,7 +84,7 @@ longTest('what happens comes as NDJSON, and Ctrl-C leaves no process and no fold
   child.kill('SIGINT')
   expect(await once(child, 'exit')).toEqual([0, null])
   // They end with their pipes, a moment after.
-  await vi.waitFor(() => expect(children.filter(isThere)).toEqual([]), 5_000)
+  await vi.waitFor(() => expect(children.filter(isThere)).toEqual([]), 20_000)
   const kept = await readdir(join(tmpdir(), `lyceum-workbench-${process.getuid?.() ?? 'user'}`))
   expect(kept.filter((name) => name.startsWith(`${pid}-`))).toEqual([])
   expect(await readFile(join(dir, '.lyceum/types.d.ts'), 'utf8')).toContain('plays')

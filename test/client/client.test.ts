@@ -274,7 +274,7 @@ describe('a host that cannot answer yet', () => {
     const controller = new AbortController()
     const { client, asked } = await serving([503], 'shutting_down', '9')
     const call = client.query('a', 'b', {}, { signal: controller.signal })
-    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 5_000 })
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 20_000 })
     controller.abort(reason)
     await expect(call).rejects.toBe(reason)
   })

@@ -161,7 +161,7 @@ describe('the address of a file', () => {
     expect(await codeOf(`/files/files/${frameTicket}`)).toEqual([401, 'token_invalid'])
     expect((await open(`/frames/${ticket}`)).status).toBe(401)
     const short = await ask('url', { path: 'a/b.txt', seconds: '0.001' })
-    await vi.waitUntil(async () => (await codeOf(short))[1] === 'token_expired')
+    await vi.waitUntil(async () => (await codeOf(short))[1] === 'token_expired', 20_000)
     expect(await codeOf(await ask('url', { path: 'not/there' }))).toEqual([404, 'file_unknown'])
     expect(await ask('url', { path: 'a', seconds: '86401' })).toMatchObject({ code: 'op_malformed' })
     await lyceum.send([step({ op: 'delete', path: 'a/b.txt' })])

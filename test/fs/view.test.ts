@@ -50,7 +50,7 @@ describe('a view', () => {
       inFrame()
         .locator('#image')
         .evaluate((image) => (image as HTMLImageElement).naturalWidth)
-    await vi.waitFor(async () => expect(await width()).toBe(1))
+    await vi.waitFor(async () => expect(await width()).toBe(1), 20_000)
   })
 
   test('loads nothing else by it: no other address, no other use of the address', async () => {
@@ -73,7 +73,10 @@ describe('a view', () => {
         image.src = '${address}'
       </script><p id="said"></p>`)
     // An image may be shown; what is in it stays unknown to the script.
-    await vi.waitFor(async () => expect(await inFrame().locator('#said').textContent()).toBe('SecurityError'))
+    await vi.waitFor(
+      async () => expect(await inFrame().locator('#said').textContent()).toBe('SecurityError'),
+      20_000,
+    )
     const unexpected = requested.filter(
       (path) => !/^\/(?:views|assets)\//.test(path) && path !== address && !path.startsWith('/frames/'),
     )
