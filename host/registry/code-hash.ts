@@ -10,6 +10,8 @@ const MOST_DECLARATIONS = 100
  * 10,000 each; beyond this, the whole bundle has a say.
  */
 const MOST_STEPS = 3_000_000
+/** Options of a handler that change nothing in what it makes of its events. */
+const NO_SAY_IN_DATA: ReadonlySet<string> = new Set(['mode', 'from', 'title', 'description'])
 
 /** A declaration, or another statement, of the bundle's top level. */
 interface Unit extends Range {
@@ -104,16 +106,38 @@ export class CodeHashes {
         placeOf.set(identifier, `top ${number}`)
       }
     }
-    const digest = digestOf(node, placeOf)
+    const digest = digestOf(node, placeOf, this.#optionsWithoutSay(node))
     return { start: node.start, end: node.end, declares, uses: [...uses.keys()], digest }
+  }
+
+  /** Those of a declaration that makes a handler. */
+  #optionsWithoutSay(node: AnyNode): ReadonlySet<unknown> {
+    const call = node.type === 'VariableDeclarator' ? node.init : undefined
+    if (call?.type !== 'CallExpression' || call.callee.type !== 'Identifier') return NONE
+    const [options] = call.arguments
+    if (this.#imported.get(call.callee.name) !== 'onEvent' || options?.type !== 'ObjectExpression')
+      return NONE
+    const plain = options.properties.filter(
+      (property) =>
+        property.type === 'Property' &&
+        !property.computed &&
+        property.value.type === 'Literal' &&
+        NO_SAY_IN_DATA.has(nameOf(property.key)),
+    )
+    return new Set(plain)
   }
 }
 
 /**
  * The hash of what stands at a node. Layout, comments, and the parentheses that a bundler puts around those have no say.
  * @param placeOf in place of names
+ * @param without nodes of lists that are left out
  */
-function digestOf(root: AnyNode, placeOf: ReadonlyMap<AnyNode, string>): Buffer {
+function digestOf(
+  root: AnyNode,
+  placeOf: ReadonlyMap<AnyNode, string>,
+  without: ReadonlySet<unknown>,
+): Buffer {
   const parts: string[] = []
   const waiting: (AnyNode | string)[] = [root]
   for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
@@ -124,14 +148,15 @@ function digestOf(root: AnyNode, placeOf: ReadonlyMap<AnyNode, string>): Buffer 
     }
     for (const [key, value] of Object.entries(item).sort(byKey)) {
       if (NO_SAY.has(key)) continue
-      for (const part of Array.isArray(value) ? value : [value])
-        waiting.push(isNode(part) ? part : textOf(part))
-      waiting.push(Array.isArray(value) ? `${key} ${value.length}` : key)
+      const all = Array.isArray(value) ? value.filter((part) => !without.has(part)) : [value]
+      for (const part of all) waiting.push(isNode(part) ? part : textOf(part))
+      waiting.push(Array.isArray(value) ? `${key} ${all.length}` : key)
     }
   }
   return createHash('sha256').update(parts.join('\n')).digest()
 }
 
+const NONE: ReadonlySet<unknown> = new Set()
 const NO_SAY: ReadonlySet<string> = new Set(['start', 'end', 'raw', 'shorthand'])
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : 1)
 /** Of what is no node: JSON, so that it is taken for no place. */

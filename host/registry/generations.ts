@@ -29,6 +29,8 @@ export interface Flip {
   readonly activation: number
   /** The handlers whose data it holds. */
   readonly madeBy: readonly MadeBy[]
+  /** Handlers that began later, and have seen the log from its first event on there. */
+  readonly fromStart: readonly string[]
 }
 
 /**
@@ -87,7 +89,7 @@ export class Generations {
    * when it was begun, nothing.
    * @returns whether it was done
    */
-  flip({ plugin, from, to, activation, madeBy }: Flip): boolean {
+  flip({ plugin, from, to, activation, madeBy, fromStart }: Flip): boolean {
     return inTransaction(this.#db, () => {
       const { changes } = this.#db
         .prepare('UPDATE plugins SET generation = ? WHERE id = ? AND generation = ? AND activation = ?')
@@ -101,6 +103,10 @@ export class Generations {
       this.#db.prepare('DELETE FROM halts WHERE plugin = ?').run(plugin)
       this.forgetMakers(plugin)
       this.made(plugin, madeBy)
+      for (const endpoint of fromStart)
+        this.#db
+          .prepare('UPDATE beginnings SET seq = 0 WHERE plugin = ? AND endpoint = ?')
+          .run(plugin, endpoint)
       return true
     })
   }

@@ -81,7 +81,7 @@ export interface ActivePlugin {
   readonly endpoints: ReadonlyMap<string, Endpoint>
   /** The collections that others may read, with the plugins that may; `*` is any. */
   readonly readable: ReadonlyMap<string, readonly string[]>
-  /** After which event of the log each handler began, as its first version wanted it. */
+  /** After which event of the log each handler begins its data. */
   readonly begins: ReadonlyMap<string, number>
   /** What it may reach beyond its own room, as approved: `plugins.grades`. */
   readonly granted: readonly string[]

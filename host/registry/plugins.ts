@@ -12,7 +12,7 @@ import { didYouMean } from './manifest-names.ts'
 import type { ActivePlugin, PluginState } from './plugin.ts'
 import { mayChange } from './publish.ts'
 import type { StoredQuota } from './quota-rules.ts'
-import { makersOf } from './rebuild-offer.ts'
+import { lateStarters, makersOf } from './rebuild-offer.ts'
 import { StoredCode } from './stored-code.ts'
 import type { UsageBook } from './usage-book.ts'
 import { collectionsOf, commonNamesOf, endpointsOf, missingOf, readableOf, withheldFrom } from './version.ts'
@@ -257,7 +257,8 @@ export class Plugins {
     const version = row?.activeVersion === undefined ? undefined : catalogue.version(id, row.activeVersion)
     if (row === undefined || version === undefined) return false
     const madeBy = makersOf(version.version, version.endpoints)
-    if (!catalogue.flip({ plugin: id, from: row.generation, to, activation, madeBy })) return false
+    const fromStart = lateStarters(catalogue, version)
+    if (!catalogue.flip({ plugin: id, from: row.generation, to, activation, madeBy, fromStart })) return false
     this.#runner?.takeOver(id, passed)
     await this.restart(id)
     return true
@@ -323,6 +324,9 @@ export class Plugins {
     store.expect(collectionsOf(version.endpoints), row.quota.databaseMb * MB, row.quota.fileMb * MB)
     // One that is changed holds for what is built beside the data, too.
     const quotaNow = () => catalogue.plugin(id)?.quota ?? row.quota
+    const isBuilding = store.generation !== row.generation
+    const begins = catalogue.beginnings(id)
+    if (isBuilding) for (const name of lateStarters(catalogue, version)) begins.set(name, 0)
     let code = new StoredCode(catalogue, version, row.quota.memoryMb)
     return {
       id,
@@ -337,13 +341,13 @@ export class Plugins {
       },
       endpoints: endpointsOf(version.endpoints),
       readable: readableOf(version.endpoints),
-      begins: catalogue.beginnings(id),
+      begins,
       // Asked for every time: what is taken back is gone for calls under way, too.
       get granted() {
         return catalogue.plugin(id)?.granted ?? []
       },
       store,
-      isBuilding: store.generation !== row.generation,
+      isBuilding,
       get isOfSamples() {
         return catalogue.generations.isOfSamples(id, store.generation)
       },

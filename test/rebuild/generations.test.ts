@@ -25,6 +25,7 @@ test('data take the place only of those that are read, and only as the activatio
     to: generations.begin('counting', 3, 5),
     activation: 3,
     madeBy: [],
+    fromStart: [],
   }
   const building = generations.others()
   expect(generations.flip({ ...flip, activation: 2 })).toBe(false)

@@ -181,6 +181,30 @@ describe('a rebuild is offered', () => {
     await lyceum.settled()
     expect(await rebuilt(lyceum, 'offered')).toMatchObject({ state: 'done' })
     expect(await shown('offered')).toMatchObject({ rebuildOffered: null })
+    expect(await version(4, `${handlers(2)}\n${other}`)).toEqual({
+      reason: 'handlers_changed',
+      endpoints: ['a'],
+    })
+  })
+
+  test('where a handler that began later is to see all events, which it then does; not where it is to begin later', async () => {
+    await lyceum.send(plays(3, 9_000))
+    const version = async (at: number, options: string) => {
+      const source = counting(1).replace(
+        `'play_video',`,
+        `{ where: { event_type: 'play_video' }, ${options} },`,
+      )
+      return (await lyceum.publish('late', source, { version: `1.0.${at}` })).json.rebuildOffered
+    }
+    expect(await version(0, `from: 'now'`)).toBeNull()
+    expect(await version(1, `from: 'now', mode: 'realtime'`)).toBeNull()
+    const offered = { reason: 'handlers_changed', endpoints: ['count'] }
+    expect(await version(2, `from: 'start'`)).toEqual(offered)
+    expect(await ask(lyceum, 'late', 'total')).toBe(0)
+    expect(await rebuilt(lyceum, 'late')).toMatchObject({ state: 'done' })
+    expect(await ask(lyceum, 'late', 'total')).toBe(lyceum.host.log.head())
+    expect(await shown('late')).toMatchObject({ rebuildOffered: null })
+    expect(await version(3, `from: 'now'`)).toBeNull()
   })
 })
 

@@ -36,6 +36,21 @@ test.each([
   expect(changed(from, to)).toEqual(endpoints)
 })
 
+test('options that have no say in the data of a handler have none in its hash; others have', () => {
+  const text = `const late = "now";
+var a = onEvent({ where: { event_type: "play" }, mode: "soft", from: "start", title: "A", 'description': "1" }, ({ events, db }) => db);
+var b = query({ title: "A", params: { mode: "soft" } }, () => 1);
+export { a, b };`
+  expect(
+    changed('mode: "soft", from: "start", title: "A", \'description\': "1"', 'mode: "queued"', text),
+  ).toEqual([])
+  expect(changed('mode: "soft", ', 'asUsers: true, ', text)).toEqual(['a'])
+  expect(changed('"play"', '"pause"', text)).toEqual(['a'])
+  // What is computed may be anything.
+  expect(changed('from: "start"', 'from: late', text)).toEqual(['a'])
+  expect(changed('{ mode: "soft" }', '{ mode: "hard" }', text)).toEqual(['b'])
+})
+
 test('a key that is called like a declaration is not that declaration', () => {
   const text = `var n = 1;\nvar a = query(() => ({ n: 2, m: ({}).n }));\nexport { a };`
   expect(changed('n = 1', 'n = 2', text)).toEqual([])
