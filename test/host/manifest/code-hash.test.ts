@@ -95,6 +95,7 @@ test('what stands in a text, a pattern or a number has its say, down to a space'
     ['1', '"1"'],
     ['1', '1n'],
     ['[, 1]', '[1]'],
+    ['[[1], 2]', '[[1, 2]]'],
     ['null', '"null"'],
   ] as const)
     expect(changed(from, to, text(from)), `${from} ${to}`).toEqual(['a'])
@@ -136,6 +137,12 @@ test('which variable stands where is told, though what it is called is not', () 
   expect(changed('x - y', 'y - x', locals)).toEqual(['a'])
   const inner = 'var a = query(({ params }) => ((x) => ((y) => x)(2))(1));\nexport { a };'
   expect(changed('=> x)', '=> y)', inner)).toEqual(['a'])
+  // Each x is its own: which one is meant is all that there is to tell.
+  expect(changed('(y) => x)', '(x) => x)', inner)).toEqual(['a'])
+  expect(changed('(y) => y)', '(x) => x)', inner.replace('=> x)', '=> y)'))).toEqual([])
+  const far =
+    'var one = 1, two = 2;\nvar f = () => one;\nvar a = query(() => [one, two, f()]);\nexport { a };'
+  expect(changed('f = () => one', 'f = () => two', far)).toEqual(['a'])
   const top = 'var one = 1, two = 2;\nvar a = query(() => one - two - one);\nexport { a };'
   expect(changed('one - two - one', 'one - two - two', top)).toEqual(['a'])
   expect(changed('one - two - one', 'two - one - two', top)).toEqual(['a'])
