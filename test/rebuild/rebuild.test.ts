@@ -32,6 +32,20 @@ const files = async (id: string) =>
 const shown = async (id: string) => (await lyceum.call('GET', `/v1/plugins/${id}`)).json
 const change = (id: string, action: string) => lyceum.call('POST', `/v1/plugins/${id}/${action}`)
 
+/** Has something done when the live handlers of a plugin stand still for its rebuild. Resolves when it was. */
+function atHold(act: () => Promise<unknown>): Promise<void> {
+  const { lane } = lyceum.host
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const hold = lane.hold.bind(lane)
+  lane.hold = async (plugin) => {
+    lane.hold = hold
+    await hold(plugin)
+    await act()
+    resolve()
+  }
+  return promise
+}
+
 describe('the data', () => {
   test('are made anew by the handlers of now, and what was before is deleted', async () => {
     await lyceum.publish('counting', counting(1))
@@ -70,10 +84,15 @@ describe('the data', () => {
       generation: 1,
       rebuild: { state: 'running', generation: 2 },
     })
+    // Those of live handlers are not to wait for it.
+    expect(lyceum.host.stores.pids).toHaveLength(2)
+    const store = lyceum.host.plugins.storeOf('reading')
     door.open()
     expect(await ended(lyceum, 'reading')).toMatchObject({ state: 'done' })
     expect(await ask(lyceum, 'reading', 'total')).toBe(before + 40)
     expect(await shown('reading')).toMatchObject({ generation: 2 })
+    // Calls that began before may still read what was there then.
+    expect(await store.deadLetters(undefined, 0)).toMatchObject({ total: 0 })
   })
 
   test('of two handlers are made by both, each from where it began, and never out of those of before', async () => {
@@ -321,6 +340,13 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     await lyceum.call('PATCH', '/v1/plugins/large/quota', { body: { databaseMb: 1 } })
     const { state, problem } = await rebuilt(lyceum, 'large')
     expect([state, problem?.code]).toEqual(['failed', 'database_full'])
+    // An admin who sees it coming can give it room.
+    const door = opened(lyceum, 'large', 3)
+    await change('large', 'rebuild')
+    await door.reached(256)
+    await lyceum.call('PATCH', '/v1/plugins/large/quota', { body: { databaseMb: 64 } })
+    door.open()
+    expect(await ended(lyceum, 'large')).toMatchObject({ state: 'done' })
   })
 
   test('where the disk has too little room for plugins to write', async () => {
@@ -336,6 +362,21 @@ describe('a rebuild ends without being done, and the data are what they were,', 
     Reflect.deleteProperty(disk, 'lowForRebuilds')
     expect([state, problem?.code]).toEqual(['failed', 'disk_full'])
     expect(await files('roomy')).toEqual(['roomy.1'])
+    Object.defineProperty(disk, 'low', { value: true, configurable: true })
+    expect((await change('roomy', 'rebuild')).json.code).toBe('disk_full')
+    Reflect.deleteProperty(disk, 'low')
+  })
+
+  test('where somebody cancels it just as live handlers stand still for it: they and the jobs go on', async () => {
+    await lyceum.publish('halfway', `${counting(1)}\nexport const digest = cron('0 0 1 1 *', () => {})`)
+    await lyceum.settled()
+    const before = await ask(lyceum, 'halfway', 'total')
+    const held = atHold(async () => void lyceum.host.rebuilds.cancel('halfway'))
+    expect(await rebuilt(lyceum, 'halfway')).toMatchObject({ state: 'cancelled' })
+    await held
+    expect(await shown('halfway')).toMatchObject({ generation: 1, cron: [{ endpoint: 'digest' }] })
+    await lyceum.send(plays(2, 9_500))
+    expect(await ask(lyceum, 'halfway', 'total')).toBe(before + 2)
   })
 
   longTest('where the plugin is uninstalled, with all of what it keeps', async () => {
@@ -378,6 +419,17 @@ longTest('memory that an admin gives a plugin while its data are built is there 
   expect(await ended(lyceum, 'roomier')).toMatchObject({ state: 'done' })
   expect(await shown('roomier')).toMatchObject({ deadLetters: 0 })
   expect(await ask(lyceum, 'roomier', 'grown')).toBe(1)
+})
+
+test('events that come while live handlers stand still are in the data that are read then', async () => {
+  await lyceum.publish('moment', counting(1))
+  await lyceum.settled()
+  const before = await ask(lyceum, 'moment', 'total')
+  const held = atHold(() => lyceum.call('POST', '/v1/events', { body: plays(3, 9_600) }))
+  const status = await rebuilt(lyceum, 'moment')
+  await held
+  expect(status).toMatchObject({ state: 'done', events: lyceum.host.log.head() })
+  expect(await ask(lyceum, 'moment', 'total')).toBe(before + 3)
 })
 
 test('a paused plugin is rebuilt once it may run again, and says what it waits for', async () => {
