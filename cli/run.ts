@@ -76,6 +76,10 @@ async function run(folder: string, options: Options): Promise<void> {
   const { OffLineRun } = await import('../workbench/off-line.ts')
   const opened = await OffLineRun.open(folder, options.with ?? [])
   try {
+    for (const plugin of opened.standIns)
+      note(
+        `${plugin} is not here, but its samples: what is made of them is not written. Give its folder: --with.`,
+      )
     const wanted = wantedOf(opened, options.query)
     checkGiven(given, wanted)
     await checkOut(options)

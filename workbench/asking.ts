@@ -1,4 +1,5 @@
 import type { Caller } from '../host/auth/tokens.ts'
+import type { Answer } from '../host/dispatch/questions.ts'
 import type { Host } from '../host/host.ts'
 
 /** What an endpoint is asked for: dimensions and parameters by name. */
@@ -12,8 +13,7 @@ export async function ask(
   name: string,
   given: Given,
   caller: Caller,
-): Promise<Buffer> {
+): Promise<Answer> {
   const asked = Object.entries(given).filter(([, value]) => value !== undefined)
-  const { result } = await host.questions.answer(kind, plugin, name, asked, caller)
-  return result
+  return host.questions.answer(kind, plugin, name, asked, caller)
 }

@@ -163,9 +163,11 @@ class LoadedPlugin implements Loaded {
   #seenBy(caller: Caller): Seen {
     const { host, plugin: self } = this.#bench
     const query = (find: () => readonly [plugin: string, name: string], given: Given) =>
-      this.#do(async () => JSON.parse((await ask(host, 'query', ...find(), plain(given), caller)).toString()))
+      this.#do(async () =>
+        JSON.parse((await ask(host, 'query', ...find(), plain(given), caller)).result.toString()),
+      )
     const view = (name: string, given: Given) =>
-      this.#do(async () => (await ask(host, 'view', self, name, plain(given), caller)).toString())
+      this.#do(async () => (await ask(host, 'view', self, name, plain(given), caller)).result.toString())
     return {
       plugins: byName((plugin) => {
         const id = plugin === 'self' ? self : plugin

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '../host/auth/tokens.ts'
+import { LyceumError } from '../host/errors.ts'
 import { QUOTA_CEILINGS } from '../host/limits.ts'
 import type { QueryEndpoint } from '../host/registry/plugin.ts'
 import { ask, type Given } from './asking.ts'
@@ -54,10 +55,13 @@ const LOOK_MS = 50
 export class OffLineRun {
   readonly #bench: Bench
   readonly #dirs: ReadonlyMap<string, string>
+  /** Plugins that are asked and not there: of them there are only samples. */
+  readonly standIns: readonly string[]
 
-  private constructor(bench: Bench, dirs: ReadonlyMap<string, string>) {
+  private constructor(bench: Bench, dirs: ReadonlyMap<string, string>, standIns: readonly string[]) {
     this.#bench = bench
     this.#dirs = dirs
+    this.standIns = standIns
   }
 
   /**
@@ -68,17 +72,19 @@ export class OffLineRun {
   static async open(dir: string, others: readonly string[]): Promise<OffLineRun> {
     const bench = await openBench({ dir, quotas: QUOTAS })
     const dirs = new Map<string, string>()
+    const missing: string[] = []
     for (const folder of [...others, dir]) {
       try {
-        const { plugin } = await bench.publish(folder)
+        const { plugin, standIns } = await bench.publish(folder)
         dirs.set(plugin, folder)
+        missing.push(...standIns)
       } catch (error) {
         const shown = await authorError(bench.host, error, () => folder)
         await bench.close()
         throw shown
       }
     }
-    return new OffLineRun(bench, dirs)
+    return new OffLineRun(bench, dirs, missing)
   }
 
   /** Sends events through the handlers; resolves when all are through. @throws {LyceumError} where one stands still */
@@ -115,11 +121,19 @@ export class OffLineRun {
     return [...endpoints.values()].filter((endpoint) => endpoint.kind === 'query')
   }
 
-  /** What a query returns, as it is written to a file. @throws what the plugin did wrong, with its place */
+  /**
+   * What a query returns, as it is written to a file, in which nothing could say that it is made up.
+   * @throws {LyceumError} plugin_unknown where it is made of samples; what the plugin did wrong, with its place
+   */
   async result(query: string, given: Given, caller: Caller, format: RunFormat): Promise<Buffer> {
     const { host, plugin } = this.#bench
     try {
-      const result = await ask(host, 'query', plugin, query, given, caller)
+      const { result, isSample } = await ask(host, 'query', plugin, query, given, caller)
+      if (isSample)
+        throw new LyceumError(
+          'plugin_unknown',
+          `${query} is made of samples, not of data: ${this.standIns.join(', ')} is not here. Run it with --with FOLDER.`,
+        )
       if (format === 'csv') return await host.csv.convert(plugin, result)
       return format === 'json' ? Buffer.concat([result, LINE_END]) : linesOf(result)
     } catch (error) {

@@ -133,7 +133,7 @@ async function answersOf(
   let thrown: LyceumError | undefined
   for (const { as, caller, given } of cases) {
     const outcome = await ask(bench.host, endpoint.kind, bench.plugin, endpoint.name, given, caller).then(
-      (result) => ({ result: result.toString() }),
+      ({ result }) => ({ result: result.toString() }),
       (error: unknown) => {
         // A refusal is a result, too, and so is an error with which the plugin refuses one and not the other.
         if (!(error instanceof LyceumError)) throw error

@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { course } from '@lyceum/sdk/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { writeHostSamples } from '../../workbench/stand-ins.ts'
 import { run } from '../cli/run.ts'
 import { longTest } from '../support/long.ts'
 import { type Author, authorOf } from './author.ts'
@@ -18,6 +19,17 @@ export const top = query({ params: { limit: t.number({ default: 100 }) } }, ({ d
   db.collection('plays').find().sort({ n: -1, _id: 1 }).limit(params.limit).toArray())
 export const mine = query(({ user }) => ({ user }))
 `
+const ASKING = `import { query } from '@lyceum/sdk'
+export const rows = query(async ({ plugins: { self } }) => [await self.asked()])
+export const asked = query(({ plugins: { grades } }) => grades.list())
+export const one = query(() => 1)
+`
+const GRADES = {
+  id: 'grades',
+  queries: [
+    { name: 'list', title: 'List', dimensions: [], params: {}, names: [], sample: [{ user: 'ann' }] },
+  ],
+}
 const sample = course({ learners: 6 })
 
 let author: Author
@@ -47,6 +59,25 @@ describe('lyceum run', () => {
         return [_id, n]
       })
     expect(new Map(rows)).toEqual(sample.truth().playsByVideo)
+  })
+
+  longTest('writes nothing that is made of samples', async () => {
+    const asking = await authorOf('asking', ASKING)
+    onTestFinished(() => asking.remove())
+    await writeHostSamples(asking.dir, { plugins: [GRADES] }, 'asking')
+    const { stdout, stderr, code } = await run(asking.dir, ['run', '--json', '--events', '-'], {
+      input: '{"event_type":"graded"}\n',
+    })
+    expect(JSON.parse(stdout)).toMatchObject({
+      written: ['results/one.ndjson'],
+      skipped: ['asked', 'rows'].map((query) => ({
+        query,
+        reason: `${query} is made of samples, not of data: grades is not here. Run it with --with FOLDER.`,
+      })),
+    })
+    expect(stderr).toMatch(/^grades is not here, but its samples: .* --with\.\n/)
+    expect(code).toBe(0)
+    expect(await readdir(join(asking.dir, 'results'))).toEqual(['one.ndjson'])
   })
 
   test('writes all queries into a folder, and tells which it could not ask and what failed', async () => {
