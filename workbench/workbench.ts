@@ -144,7 +144,8 @@ async function openOn(options: BenchOptions, port: number): Promise<Bench> {
       },
       { data: dataDir, port: String(port), logLevel },
     )
-    const samplesOf = options.samplesOf ?? (await readHostSamples(dir))
+    // Whoever is told that a plugin is not there may get its samples while this is open.
+    const samplesOf = async () => options.samplesOf ?? (await readHostSamples(dir))
     const host = await openHost(config, nowMs)
     pids = () => [...host.supervisor.pids, ...host.stores.pids]
     host.markReady()
@@ -180,7 +181,7 @@ function killIfThere(pid: number): void {
 async function publish(
   host: Host,
   from: string | PluginBundle,
-  samplesOf: readonly SampledPlugin[],
+  samplesOf: () => Promise<readonly SampledPlugin[]>,
 ): Promise<PublishAnswer> {
   const bundled = typeof from === 'string' ? await bundlePlugin(from) : from
   const { name } = bundled.package
@@ -192,7 +193,8 @@ async function publish(
       return { plugin: name, standIns, ...(await host.publishing.publish(name, body, ADMIN)) }
     } catch (error) {
       const missing = error instanceof LyceumError ? error.details?.missing : undefined
-      const sampled = samplesOf.find(
+      if (missing === undefined) throw error
+      const sampled = (await samplesOf()).find(
         ({ id, queries }) =>
           id === missing || queries.some(({ names }) => names.some((known) => known === missing)),
       )

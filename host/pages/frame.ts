@@ -49,7 +49,7 @@ const HEAD = Buffer.from(`<!doctype html>
 const END = Buffer.from('\n</body>\n</html>\n')
 
 const SAMPLE_BANNER = Buffer.from(
-  '<p role="note" class="sample"><strong>Sample data.</strong> Something here is made up: a plugin that this asks is not installed.</p>\n',
+  '<p role="note" class="sample"><strong>Sample data.</strong> Something here is made up: a plugin that this asks is not installed, or was not when its data were made.</p>\n',
 )
 const NOTHING = Buffer.alloc(0)
 

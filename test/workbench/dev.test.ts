@@ -7,6 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Dev, openDev } from '../../workbench/dev/dev.ts'
 import type { DevRecord } from '../../workbench/dev/records.ts'
+import { writeHostSamples } from '../../workbench/stand-ins.ts'
 import { barriersOf } from '../browser/accessibility.ts'
 import { startBrowser } from '../support/browser.ts'
 import { longTest } from '../support/long.ts'
@@ -41,6 +42,13 @@ export const night = cron('0 3 * * *', ({ db, now }) =>
 
 export const nights = query(({ db }) => db.collection('nights').find().toArray())
 `
+
+const GRADES = {
+  id: 'grades',
+  queries: [
+    { name: 'list', title: 'List', dimensions: [], params: {}, names: [], sample: [{ user: 'ann' }] },
+  ],
+}
 
 let dir: string
 let dev: Dev
@@ -283,6 +291,21 @@ describe('the page', () => {
     await open('dev-show=query/top&most=1')
     await part('result').getByText('1 rows').waitFor()
     expect(await part('result').getByRole('row').allInnerTexts()).toEqual(['_id\tn', 'intro\t2'])
+  })
+
+  test('says of a query that asks a plugin which is not here that it shows samples', async () => {
+    await writeHostSamples(dir, { plugins: [GRADES] }, 'plays')
+    const reloaded = told('reload')
+    await change(
+      'export const nights',
+      `export const best = query(({ plugins: { grades } }) => grades.list())\n$&`,
+    )
+    await reloaded
+    await open('dev-show=query/best')
+    await part('result').getByText('Sample data.').waitFor()
+    await open('dev-show=query/top')
+    await part('result').getByText('rows').first().waitFor()
+    expect(await part('result').getByText('Sample data.').count()).toBe(0)
   })
 
   test('sends more learners, and has all events handled anew', async () => {

@@ -62,7 +62,7 @@ async function answer({ workbench: { host, plugin } }: Dev, choice: Choice): Pro
   if (endpoint === undefined) return html``
   const caller = callerOf(choice)
   const startMs = performance.now()
-  const { result } = await host.questions.answer(
+  const { result, isSample } = await host.questions.answer(
     'query',
     plugin,
     endpoint.name,
@@ -73,7 +73,8 @@ async function answer({ workbench: { host, plugin } }: Dev, choice: Choice): Pro
   const value: unknown = JSON.parse(result.toString())
   const text = JSON.stringify(value, null, 2) ?? 'null'
   const rows = Array.isArray(value) ? value : undefined
-  return html`<p class="muted">${rows === undefined ? '' : `${count(rows.length)} rows · `}${count(result.length)} bytes · ${tookMs} ms</p>
+  return html`${isSample ? html`<p role="note"><strong>Sample data.</strong> Something here is made up: a plugin that this asks is not here, or was not when its data were made.</p>` : ''}
+<p class="muted">${rows === undefined ? '' : `${count(rows.length)} rows · `}${count(result.length)} bytes · ${tookMs} ms</p>
 ${rows === undefined || rows.length === 0 ? '' : rowsTable(rows)}
 <details${rows === undefined || rows.length === 0 ? html` open` : ''}><summary>JSON</summary><pre class="log" tabindex="0">${text.slice(0, MOST_CHARS)}${text.length > MOST_CHARS ? '\n…' : ''}</pre></details>`
 }
