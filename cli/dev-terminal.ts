@@ -1,3 +1,4 @@
+import type { LogLine } from '../host/capabilities/log.ts'
 import { count } from '../host/text.ts'
 import type { Fault } from '../workbench/dev/faults.ts'
 import type { DevRecord } from '../workbench/dev/records.ts'
@@ -76,12 +77,17 @@ function linesOf(record: Exclude<DevRecord, Activity>): string[] {
     case 'clock':
       return [`It is ${new Date(record.nowMs).toISOString()} for the plugin now`]
     case 'log':
-      return record.line.by === 'host' && record.line.level === 'error'
-        ? [] // told as a fault, with the lines of code
+      return isToldOtherwise(record.line)
+        ? []
         : [
             `${colourOf(record.line.level)} ${paint('dim', record.line.endpoint)} ${printable(record.line.line)}`,
           ]
   }
+}
+
+/** What failed is told as a fault, with the lines of code, and what became of the data by itself. */
+function isToldOtherwise({ by, level, endpoint }: LogLine): boolean {
+  return by === 'host' && (level === 'error' || endpoint === 'rebuild')
 }
 
 function events({ accepted, rejected, why, from }: Extract<DevRecord, { type: 'events' }>): string {

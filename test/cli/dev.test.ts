@@ -108,12 +108,25 @@ test('a person reads a line for each thing, below them how it stands, and no plu
   } as const
   piped.show({ ...reload, data: 'kept', because: '' })
   piped.show({ ...reload, data: 'rebuilding', because: 'the handler count changed' })
+  const byHost = { ...about, by: 'host', endpoint: 'rebuild', level: 'info' } as const
+  piped.show({
+    type: 'log',
+    line: { ...byHost, line: 'Rebuilt: its handlers have seen all 9 events again.' },
+  })
+  piped.show({ type: 'log', line: { ...byHost, endpoint: 'count', line: 'It goes on.' } })
+  piped.show({ type: 'log', line: { ...about, endpoint: 'rebuild', level: 'info', line: 'mine' } })
+  piped.show({ type: 'rebuilt', state: 'done', events: 9, tookMs: 3, problem: null })
+  piped.show({ type: 'rebuilt', state: 'cancelled', events: 9, tookMs: 3, problem: null })
   piped.show({ type: 'needs', needs: ['identities'], warnings: ['no fetch'] })
   piped.show({ type: 'activity', head: 9, handlers: [] })
   expect(written.splice(0)).toEqual([
     'warn count  [31mred\n',
     'reload plugin.ts → 1.0.0-dev.2 in 100 ms, its data are kept\n',
     'reload plugin.ts → 1.0.0-dev.2 in 100 ms, its data are made anew, because the handler count changed\n',
+    'info count It goes on.\n',
+    'info rebuild mine\n',
+    'rebuilt from 9 events in 3 ms\n',
+    'rebuild cancelled\n',
     'publish would wait for an admin to approve: identities\n',
     'warning no fetch\n',
   ])

@@ -44,7 +44,9 @@ export class Rebuilding {
       const { state, events, problem } = status
       if (state !== 'running') {
         const tookMs = Math.round(performance.now() - startMs)
-        this.#tell({ type: 'rebuilt', state, events, tookMs, problem: problem?.message ?? null })
+        // One that a save ended begins anew by itself, where there is still something to do.
+        const why = state === 'failed' ? (problem?.message ?? null) : null
+        this.#tell({ type: 'rebuilt', state, events, tookMs, problem: why })
         return
       }
       await sleep(LOOK_MS)
