@@ -83,7 +83,9 @@ export function places(name: string, part: Part): Spec {
       title: part.label,
       axis: { format: timesOf(part), grid: false },
     }
-  return { field: name, type: part.scale === 'number' ? 'ordinal' : 'nominal', title: part.label }
+  if (part.scale === 'number')
+    return { field: name, type: 'ordinal', title: part.label, axis: { labelOverlap: true } }
+  return { field: name, type: 'nominal', title: part.label }
 }
 
 /** How times are written on an axis, by what each begins; d3's own way would write 3 PM. */

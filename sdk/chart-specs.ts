@@ -111,7 +111,12 @@ export function lineSpec(
 /** Darkness is opacity, so that it grows from the page's own colour, be that light or dark. */
 export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate = 'sum'): Spec {
   const cells = (name: string, part: Part) => {
-    const labels = name === 'y' ? shortened(part) : part.scale === 'number' ? { labelAngle: 0 } : below(part)
+    const isNumber = part.scale === 'number'
+    const labels = isNumber
+      ? { labelAngle: 0, labelOverlap: true }
+      : name === 'y'
+        ? shortened(part)
+        : below(part)
     // A place for each value that there is; along a time there would be one for each that could be.
     const field = part.scale === 'time' ? { field: textOf(name), type: 'ordinal' } : { field: name }
     return {
@@ -135,7 +140,8 @@ export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate 
         legend: {
           symbolType: 'square',
           symbolSize: 200,
-          columns: { signal: 'clamp(floor(width / 80), 1, 6)' },
+          // By the page and not by what is left of it: that would be known only when the height is.
+          columns: { signal: 'clamp(floor((containerSize()[0] || max(width, 640)) / 80), 1, 6)' },
           ...(value.format !== undefined && { format: value.format }),
         },
       },

@@ -56,7 +56,11 @@ const FACETS = ['facet', 'row', 'column']
 /** Of what has parts nothing but its parts has a width: fitted, it would have none, and not be seen. */
 const FITTED = {
   autosize: { type: 'fit-x', contains: 'padding' },
-  legend: { ...THEME.legend, columns: { signal: 'clamp(floor(width / 160), 1, 3)' } },
+  legend: {
+    ...THEME.legend,
+    layout: { bottom: { anchor: 'start', frame: 'bounds' } },
+    columns: { signal: 'clamp(floor((containerSize()[0] || max(width, 640)) / 160), 1, 3)' },
+  },
 }
 
 export const draw = {

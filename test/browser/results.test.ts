@@ -12,6 +12,8 @@ export const bar = view(() => chart.bar(videos, { x: 'video', y: 'n', title: 'Pl
 export const all = view(() => [chart.bar(videos, { x: 'video', y: 'n' }), table(videos, { title: 'Videos' })])
 const sections = Array.from({ length: 7 }, (_, i) => ({ day: '2026-02-0' + (i + 1), n: 1000000 * i, section: 'Section of tutor ' + i }))
 export const sectioned = view(() => [chart.bar(sections, { x: 'day', y: 'n', color: 'section' }), chart.heatmap(sections, { x: 'day', y: 'day', color: 'n' })])
+const watched = Array.from({ length: 64 }, (_, i) => ({ video: 'video-of-a-long-name-' + (i % 2), second: 30 * (i >> 1), n: 20 + i }))
+export const heat = view(() => chart.heatmap(watched, { x: 'second', y: 'video', color: 'n' }))
 export const wide = view(() => table([{ id: 'amara_1', ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 123456789])) }]))
 export const plain = view(() => html\`<p>Nothing to see</p>\`)
 export const shouting = view(() => '<script>for (let n = 0; n < 30; n++) parent.postMessage({ lyceumCharts: true }, "*")</script>')
@@ -147,6 +149,24 @@ describe('a chart', () => {
       .locator('.role-legend-label text')
       .evaluateAll((texts) => Math.max(...texts.map((text) => text.getBoundingClientRect().right)))
     expect(right).toBeLessThan(340)
+  })
+
+  test('has its legend inside of its picture, and no numbers on each other, however little is left for it', async () => {
+    const { frame } = await show('heat', { viewport: { width: 360, height: 640 } })
+    await live(frame)
+    const { below, covered } = await frame.locator('lyceum-chart svg').evaluate((svg) => {
+      const boxes = (of: string) => [...svg.querySelectorAll(of)].map((text) => text.getBoundingClientRect())
+      const bottom = svg.getBoundingClientRect().bottom
+      const seen = [...svg.querySelectorAll('.role-axis-label text')].filter(
+        (text) => getComputedStyle(text).opacity !== '0' && /^\d+$/.test(text.textContent),
+      )
+      const numbers = seen.map((text) => text.getBoundingClientRect())
+      return {
+        below: boxes('.role-legend text').filter((box) => box.bottom > bottom).length,
+        covered: numbers.filter((box, at) => box.left < (numbers[at - 1]?.right ?? 0)).length,
+      }
+    })
+    expect({ below, covered }).toEqual({ below: 0, covered: 0 })
   })
 
   longTest('zooms where its specification lets it', async () => {
