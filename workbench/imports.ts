@@ -52,7 +52,8 @@ export function imports(root: string): Plugin {
 
 /**
  * Why a file is none of the plugin: what is in the bundle is sent to a host, and no package may have it take along
- * what else is on the author's machine. A package that is linked is the author's own.
+ * what else is on the author's machine. A package that is linked is the author's own, or came with a folder from
+ * elsewhere.
  */
 async function whyOutside(
   root: string,
@@ -60,24 +61,27 @@ async function whyOutside(
   file: string,
 ): Promise<string | undefined> {
   if (/^(?:\.\.?(?:\/|$)|#)/.test(specifier)) {
-    if (isOwn(root, importer) && !isInside(root, file))
-      return `"${specifier}" is outside of the plugin's folder. Move it inside, or make it an npm package`
-    return isInPackage(importer) && !isInPackage(file)
-      ? `"${specifier}" is outside of the package. Use another package`
-      : undefined
+    if (isOwn(root, importer))
+      return isInside(root, file)
+        ? undefined
+        : `"${specifier}" is outside of the plugin's folder. Move it inside, or make it an npm package`
+    const isWithin = isInPackage(importer)
+      ? isInPackage(file)
+      : isInside((await packageAround(importer))?.dir ?? root, file)
+    return isWithin ? undefined : `"${specifier}" is outside of the package. Use another package`
   }
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0]
-  return isInPackage(file) || (await nameOfPackageAround(file)) === name
+  return isInPackage(file) || (await packageAround(file))?.name === name
     ? undefined
     : `"${specifier}" leads out of the package ${name}. Use another package`
 }
 
-/** What the nearest package.json above a file says. */
-async function nameOfPackageAround(file: string): Promise<unknown> {
+/** The folder of the nearest package.json above a file that names a package. */
+async function packageAround(file: string): Promise<{ dir: string; name: unknown } | undefined> {
   for (let dir = path.dirname(file); ; dir = path.dirname(dir)) {
     const text = await textIfThere(path.join(dir, 'package.json'))
     const about: unknown = text === undefined ? undefined : JSON.parse(text)
-    if (typeof about === 'object' && about !== null && 'name' in about) return about.name
+    if (typeof about === 'object' && about !== null && 'name' in about) return { dir, name: about.name }
     if (dir === path.dirname(dir)) return undefined
   }
 }

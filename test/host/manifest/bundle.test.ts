@@ -266,6 +266,10 @@ export const all = view(() => { using held = { [Symbol.dispose]() {} }; return n
     expect((await refusal()).message).toContain('leads out of the package shared')
     await writeFile(path.join(shared, 'package.json'), '{"name":"shared"}')
     expect((await bundlePlugin(dir)).bundle).toContain('text of b')
+    // It may have come with a folder from elsewhere, link and all.
+    await writeFile(path.join(parent, 'logins.json'), '{"token":"SECRET"}')
+    await writeFile(path.join(shared, 'b.js'), "export { token as b } from '../logins.json'")
+    expect((await refusal()).message).toContain('"../logins.json" is outside of the package')
   })
 
   test('samples are not those of another file', async () => {
