@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { addAbortSignal, pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { LyceumError } from '../host/errors.ts'
+import { onOneLine } from './terminal.ts'
 
 /** Both bound a batch. They decide where batches start, so changing one changes the keys of a rerun. */
 export const BATCH_LINES = 1_000
@@ -121,7 +122,7 @@ async function* batchesOf(
 
 /** What a person is told of a line that is left out. */
 export function tooLongIn({ name }: Source, line: number): string {
-  return `${name}:${line} is longer than ${BATCH_BYTES.toLocaleString('en')} bytes: left out.`
+  return `${onOneLine(name)}:${line} is longer than ${BATCH_BYTES.toLocaleString('en')} bytes: left out.`
 }
 
 /** The bytes, without compression where the first two say that they are gzip. */

@@ -6,7 +6,7 @@ import { undoAtExit } from '../workbench/abandoned.ts'
 import type { Compared, Results } from '../workbench/snapshots.ts'
 import { EXIT } from './exit-codes.ts'
 import { collected } from './options.ts'
-import { note, paint, printable, printJson } from './terminal.ts'
+import { note, onOneLine, paint, printable, printJson } from './terminal.ts'
 
 const HELP = `
 First the tests in the folder run, those files that end in .test.ts, with Node's own runner: it has assertions
@@ -105,11 +105,12 @@ function report(
   if (files.length === 0) note('No tests: write plugin.test.ts, as docs/testing.md shows.')
   console.log('Snapshots')
   for (const { file, state, diff } of compared) {
-    console.log(`  ${MARKS[state]} ${file}${told(state, update)}`)
+    console.log(`  ${MARKS[state]} ${onOneLine(file)}${told(state, update)}`)
     if (diff !== undefined && !update) console.log(coloured(printable(diff)))
   }
   for (const plugin of standIns) console.log(`  ~ ${plugin} is stood for by its samples`)
-  for (const { endpoint, reason } of skipped) console.log(`  ? ${endpoint} was not asked: ${reason}`)
+  for (const { endpoint, reason } of skipped)
+    console.log(`  ? ${endpoint} was not asked: ${onOneLine(reason)}`)
   for (const { message } of failed) note(`${paint('red', 'failed')} ${printable(message)}\n`)
   const waits = compared.some(({ state }) => state === 'changed' || state === 'gone')
   if (waits && !update) note('If this is as it should be, keep it: npx lyceum test --update')

@@ -248,11 +248,13 @@ describe('lyceum test', () => {
     await write('plugin.test.ts', TEST)
     expect(await run(dir, ['test'])).toMatchObject({ code: 0, stdout: expect.stringContaining('+ one.json') })
     await write('plugin.ts', SMALL.replace('1)', '2)'))
+    await write('snapshots/\u001b[2Jold\n= one.json', '')
     const changed = await run(dir, ['test'])
     expect(changed).toMatchObject({
       code: 4,
       stdout: expect.stringMatching(/-.*"result": 1\n.*\+.*"result": 2/),
     })
+    expect(changed.stdout).toContain('  - [2Jold = one.json: nothing makes it any more')
     expect((await run(dir, ['test', '--update'])).code).toBe(0)
     expect(JSON.parse(await readFile(join(dir, 'samples.json'), 'utf8'))).toEqual({ one: 2 })
     expect((await run(dir, ['test'], { env: { CI: '1' } })).code).toBe(0)
