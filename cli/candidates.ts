@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander'
 import { z } from 'zod'
-import { pluginPath } from './connection.ts'
+import { jsonOf, pluginPath } from './connection.ts'
 import { Offered } from './offered.ts'
 import { programWith } from './program.ts'
 import { type ConnectionFlags, connectionOf } from './target.ts'
@@ -96,7 +96,7 @@ async function fromHost(asked: Asked): Promise<string[]> {
   try {
     const connection = await connectionOf(asked.flags, 'admin')
     const signal = AbortSignal.timeout(HOST_MS)
-    const get = async (path: string): Promise<unknown> => (await connection.open(path, { signal })).json()
+    const get = async (path: string) => jsonOf(await connection.open(path, { signal }), connection.url)
     if (asked.command === 'query') return await queryWords(asked.given, get)
     const [plugin] = asked.given
     if (asked.name === 'plugin') return Ids.parse(await get('/v1/plugins')).map(({ id }) => id)

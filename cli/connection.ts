@@ -1,4 +1,5 @@
 import { isErrorCode, LyceumError } from '../host/errors.ts'
+import { bodyOf, MOST_MB } from '../sdk/client/body.ts'
 
 /** A host that commands talk to over HTTP. */
 export interface Connection {
@@ -30,6 +31,8 @@ const CHECK = 'Check the address (--url, LYCEUM_URL, or npx lyceum login) and yo
 const JSON_TYPE = 'application/json'
 /** Longer than a host takes for anything that it answers at once. */
 const REQUEST_MS = 300_000
+/** Whoever has not answered for this long is asked whether it is there, and has as long again to say so. */
+const SILENT_MS = 10_000
 
 /**
  * What a host at an address answers to the bearer of a token.
@@ -40,14 +43,16 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
   const tokenNow = async () => (typeof token === 'string' ? token : token())
   const send = async (method: string, path: string, options: RequestInit) => {
     const headers = { ...options.headers, authorization: `Bearer ${await tokenNow()}` }
+    const watch = watchOver(url)
+    const signal = options.signal ? AbortSignal.any([options.signal, watch.signal]) : watch.signal
     // Whoever moved the host has to say so: what is sent is for this one.
-    const answer = await fetch(url + path, { ...options, method, headers, redirect: 'manual' }).catch(
-      (error: unknown) => {
+    const answer = await fetch(url + path, { ...options, method, headers, signal, redirect: 'manual' })
+      .catch((error: unknown) => {
         throw unreachable(error, url)
-      },
-    )
+      })
+      .finally(watch.end)
     if (answer.ok) return answer
-    throw refusalFrom(await answer.json().catch(() => undefined), answer.status, url)
+    throw refusalFrom(await bodyOf(answer).then(jsonIn, () => undefined), answer.status, url)
   }
   return {
     url,
@@ -66,11 +71,53 @@ export function connect(url: string, token: string | (() => Promise<string>)): C
   }
 }
 
-/** The JSON of an answer that is open. @throws {LyceumError} server_unreachable where it is none */
+/** The JSON of an answer that is open. @throws {LyceumError} server_unreachable where it is none, or too large */
 export async function jsonOf(answer: Response, url: string): Promise<unknown> {
-  return answer.json().catch((error: unknown) => {
-    throw error instanceof SyntaxError ? noHost(answer.status, url) : unreachable(error, url)
+  const json = jsonIn(await textOf(answer, url))
+  if (json === undefined) throw noHost(answer.status, url)
+  return json
+}
+
+/** The text of an answer that is open. @throws {LyceumError} server_unreachable where it breaks off, or is too large */
+export async function textOf(answer: Response, url: string): Promise<string> {
+  const text = await bodyOf(answer).catch((error: unknown) => {
+    throw unreachable(error, url)
   })
+  if (text !== undefined) return text
+  throw new LyceumError(
+    'server_unreachable',
+    `${url} answered more than ${MOST_MB} MB, which no Lyceum host does. ${CHECK}`,
+  )
+}
+
+function jsonIn(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Gives up on what takes a connection and says nothing. An answer may take minutes, but a host that works on one
+ * says meanwhile that it is there.
+ */
+function watchOver(url: string): { readonly signal: AbortSignal; readonly end: () => void } {
+  const silence = new AbortController()
+  const look = new AbortController()
+  const giveUp = () => silence.abort(new DOMException('It says nothing.', 'TimeoutError'))
+  let timer = setTimeout(() => {
+    timer = setTimeout(giveUp, SILENT_MS)
+    fetch(`${url}/healthz`, { redirect: 'manual', signal: look.signal }).then(
+      () => clearTimeout(timer),
+      () => {},
+    )
+  }, SILENT_MS)
+  const end = () => {
+    clearTimeout(timer)
+    look.abort()
+  }
+  return { signal: silence.signal, end }
 }
 
 /** The address of a plugin in the API, whatever somebody typed for its id. */

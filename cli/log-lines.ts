@@ -18,6 +18,8 @@ export type LogLine = z.infer<typeof LogLine>
 const SILENT_MS = 45_000
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 10_000
+/** Far more than a host keeps of a line. */
+const MOST_LINE_CHARS = 1_000_000
 /** As many as a host keeps: all of them are asked for, and those that came already are left out. */
 const KEPT_LINES = 1_000
 
@@ -79,6 +81,7 @@ async function* linesOf(connection: Connection, path: string): AsyncGenerator<Lo
       timer.refresh()
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
+      if (rest.length > MOST_LINE_CHARS) throw new Error('a host sends no such line')
       for (const line of lines) yield line === '' ? undefined : LogLine.parse(JSON.parse(line))
     }
   } catch (error) {

@@ -44,6 +44,7 @@ Give a token in \`LYCEUM_TOKEN\` or by \`lyceum login\` rather than as \`--token
 
 With \`--json\` every command prints one JSON document on stdout, or NDJSON where it streams, and problem JSON on stderr.
 \`NO_COLOR\` turns colours off; what is not a terminal gets none.
+A command waits up to five minutes for an answer, but gives up after twenty seconds on what does not even say that it is there, and reads up to 64 MB of it, which no host exceeds; \`export\` and \`logs --follow\` go on for as long as something comes.
 
 | exit code | means |
 |---|---|

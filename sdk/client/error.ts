@@ -1,9 +1,11 @@
+import { bodyOf } from './body.ts'
+
 /** What a host refused, or that it did not answer. */
 export class HostError extends Error {
   override readonly name = 'HostError'
   /**
    * Stable: those of the host, as its /docs/errors lists them; and `server_unreachable`, `timed_out`,
-   * `answer_unreadable`, `ambiguous_plugin` of the client.
+   * `answer_unreadable`, `answer_too_large`, `ambiguous_plugin` of the client.
    */
   readonly code: string
   /** Of HTTP; undefined where nothing was answered. */
@@ -29,7 +31,7 @@ export class HostError extends Error {
 
 /** A refusal of a host, read from its answer. */
 export async function refusalFrom(answer: Response): Promise<HostError> {
-  const said: unknown = await answer.json().catch(() => undefined)
+  const said = jsonIn(await bodyOf(answer))
   if (typeof said !== 'object' || said === null || !('code' in said) || !('detail' in said))
     return new HostError(
       'answer_unreadable',
@@ -38,4 +40,12 @@ export async function refusalFrom(answer: Response): Promise<HostError> {
     )
   const { code, detail, type: _, title: __, status: ___, ...details }: Record<string, unknown> = { ...said }
   return new HostError(String(code), String(detail), { status: answer.status, details })
+}
+
+function jsonIn(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
 }

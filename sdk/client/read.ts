@@ -1,15 +1,27 @@
+import { bodyOf, MOST_MB } from './body.ts'
 import { HostError } from './error.ts'
 import type { Delivered } from './send.ts'
 import type { HostInfo, PluginInfo } from './types.ts'
 
-/** What the answer to a query holds. @throws {HostError} answer_unreadable where that is no JSON */
+/** What the answer to a query holds. @throws {HostError} answer_unreadable where that is no JSON; answer_too_large */
 export async function jsonOf<Result>(answer: Response): Promise<Result> {
-  const text = await answer.text()
+  const text = await textOf(answer)
   try {
     return JSON.parse(text)
   } catch (cause) {
     throw unreadable(answer, 'answered no JSON', cause)
   }
+}
+
+/** The text of an answer. @throws {HostError} answer_too_large where it is larger than any of a host */
+export async function textOf(answer: Response): Promise<string> {
+  const text = await bodyOf(answer)
+  if (text !== undefined) return text
+  throw new HostError(
+    'answer_too_large',
+    `${answer.url} answered more than ${MOST_MB} MB, which no Lyceum host does. Check the address.`,
+    { status: answer.status },
+  )
 }
 
 /** What a host tells of itself. @throws {HostError} answer_unreadable */

@@ -47,7 +47,11 @@ export async function request<Result>(
     }
   } catch (error) {
     if (error !== timeout.reason) throw error
-    throw new HostError('timed_out', `${target.url} did not answer within ${timeoutMs} ms.`, { cause: error })
+    throw new HostError(
+      'timed_out',
+      `${target.url} did not answer within ${timeoutMs} ms. Check the address, or allow more with timeoutMs.`,
+      { cause: error },
+    )
   }
 }
 
@@ -78,7 +82,14 @@ async function attemptOf<Result>(
     return { error, waitMs: mayPass && waitMs <= LONGEST_WAIT_MS ? waitMs : undefined }
   } catch (cause) {
     if (cause instanceof HostError) throw cause
-    return { error: new HostError('server_unreachable', `${url} cannot be reached.`, { cause }), waitMs: 0 }
+    return {
+      error: new HostError(
+        'server_unreachable',
+        `${url} cannot be reached. Check the address and your network.`,
+        { cause },
+      ),
+      waitMs: 0,
+    }
   }
 }
 

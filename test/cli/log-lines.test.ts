@@ -88,3 +88,8 @@ test('a host that is not there at first is said to be unreachable', async () => 
   answers = [(response) => response.destroy()]
   await expect(following().take(1)).rejects.toMatchObject({ code: 'server_unreachable' })
 })
+
+test('a line that does not end is not waited for', async () => {
+  answers = [(response) => response.write('x'.repeat(1_000_001))]
+  await expect(following().take(1)).rejects.toMatchObject({ code: 'server_unreachable' })
+})
