@@ -54,6 +54,8 @@ export const LIMITS = Object.freeze({
   publishesAtOnce: 4,
   /** Loading a bundle once in the scratch isolate: an endless loop at the top of a module. */
   scratchLoadMs: 2_000,
+  /** The same with all that it waits for: its process comes after all others, and a busy machine is no fault of a plugin. */
+  scratchLoadWallMs: 15_000,
 
   // sandboxes and stores
   /** Resident memory of a sandbox before it is killed: guests get past V8's own limit. */

@@ -95,7 +95,7 @@ export function placeText({ source, line, column }: SourcePosition): string {
 }
 
 const LOOK = 'Look for a loop outside the handlers, at the top level of plugin.ts.'
-const TOO_LONG = `Loading the plugin takes more than ${LIMITS.scratchLoadMs} ms of CPU time, or twice that in all. ${LOOK}`
+const TOO_LONG = `Loading the plugin takes more than ${LIMITS.scratchLoadMs} ms of CPU time, or ${LIMITS.scratchLoadWallMs} ms in all. ${LOOK}`
 /** What a limit means while a plugin loads: the advice for a call would not help. */
 const ENDLESS_LOADS: ReadonlyMap<string, string> = new Map([
   ['over_cpu', TOO_LONG],
@@ -112,7 +112,7 @@ async function scratchLoad(
   const load = {
     memoryMb: QUOTA_DEFAULTS.memoryMb,
     cpuMs: LIMITS.scratchLoadMs,
-    wallMs: LIMITS.scratchLoadMs * 2,
+    wallMs: LIMITS.scratchLoadWallMs,
   }
   const scratch: PluginCode = { ...code, load }
   const budget = { cpuMs: load.cpuMs, wallMs: load.wallMs, ops: 0, bytes: 0, outputBytes: LIMITS.bundleBytes }
