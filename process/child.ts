@@ -196,7 +196,7 @@ export class Child {
 
   #tick(): void {
     const nowMs = performance.now()
-    const isInTime = this.#pulse.isInTime()
+    const isInTime = this.#pulse.heldUpMs() === 0
     if (!this.#listens) {
       if (nowMs - this.#startedMs > START_MS) this.kill('did not start')
       return

@@ -80,7 +80,7 @@ export class ConcurrentProcess implements RequestProcess {
     if (this.#timer !== undefined) return
     const pulse = new Pulse(CHECK_MS)
     this.#timer = setInterval(() => {
-      const isInTime = pulse.isInTime()
+      const isInTime = pulse.heldUpMs() === 0
       const [oldest] = this.#underWay.values()
       if (oldest === undefined) {
         this.#unwatch?.()

@@ -22,7 +22,7 @@ export function whenOverdue(ms: number, graceMs: number, callback: () => void): 
   return () => clearTimeout(timer)
 }
 
-/** Tells whether the ticks of an interval come in time, or this process was held up. */
+/** Tells by the ticks of an interval whether this process was held up. */
 export class Pulse {
   readonly #everyMs: number
   #lastMs = performance.now()
@@ -32,11 +32,11 @@ export class Pulse {
     this.#everyMs = everyMs
   }
 
-  /** To be called once in each tick: false where this one comes late, so that what came meanwhile is not read yet. */
-  isInTime(): boolean {
+  /** To be called once in each tick: for how long this process was held up before it, with what came meanwhile unread. */
+  heldUpMs(): number {
     const nowMs = performance.now()
     const lateMs = nowMs - this.#lastMs - this.#everyMs
     this.#lastMs = nowMs
-    return lateMs <= HELD_UP_MS
+    return lateMs > HELD_UP_MS ? lateMs : 0
   }
 }

@@ -6,7 +6,10 @@ import { SerialProcess } from '../../process/serial-process.ts'
 
 const REQUEST = 8
 
-function echo(onGone: (reason: string, culprit: string | undefined) => void): SerialProcess {
+function echo(
+  onGone: (reason: string, culprit: string | undefined) => void,
+  onSlow: (owner: string) => void = () => {},
+): SerialProcess {
   const child = new SerialProcess({
     name: 'echo',
     script: join(import.meta.dirname, 'echo-child.ts'),
@@ -16,7 +19,7 @@ function echo(onGone: (reason: string, culprit: string | undefined) => void): Se
     maxFrameBytes: 1_000,
     requestMs: 1_000,
     slowMs: 1_000,
-    onSlow: () => {},
+    onSlow,
     onOutput: () => {},
     onGone,
     refusal: () => new Error('refused'),
@@ -39,12 +42,17 @@ test('an answer does not wait for the next request, so that the one that hangs i
   expect(await gone.promise).toBe('stuck')
 })
 
-test('a host that was held up for longer than a request may take reads the answer, and kills nobody', async () => {
-  const child = echo(() => {})
+test('a host that was held up for longer than a request may take reads the answer, kills nobody and calls nobody slow', async () => {
+  const slow: string[] = []
+  const child = echo(
+    () => {},
+    (owner) => slow.push(owner),
+  )
   await child.ready
   const answer = child.request('quick', { kind: REQUEST }, 'hello')
   for (const until = performance.now() + 1_500; performance.now() < until; );
   expect((await answer).toString()).toBe('hello')
+  expect(slow).toEqual([])
 })
 
 test('a child that ends while it starts is told of, also where nothing else keeps the process that asked', async () => {
