@@ -147,12 +147,13 @@ describe('at work', () => {
     const threads = () => readdirSync(`/proc/${pid}/task`).length
     const budget = { wallMs: 120_000, cpuMs: 60_000 }
     const body = 'for (let i = 0; i < 50; i++) await c.db.collection("a").findOne(); return 1'
-    expect(await own.handler('quick', body, { budget })).toMatchObject({ result: 1 })
-    // The load has a timer, of three seconds; of a turn it would be the wall time of its call.
+    const ask = { budget, loadWallMs: 5_000 }
+    expect(await own.handler('quick', body, ask)).toMatchObject({ result: 1 })
+    // The load has a timer, of five seconds; of a turn it would be the wall time of its call.
     const loading = threads()
     await expect.poll(threads, { timeout: 20_000, interval: 100 }).toBeLessThan(loading)
     const before = threads()
-    expect(await own.handler('quick', body, { budget })).toMatchObject({ result: 1 })
+    expect(await own.handler('quick', body, ask)).toMatchObject({ result: 1 })
     expect(threads()).toBe(before)
     own.close()
   })

@@ -26,6 +26,8 @@ export interface Ask {
   readonly kind?: EndpointKind
   readonly endpoint?: string
   readonly memoryMb?: number
+  /** How long the top level may take. */
+  readonly loadWallMs?: number
   readonly input?: Partial<GuestInput>
   /** Answers ops; by default each is answered with an empty result. */
   readonly onOp?: (op: GuestOp) => void
@@ -87,7 +89,7 @@ export function callOf(plugin: string, source: string, ask: Ask = {}) {
     plugin,
     hash: `${plugin}:${source}:${ask.memoryMb}`,
     bundle,
-    load: { memoryMb: ask.memoryMb ?? 32, cpuMs: 500, wallMs: 30_000 },
+    load: { memoryMb: ask.memoryMb ?? 32, cpuMs: 500, wallMs: ask.loadWallMs ?? 30_000 },
   }
   return {
     code,
