@@ -92,6 +92,7 @@
       picture?.remove()
       holder.className = ''
       stepping(element, view)
+      dispatchEvent(new Event('lyceum-drawn'))
     } catch {
       holder.remove()
     }

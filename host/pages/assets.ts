@@ -41,6 +41,7 @@ export function chartScriptPath(): string {
 
 /** The text of a file that goes into the frames of views, which cannot load anything. */
 export const FRAME_STYLE = read('frame.css').toString()
+export const FRAME_PAPER_STYLE = read('frame-paper.css').toString()
 export const FRAME_SCRIPT = `${read('frame.js')}${read('frame-results.js')}`
 
 function serve(name: string, extension: keyof typeof TYPES, body: Buffer): string {

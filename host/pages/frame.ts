@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html'
 import type { Problem } from '../problem.ts'
-import { FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
+import { FRAME_PAPER_STYLE, FRAME_SCRIPT, FRAME_STYLE } from './assets.ts'
 
 /**
  * The policy of the frame in which a view's html runs. Whatever a view's script does, nothing that it
@@ -42,6 +42,7 @@ const HEAD = Buffer.from(`<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>View</title>
 <style>${FRAME_STYLE}</style>
+<style media="print">${FRAME_PAPER_STYLE}</style>
 <script>${FRAME_SCRIPT}</script>
 </head>
 <body>

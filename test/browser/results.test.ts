@@ -15,6 +15,9 @@ export const sectioned = view(() => [chart.bar(sections, { x: 'day', y: 'n', col
 const watched = Array.from({ length: 64 }, (_, i) => ({ video: 'video-of-a-long-name-' + (i % 2), second: 30 * (i >> 1), n: 20 + i }))
 export const heat = view(() => chart.heatmap(watched, { x: 'second', y: 'video', color: 'n' }))
 export const wide = view(() => table([{ id: 'amara_1', ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 123456789])) }]))
+const words = 'a sentence that is broken into more lines on paper than on a screen '.repeat(3)
+export const long = view(() => [html\`<div style="height: 1300px"></div>\`, table([{ words }, { words }, { words }, { words }]),
+  table([Object.fromEntries(Array.from({ length: 20 }, (_, i) => ['column' + i, 123456789]))])])
 export const plain = view(() => html\`<p>Nothing to see</p>\`)
 export const shouting = view(() => '<script>for (let n = 0; n < 30; n++) parent.postMessage({ lyceumCharts: true }, "*")</script>')
 export const folded = view(() => html\`<details><summary>More</summary>\${chart.bar(videos, { x: 'video', y: 'n' })}</details>\`)
@@ -228,6 +231,26 @@ describe('a chart', () => {
     // The honest chart answers; the other one keeps its picture, or shows nothing.
     await frame.waitForSelector('figure lyceum-chart[tabindex]', { timeout: 20_000 })
     expect(stranger.heard).toEqual([])
+  })
+})
+
+describe('a view on paper', () => {
+  test('begins below its title, with all that is on the screen', async () => {
+    const { page, frame } = await show('long', { viewport: { width: 1200, height: 800 } })
+    const shown = page.locator('#view')
+    await vi.waitFor(async () => expect(await shown.getAttribute('style')).toContain('--paper'))
+    const pages = (await page.pdf({ format: 'A4' })).toString('latin1').match(/\/Type \/Page\b/g)
+    expect(pages).toHaveLength(2)
+    await page.emulateMedia({ media: 'print' })
+    const givenPx = await shown.evaluate((view) => view.clientHeight)
+    const needed = await frame.evaluate(() => {
+      document.documentElement.style.width = '640px'
+      const { height } = document.documentElement.getBoundingClientRect()
+      return { height, width: document.documentElement.scrollWidth }
+    })
+    expect(needed.width).toBeLessThanOrEqual(640)
+    expect(givenPx).toBeGreaterThanOrEqual(needed.height)
+    expect(givenPx).toBeLessThan(needed.height + 150)
   })
 })
 

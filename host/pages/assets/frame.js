@@ -9,19 +9,41 @@
   const LEAST_PX = 20
   const MOST_PX = 20_000
   const MESSAGES_PER_SECOND = 200
+  /** A little less than the page around gives its frame on paper, and about what is left of it for a view inside. */
+  const PAPER_PX = 600
   const NESTED = 'iframe[data-lyceum-view]'
   // As it is before anything of a plugin ran: views inside begin with the same.
   const head = document.currentScript.parentElement.innerHTML
 
+  const root = document.documentElement
+  const forPaper = document.currentScript.previousElementSibling
+  const heightPx = () => Math.ceil(root.getBoundingClientRect().height)
+  /** Nobody could be asked when it is printed: that waits for no answer. */
+  const paperHeightPx = () => {
+    const { width } = root.style
+    forPaper.media = 'all'
+    root.style.width = `${PAPER_PX}px`
+    for (const around of document.querySelectorAll('.lyceum-scroll')) {
+      around.style.setProperty('--fit', 1)
+      around.style.setProperty('--fit', Math.min(1, around.clientWidth / around.scrollWidth))
+    }
+    const px = heightPx()
+    root.style.width = width
+    forPaper.media = 'print'
+    return px
+  }
+
   let told = 0
   const tell = () => {
-    const px = Math.ceil(document.documentElement.getBoundingClientRect().height)
-    if (px === told) return
-    told = px
-    parent.postMessage({ lyceumHeight: px }, '*')
+    told = heightPx()
+    parent.postMessage({ lyceumHeight: told, lyceumPaperHeight: paperHeightPx() }, '*')
+  }
+  const tellChanges = () => {
+    if (heightPx() !== told) tell()
   }
 
   const nested = []
+  const within = (px) => `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
   const open = (frame) => {
     const inside = frame.getAttribute('data-lyceum-view')
     frame.removeAttribute('data-lyceum-view')
@@ -50,10 +72,12 @@
       view.frame.replaceWith('This view was stopped: it flooded the page with messages.')
       return
     }
-    const { lyceumHeight: px, lyceumDownload: path } = event.data ?? {}
+    const { lyceumHeight: px, lyceumPaperHeight: paperPx, lyceumDownload: path } = event.data ?? {}
     if (typeof path === 'string') parent.postMessage({ lyceumDownload: path }, '*')
-    if (typeof px !== 'number' || !Number.isFinite(px)) return
-    view.frame.style.height = `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
+    if (!Number.isFinite(px)) return
+    view.frame.style.setProperty('--height', within(px))
+    view.frame.style.setProperty('--paper', within(Number.isFinite(paperPx) ? paperPx : px))
+    tell()
   })
 
   // A frame may not download. The page around does, where a person clicks on a file of a plugin.
@@ -65,9 +89,11 @@
     parent.postMessage({ lyceumDownload: link.pathname }, '*')
   })
 
+  // A chart that is drawn anew may be as high as before, and not on paper.
+  addEventListener('lyceum-drawn', tell)
   addEventListener('DOMContentLoaded', () => {
     for (const frame of document.querySelectorAll(NESTED)) open(frame)
-    new ResizeObserver(tell).observe(document.documentElement)
+    new ResizeObserver(tellChanges).observe(root)
     tell()
   })
 })()

@@ -15,6 +15,7 @@
   let isReady = false
   let chartScriptsGiven = 0
   let wantedPx = 0
+  let wantedOnPaperPx = 0
   let timer = 0
   let secondStartMs = 0
   let messages = 0
@@ -52,10 +53,15 @@
     if (bar) bar.hidden = true
   }
 
+  /** The border is part of the height. */
+  const within = (px) => Math.min(Math.max(Math.ceil(px) + 2, LEAST_PX), MOST_PX)
+
   const apply = () => {
     timer = 0
     const shown = frame()
-    if (shown) shown.style.height = `${wantedPx}px`
+    if (!shown) return
+    shown.style.setProperty('--height', `${wantedPx}px`)
+    shown.style.setProperty('--paper', `${wantedOnPaperPx}px`)
   }
 
   const isFlood = () => {
@@ -100,10 +106,10 @@
     }
     download(event.data?.lyceumDownload)
     if (event.data?.lyceumCharts === true) void giveChartScript(event.source)
-    const px = event.data?.lyceumHeight
-    if (typeof px !== 'number' || !Number.isFinite(px)) return
-    // The border is part of the height.
-    wantedPx = Math.min(Math.max(Math.ceil(px) + 2, LEAST_PX), MOST_PX)
+    const { lyceumHeight: px, lyceumPaperHeight: paperPx } = event.data ?? {}
+    if (!Number.isFinite(px)) return
+    wantedPx = within(px)
+    wantedOnPaperPx = within(Number.isFinite(paperPx) ? paperPx : px)
     timer ||= setTimeout(apply, APPLY_EVERY_MS)
   }
   addEventListener('message', listen)

@@ -21,7 +21,7 @@ const swapFrame = (part, fresh) => {
   part.querySelector('.asof')?.replaceWith(fresh.querySelector('.asof') ?? '')
   old.removeAttribute('id')
   next.className = 'coming'
-  next.style.height = old.style.height
+  next.style.cssText = old.style.cssText
   next.addEventListener('load', () => {
     old.remove()
     next.className = ''
