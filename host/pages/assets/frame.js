@@ -41,6 +41,14 @@
   const tellChanges = () => {
     if (heightPx() !== told) tell()
   }
+  let frameToTellIn = 0
+  /** Once for all that happens before the next picture: views inside must not make this one a flood. */
+  const tellSoon = () => {
+    frameToTellIn ||= requestAnimationFrame(() => {
+      frameToTellIn = 0
+      tell()
+    })
+  }
 
   const nested = []
   const within = (px) => `${Math.min(Math.max(Math.ceil(px), LEAST_PX), MOST_PX)}px`
@@ -77,7 +85,7 @@
     if (!Number.isFinite(px)) return
     view.frame.style.setProperty('--height', within(px))
     view.frame.style.setProperty('--paper', within(Number.isFinite(paperPx) ? paperPx : px))
-    tell()
+    tellSoon()
   })
 
   // A frame may not download. The page around does, where a person clicks on a file of a plugin.
@@ -90,7 +98,7 @@
   })
 
   // A chart that is drawn anew may be as high as before, and not on paper.
-  addEventListener('lyceum-drawn', tell)
+  addEventListener('lyceum-drawn', tellSoon)
   addEventListener('DOMContentLoaded', () => {
     for (const frame of document.querySelectorAll(NESTED)) open(frame)
     new ResizeObserver(tellChanges).observe(root)
