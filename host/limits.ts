@@ -172,6 +172,8 @@ export const LIMITS = Object.freeze({
   rebuildCpuShare: 0.5,
   /** How long live handlers stand still for a rebuild that is at the head of the log, until it tries again later. */
   rebuildHoldMs: 5_000,
+  /** How long data that a rebuild has replaced are kept for an export that reads them: they take up the disk. */
+  rebuildExportMs: 3_600_000,
   /** It is at the head where it takes no longer than this to handle what came meanwhile. */
   rebuildCatchUpMs: 500,
 

@@ -13,7 +13,7 @@ import { Rebuild, type RebuildServices, type RebuildStatus } from './rebuild.ts'
 export interface RebuildsServices extends RebuildServices {
   readonly plugins: Plugins
   readonly catalogue: Catalogue
-  readonly stores: Pick<Stores, 'release' | 'drop'>
+  readonly stores: Pick<Stores, 'plugin' | 'release' | 'drop'>
   readonly lane: Pick<Lane, 'hold' | 'remove' | 'add'>
   readonly cron: CronJobs
   /** Whether the disk has no room for another copy of a plugin's data. */
@@ -260,15 +260,23 @@ export class Rebuilds {
     cron.add(active)
   }
 
-  /** Calls that began before may still read it. */
+  /** Calls that began before may still read it; exports take longer, and are waited for while there is room. */
   #dropLater(id: string, generation: number, afterMs: number): void {
+    const { disk, stores } = this.#services
+    const untilMs = performance.now() + LIMITS.rebuildExportMs
     const timers = this.#timers.get(id) ?? new Set()
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      if (timers.size === 0) this.#timers.delete(id)
-      void this.#drop(id, generation)
-    }, afterMs)
-    this.#timers.set(id, timers.add(timer.unref()))
+    this.#timers.set(id, timers)
+    const wait = () => {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        const { isExported } = stores.plugin(id, generation)
+        if (isExported && !disk.lowForRebuilds && performance.now() < untilMs) return wait()
+        if (timers.size === 0) this.#timers.delete(id)
+        void this.#drop(id, generation)
+      }, afterMs)
+      timers.add(timer.unref())
+    }
+    wait()
   }
 
   /** What cannot be deleted now is at the next start of the host. */

@@ -28,6 +28,20 @@ export async function* exportLines(
   id: string,
   nowMs: number,
 ): AsyncGenerator<string | Buffer> {
+  const end = store.beginExport()
+  try {
+    yield* linesOf(catalogue, store, id, nowMs)
+  } finally {
+    end()
+  }
+}
+
+async function* linesOf(
+  catalogue: Catalogue,
+  store: PluginStore,
+  id: string,
+  nowMs: number,
+): AsyncGenerator<string | Buffer> {
   const row = catalogue.plugin(id)
   const about = {
     format: EXPORT_FORMAT,

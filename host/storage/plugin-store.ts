@@ -53,6 +53,7 @@ export class PluginStore {
   #aside: boolean
   #isGone = false
   #holders = 0
+  #exports = 0
   /** Settles when the transaction that holds the database has ended; the next one waits for it. */
   #lastHolder: Promise<void> = Promise.resolve()
 
@@ -244,6 +245,19 @@ export class PluginStore {
     return this.exclusively(async () =>
       JSON.parse((await this.#request(StoreKind.sweepFiles, 0n, this.control({ nowMs }))).toString()),
     )
+  }
+
+  /** Whether somebody reads all of it, which takes as long as it does. */
+  get isExported(): boolean {
+    return this.#exports > 0
+  }
+
+  /** Says that somebody begins to; returns what says that it has ended. */
+  beginExport(): () => void {
+    this.#exports += 1
+    return () => {
+      this.#exports -= 1
+    }
   }
 
   /** What there is to export beside documents and files. */

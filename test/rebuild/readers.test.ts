@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { PluginStore } from '../../host/storage/plugin-store.ts'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { exportLines } from '../../host/registry/export.ts'
+import { PluginStore } from '../../host/storage/plugin-store.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
-import { ask, plays, rebuilt } from './support.ts'
+import { ask, deletedSoon, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -105,6 +106,23 @@ test('answers and values that were kept while data were built are never given fo
     value: await ask(lyceum, 'kept', 'value'),
     others: await ask(lyceum, 'asker', 'seen'),
   }).toEqual({ total: whole, value: whole, others: { _id: 'of between', total: whole, value: whole } })
+})
+
+test('an export that is under way when its data are replaced comes to its end; then they are deleted', async () => {
+  await lyceum.publish('exported', failing())
+  await lyceum.send(plays(4))
+  const { catalogue, plugins, stores } = lyceum.host
+  const lines = exportLines(catalogue, plugins.storeOf('exported'), 'exported', 0)
+  await lines.next()
+  deletedSoon(lyceum, 'exported')
+  const isAsked = vi.spyOn(PluginStore.prototype, 'isExported', 'get')
+  expect(await rebuilt(lyceum, 'exported')).toMatchObject({ state: 'done', generation: 2 })
+  await expect.poll(() => isAsked.mock.calls.length, { timeout: 20_000 }).toBeGreaterThan(1)
+  let last = ''
+  for await (const line of lines) last = line.toString()
+  expect(JSON.parse(last)).toEqual({ end: { pages: 1, files: 0 } })
+  await expect.poll(() => stores.kept().get('exported'), { timeout: 20_000 }).toEqual([2])
+  isAsked.mockRestore()
 })
 
 test('how far results reach never goes back, not even while the handlers of the new data begin', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
-import { ask, ended, opened, plays, rebuilt } from './support.ts'
+import { ask, deletedSoon, ended, opened, plays, rebuilt } from './support.ts'
 
 let lyceum: TestHost
 beforeAll(async () => {
@@ -49,11 +49,11 @@ function atHold(act: () => Promise<unknown>): Promise<void> {
 describe('the data', () => {
   test('are made anew by the handlers of now, and what was before is deleted', async () => {
     await lyceum.publish('counting', counting(1))
-    await lyceum.call('PATCH', '/v1/plugins/counting/quota', { body: { wallMs: 300 } })
     await lyceum.send(plays(1_000))
     const published = await lyceum.publish('counting', counting(2), { version: '2.0.0' })
     expect(published.json.rebuildOffered).toEqual({ reason: 'handlers_changed', endpoints: ['count'] })
     expect(await ask(lyceum, 'counting', 'total')).toBe(1_000)
+    deletedSoon(lyceum, 'counting')
     expect(await rebuilt(lyceum, 'counting')).toMatchObject({
       state: 'done',
       generation: 2,
@@ -66,7 +66,7 @@ describe('the data', () => {
     await lyceum.send(plays(10, 1_000))
     expect(await ask(lyceum, 'counting', 'total')).toBe(2_020)
     expect(await shown('counting')).toMatchObject({ rebuildOffered: null, rebuild: { state: 'done' } })
-    await expect.poll(() => files('counting')).toEqual(['counting.2'])
+    await expect.poll(() => files('counting'), { timeout: 20_000 }).toEqual(['counting.2'])
   })
 
   test('are those of before until all of it is done; events that come meanwhile are in both', async () => {

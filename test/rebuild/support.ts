@@ -71,3 +71,15 @@ export function opened({ host: { stores } }: TestHost, id: string, generation: n
     open: resolve,
   }
 }
+
+/** Has the data that a rebuild replaces deleted soon after: `wallMs` is short at that moment only, in which nothing runs. */
+export function deletedSoon({ host: { plugins, catalogue } }: TestHost, id: string): void {
+  const flip = plugins.flip.bind(plugins)
+  plugins.flip = async (...asked) => {
+    const isDone = await flip(...asked)
+    plugins.flip = flip
+    catalogue.setQuota(id, { wallMs: 50 })
+    setImmediate(() => catalogue.setQuota(id, {}))
+    return isDone
+  }
+}

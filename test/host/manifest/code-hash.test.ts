@@ -95,7 +95,7 @@ test('what stands in a text, a pattern or a number has its say, down to a space'
     ['1', '"1"'],
     ['1', '1n'],
     ['[, 1]', '[1]'],
-    ['[[1], 2]', '[[1, 2]]'],
+    ['[1, [2]]', '[[1, 2]]'],
     ['null', '"null"'],
   ] as const)
     expect(changed(from, to, text(from)), `${from} ${to}`).toEqual(['a'])
