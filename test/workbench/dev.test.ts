@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Dev, openDev } from '../../workbench/dev/dev.ts'
+import { DevEvents } from '../../workbench/dev/events.ts'
 import type { DevRecord } from '../../workbench/dev/records.ts'
 import { writeHostSamples } from '../../workbench/stand-ins.ts'
 import { barriersOf } from '../browser/accessibility.ts'
@@ -368,6 +369,23 @@ describe('the page', () => {
     ])
     await viewText().getByText('Good morning sam').waitFor()
   })
+})
+
+test('events are sent into an empty log only, and those that were kept are told', async () => {
+  const { workbench } = dev
+  const head = workbench.host.log.head()
+  const records: DevRecord[] = []
+  const tell = (record: DevRecord) => void records.push(record)
+  const own = new DevEvents(workbench, { name: 'other.log', lines: plays }, tell)
+  await own.load()
+  await new DevEvents(workbench, undefined, tell).load()
+  expect(workbench.host.log.head()).toBe(head)
+  const kept = { type: 'events', accepted: head, rejected: 0, why: null }
+  expect(records).toEqual([
+    { ...kept, from: 'before, which --data kept; other.log is not read, only into an empty folder' },
+    { ...kept, from: 'before, which --data kept' },
+  ])
+  expect(own.users).toEqual(expect.arrayContaining(['ann', 'sam']))
 })
 
 test('the page lists the collections with what is in them, so that a misspelt one is seen', async () => {

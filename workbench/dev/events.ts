@@ -39,13 +39,21 @@ export class DevEvents {
     return this.#workbench.host.log.courses(LIMITS.coursesOffered).map(({ course }) => course)
   }
 
-  /** Sends them into an empty log. Resolves when they are handled. */
+  /** Sends them into an empty log; of one that was kept it tells. Resolves when they are handled. */
   async load(): Promise<void> {
     const { host } = this.#workbench
-    if (host.log.head() > 0) this.#users = usersIn(host.log)
+    if (host.log.head() > 0) this.#tellKept()
     else if (this.#own !== undefined) await this.#send(this.#own.lines(), this.#own.name)
     else await this.#send(course().lines(), `the sample course, ${this.#learners} learners`)
     while (!this.#closed && !host.lane.quiet) await sleep(LOOK_MS)
+  }
+
+  #tellKept(): void {
+    const { log } = this.#workbench.host
+    this.#users = usersIn(log)
+    const unread = this.#own === undefined ? '' : `; ${this.#own.name} is not read, only into an empty folder`
+    const from = `before, which --data kept${unread}`
+    this.#tell({ type: 'events', accepted: log.head(), rejected: 0, why: null, from })
   }
 
   /** Sends what more learners of the sample course did. */

@@ -14,7 +14,7 @@ export interface HandlerActivity {
 /** What happens while a plugin is developed, as it happens: lines of `lyceum dev --json`. */
 export type DevRecord =
   | { readonly type: 'ready'; readonly url: string; readonly plugin: string }
-  /** Events were sent to the host. */
+  /** Events were sent to the host, or are there from before. */
   | {
       readonly type: 'events'
       readonly accepted: number
