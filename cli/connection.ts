@@ -1,5 +1,5 @@
 import { isErrorCode, LyceumError } from '../host/errors.ts'
-import { bodyOf, MOST_MB } from '../sdk/client/body.ts'
+import { bodyOf, isCsv, MOST_MB } from '../sdk/client/body.ts'
 
 /** A host that commands talk to over HTTP. */
 export interface Connection {
@@ -78,8 +78,13 @@ export async function jsonOf(answer: Response, url: string): Promise<unknown> {
   return json
 }
 
-/** The text of an answer that is open. @throws {LyceumError} server_unreachable where it breaks off, or is too large */
-export async function textOf(answer: Response, url: string): Promise<string> {
+/** The table of an answer that is open. @throws {LyceumError} server_unreachable where it is none, or too large */
+export async function csvOf(answer: Response, url: string): Promise<string> {
+  if (isCsv(answer)) return textOf(answer, url)
+  throw noHost(answer.status, url)
+}
+
+async function textOf(answer: Response, url: string): Promise<string> {
   const text = await bodyOf(answer).catch((error: unknown) => {
     throw unreachable(error, url)
   })

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { type Connection, jsonOf, textOf } from './connection.ts'
+import { type Connection, csvOf, jsonOf } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { Offered } from './offered.ts'
 import { assignments, collected } from './options.ts'
@@ -63,7 +63,7 @@ async function query(words: readonly string[], options: Options): Promise<void> 
   if (answer.headers.get('lyceum-sample') === 'true')
     note('This is a sample from the author of the plugin, not data.')
   else if (format === 'table') note(paint('dim', origin(answer.headers)))
-  if (format === 'csv') process.stdout.write(forStdout(await textOf(answer, connection.url)))
+  if (format === 'csv') process.stdout.write(forStdout(await csvOf(answer, connection.url)))
   else print(await jsonOf(answer, connection.url), format)
 }
 

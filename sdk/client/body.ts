@@ -18,3 +18,8 @@ export async function bodyOf({ body }: Response): Promise<string | undefined> {
     text += decoder.decode(value, { stream: true })
   }
 }
+
+/** Whether an answer is what was asked for as a table: whatever stands before a host may answer with a page of its own. */
+export function isCsv({ headers }: Response): boolean {
+  return /^text\/csv\b/i.test(headers.get('content-type') ?? '')
+}

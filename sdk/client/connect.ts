@@ -1,5 +1,5 @@
 import { HostError } from './error.ts'
-import { hostInfoOf, jsonOf, textOf } from './read.ts'
+import { csvOf, hostInfoOf, jsonOf } from './read.ts'
 import { type Asked, request, type Target } from './request.ts'
 import { sendEvents } from './send.ts'
 import type { Answer, Arguments, CallOptions, Calls, Client, ConnectOptions, HostPlugins } from './types.ts'
@@ -78,7 +78,7 @@ function callsOf(target: Target, known: Known): Calls {
       request(
         target,
         get(pathOf(plugin, name) + searchOf(args), options, { ...headersOf(options), accept: 'text/csv' }),
-        textOf,
+        csvOf,
       ),
     schema,
     plugins: async (options) => (await schema(options)).plugins,

@@ -1,4 +1,4 @@
-import { bodyOf, MOST_MB } from './body.ts'
+import { bodyOf, isCsv, MOST_MB } from './body.ts'
 import { HostError } from './error.ts'
 import type { Delivered } from './send.ts'
 import type { HostInfo, PluginInfo } from './types.ts'
@@ -13,8 +13,13 @@ export async function jsonOf<Result>(answer: Response): Promise<Result> {
   }
 }
 
-/** The text of an answer. @throws {HostError} answer_too_large where it is larger than any of a host */
-export async function textOf(answer: Response): Promise<string> {
+/** The text of a table. @throws {HostError} answer_unreadable where it is none; answer_too_large */
+export async function csvOf(answer: Response): Promise<string> {
+  if (isCsv(answer)) return textOf(answer)
+  throw unreadable(answer, 'answered no CSV')
+}
+
+async function textOf(answer: Response): Promise<string> {
   const text = await bodyOf(answer)
   if (text !== undefined) return text
   throw new HostError(

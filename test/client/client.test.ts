@@ -1,9 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { inspect } from 'node:util'
 import { type Client, connect, HostError, merge } from '@lyceum/sdk/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect as connectCommand } from '../../cli/connection.ts'
+import { run } from '../cli/run.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
 
@@ -282,7 +284,7 @@ describe('a host that cannot answer yet', () => {
 
 test('what answers, but is no host of Lyceum, is told as that', async () => {
   const server = createServer((incoming, outgoing) => {
-    if (incoming.url?.startsWith('/v1/queries')) outgoing.writeHead(404)
+    if (incoming.url?.startsWith('/v1/queries/a')) outgoing.writeHead(404)
     incoming
       .resume()
       .on('end', () => outgoing.end(incoming.url === '/v1/events' ? '<p>Hello' : '{"plugins":[{}]}'))
@@ -294,6 +296,12 @@ test('what answers, but is no host of Lyceum, is told as that', async () => {
   await expect(other.plugins()).rejects.toMatchObject(unreadable)
   await expect(other.send([grade('ann', 1)])).rejects.toMatchObject(unreadable)
   await expect(other.query('a', 'b')).rejects.toMatchObject({ code: 'answer_unreadable', status: 404 })
+  await expect(other.csv('page', 'b')).rejects.toMatchObject(unreadable)
+  await expect(
+    run(tmpdir(), ['query', 'page', 'b', '--format', 'csv'], {
+      env: { LYCEUM_URL: other.url, LYCEUM_TOKEN: 'x' },
+    }),
+  ).resolves.toMatchObject({ code: 3, stdout: '' })
   server.close()
 })
 

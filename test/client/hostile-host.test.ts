@@ -14,7 +14,11 @@ function fetching(answer: typeof fetch): void {
 test.each([200, 500])('an answer of %d that does not end is not read for ever', async (status) => {
   fetching(async () => {
     const body = new ReadableStream<Uint8Array>({ pull: (stream) => stream.enqueue(CHUNK) })
-    return Object.defineProperty(new Response(body, { status }), 'url', { value: NO_HOST })
+    return Object.defineProperty(
+      new Response(body, { status, headers: { 'content-type': 'text/csv' } }),
+      'url',
+      { value: NO_HOST },
+    )
   })
   const code = status === 200 ? 'answer_too_large' : 'answer_unreadable'
   const csv = connect(NO_HOST, { token: 'x' }).csv('a', 'b')
