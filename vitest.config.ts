@@ -12,8 +12,8 @@ export default defineConfig({
     // Most tests wait for processes of their own rather than compute.
     maxWorkers: 2,
     // These end what hangs, and promise nothing: a machine that is several times slower, or held up for a while, is no defect.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -122,7 +122,7 @@ describe('a view tells nobody what it knows', () => {
     }
   })
 
-  longTest('in none of them does a view reach a stranger or the host', { timeout: 60_000 }, async () => {
+  longTest('in none of them does a view reach a stranger or the host', async () => {
     const requested: string[] = []
     context.on('requestfinished', (request) => requested.push(new URL(request.url()).pathname))
     const own = Number(new URL(lyceum.url).port)

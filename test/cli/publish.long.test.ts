@@ -96,41 +96,37 @@ describe('lyceum publish', () => {
     })
   })
 
-  longTest(
-    'tells which endpoints come, go and change, and who would miss them',
-    async () => {
-      const sdk = "import { query } from '@lyceum/sdk'\n"
-      await plugin('differs', `${sdk}export const a = query(() => 1)\nexport const b = query(() => 1)`)
-      await lyceum(['publish', 'differs'])
-      await plugin('misses', `${sdk}export const q = query(({ plugins: { differs } }) => differs.a())`)
-      await lyceum(['publish', 'misses', '--yes'])
-      await plugin(
-        'differs',
-        `${sdk}export const b = query(({ course }) => course)\nexport const c = query(() => 1)`,
-        '1.1.0',
-      )
-      const { code, stderr } = await lyceum(['publish', 'differs'])
-      expect([code, stderr.split('\n')]).toEqual([
-        0,
-        [
-          `differs 1.1.0 takes the place of 1.0.0, at ${host.url}`,
-          '  endpoints that come: c',
-          '  endpoints that go: a',
-          '  endpoints that change: b',
-          '  warning: misses may ask differs for a, which would go.',
-          '',
-        ],
-      ])
-      const again = await lyceum(['publish', 'differs', '--json'])
-      expect(again.stderr).toBe('')
-      expect(JSON.parse(again.stdout)).toMatchObject({
-        plugin: 'differs',
-        version: '1.1.0',
-        plan: { replaces: '1.1.0', isKnown: true },
-      })
-    },
-    90_000,
-  )
+  longTest('tells which endpoints come, go and change, and who would miss them', async () => {
+    const sdk = "import { query } from '@lyceum/sdk'\n"
+    await plugin('differs', `${sdk}export const a = query(() => 1)\nexport const b = query(() => 1)`)
+    await lyceum(['publish', 'differs'])
+    await plugin('misses', `${sdk}export const q = query(({ plugins: { differs } }) => differs.a())`)
+    await lyceum(['publish', 'misses', '--yes'])
+    await plugin(
+      'differs',
+      `${sdk}export const b = query(({ course }) => course)\nexport const c = query(() => 1)`,
+      '1.1.0',
+    )
+    const { code, stderr } = await lyceum(['publish', 'differs'])
+    expect([code, stderr.split('\n')]).toEqual([
+      0,
+      [
+        `differs 1.1.0 takes the place of 1.0.0, at ${host.url}`,
+        '  endpoints that come: c',
+        '  endpoints that go: a',
+        '  endpoints that change: b',
+        '  warning: misses may ask differs for a, which would go.',
+        '',
+      ],
+    ])
+    const again = await lyceum(['publish', 'differs', '--json'])
+    expect(again.stderr).toBe('')
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      plugin: 'differs',
+      version: '1.1.0',
+      plan: { replaces: '1.1.0', isKnown: true },
+    })
+  })
 
   longTest('tells when handlers changed, and how their data are made anew', async () => {
     const handler = (text: string) =>

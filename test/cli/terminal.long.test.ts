@@ -57,27 +57,23 @@ async function plugin(version: string, source: string): Promise<string> {
 }
 
 describe.skipIf(!existsSync('/usr/bin/script'))('on a terminal', () => {
-  longTest(
-    'publish asks before endpoints go: no and Ctrl-C change nothing, yes does',
-    async () => {
-      const sdk = "import { query } from '@lyceum/sdk'\n"
-      await lyceum.publish('asked', `${sdk}export const a = query(() => 1)\nexport const b = query(() => 1)`)
-      const folder = await plugin('1.1.0', 'export const a = query(() => 1)')
-      const running = async () => (await lyceum.call('GET', '/v1/plugins/asked')).json.version
-      const no = await onTerminal(['publish', folder], { answer: 'n\n' })
-      expect([no.code, await running()]).toEqual([1, '1.0.0'])
-      // What it is at is told, and taken away again.
-      expect(no.output).toContain('\rHaving asked checked by ')
-      expect(no.output).toContain('\r\u001b[Kasked 1.1.0 takes the place of 1.0.0, ')
-      expect(no.output).toContain('  endpoints that go: b\n')
-      expect(no.output).toContain('Nothing was published.')
-      const interrupted = await onTerminal(['publish', folder], { answer: '\u0003' })
-      expect([interrupted.code, await running()]).toEqual([130, '1.0.0'])
-      const yes = await onTerminal(['publish', folder], { answer: 'y\n' })
-      expect([yes.code, await running()]).toEqual([0, '1.1.0'])
-    },
-    90_000,
-  )
+  longTest('publish asks before endpoints go: no and Ctrl-C change nothing, yes does', async () => {
+    const sdk = "import { query } from '@lyceum/sdk'\n"
+    await lyceum.publish('asked', `${sdk}export const a = query(() => 1)\nexport const b = query(() => 1)`)
+    const folder = await plugin('1.1.0', 'export const a = query(() => 1)')
+    const running = async () => (await lyceum.call('GET', '/v1/plugins/asked')).json.version
+    const no = await onTerminal(['publish', folder], { answer: 'n\n' })
+    expect([no.code, await running()]).toEqual([1, '1.0.0'])
+    // What it is at is told, and taken away again.
+    expect(no.output).toContain('\rHaving asked checked by ')
+    expect(no.output).toContain('\r\u001b[Kasked 1.1.0 takes the place of 1.0.0, ')
+    expect(no.output).toContain('  endpoints that go: b\n')
+    expect(no.output).toContain('Nothing was published.')
+    const interrupted = await onTerminal(['publish', folder], { answer: '\u0003' })
+    expect([interrupted.code, await running()]).toEqual([130, '1.0.0'])
+    const yes = await onTerminal(['publish', folder], { answer: 'y\n' })
+    expect([yes.code, await running()]).toEqual([0, '1.1.0'])
+  })
 
   test('a result is a table that fits, in bold where NO_COLOR does not forbid it', async () => {
     await lyceum.publish(

@@ -43,7 +43,7 @@ beforeAll(async () => {
     await author.stop()
     await rm(folder, { recursive: true, force: true })
   }
-}, 120_000)
+})
 
 function codeOf({ shows, code }: Pick<Mistake, 'shows' | 'code'>, given: Told | undefined): string {
   const isEither = shows === 'publish' && EITHER.has(code) && EITHER.has(given?.code)

@@ -81,7 +81,7 @@ beforeAll(async () => {
   native = JSON.parse(await free.frame())
   flagged.child.kill('the test is over')
   free.child.kill('the test is over')
-}, 60_000)
+})
 afterAll(async () => {
   sibling?.kill('the test is over')
   server.close()

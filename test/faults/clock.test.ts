@@ -97,7 +97,6 @@ longTest(
     expect(await conduct()).toMatchObject({ onProbation: true })
     await sendAndCheck()
   },
-  60_000,
 )
 
 test('a job runs once for each time of day that comes, and goes on when a clock that was wrong is put right', async () => {

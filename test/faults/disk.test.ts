@@ -114,7 +114,6 @@ test.runIf(disk !== undefined)(
       await machine.kill().catch(() => {})
     }
   },
-  120_000,
 )
 
 const otherVersion = {

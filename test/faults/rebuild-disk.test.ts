@@ -57,5 +57,4 @@ test.runIf(disk !== undefined)(
       await lyceum.close()
     }
   },
-  60_000,
 )

@@ -113,4 +113,4 @@ test(`${TRIES} invented paths lead a plugin to its own files only`, async () => 
     expect(await theirs.view((_, fs) => fs.readText(path))).toBe('theirs')
   expect(await outside()).toEqual(before)
   for (const name of await readdir(folder)) expect(name).toBe('plugins')
-}, 60_000)
+})

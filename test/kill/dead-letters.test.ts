@@ -157,11 +157,12 @@ test('an event whose handler had to wait for the database of its plugin is not p
   await lyceum.call('POST', '/v1/events', { body: [{ id: 'patient', event_type: 'wait' }] })
   const failures = () => lyceum.host.plugins.active().get('waiting')?.usage.failures ?? 0
   for (let failed = 1; failed <= 4; failed++) {
-    await vi.waitUntil(() => failures() >= failed, 10_000)
+    await vi.waitUntil(() => failures() >= failed, 20_000)
     const next = store.hold()
     release()
     release = await next
   }
+  await lyceum.call('PATCH', '/v1/plugins/waiting/quota', { body: { wallMs: 10_000 } })
   release()
   await lyceum.settled()
   expect((await lyceum.call('GET', '/v1/queries/waiting/seen')).json).toBe(1)

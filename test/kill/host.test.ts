@@ -37,4 +37,4 @@ test(`the host is killed ${KILLS} times under load: every acknowledged event is 
   const files = await integrity(dataDir)
   expect(Object.keys(files)).toContain('plugins/counting.1.db')
   expect(new Set(Object.values(files))).toEqual(new Set(['ok']))
-}, 120_000)
+}, 300_000)

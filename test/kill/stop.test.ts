@@ -40,7 +40,6 @@ longTest(
     await machine.caughtUp('counting')
     expect((await machine.call('GET', '/v1/queries/counting/counts')).json).toEqual(counted(events))
   },
-  60_000,
 )
 
 test('a second host on the same folder is refused, and the first goes on', async () => {

@@ -205,32 +205,28 @@ describe('a handler that asks a plugin which may not run', () => {
         return Promise.resolve()
       },
     ],
-  ])(
-    'waits while it %s, says so, and puts no event aside',
-    async (_, stop) => {
-      await lyceum.publish('waits', WAITS)
-      await lyceum.publish('watcher', WATCHER)
-      await stop()
-      const { kept, calls } = { kept: await ask('waits/kept'), calls: await callsOf() }
-      await lyceum.call('POST', '/v1/events', { body: [{ event_type: 'wait', id: `w${kept}` }] })
-      await vi.waitFor(async () => expect((await cursor()).state).toBe('waiting'), 30_000)
-      const { lastError } = await cursor()
-      expect(lastError.code).toMatch(/^plugin_(paused|quarantined)$/)
-      expect(lastError.message).toContain('grades')
-      const { lines } = (await lyceum.call('GET', '/v1/plugins/waits/logs')).json
-      expect(lines.at(-1).line).toContain('grades')
-      // What is made of its data is as old as they are.
-      const { headers } = await lyceum.call('GET', '/v1/queries/watcher/kept')
-      const position = Number(headers.get('lyceum-log-position'))
-      expect([position, position < lyceum.host.log.head()]).toEqual([(await cursor()).cursor, true])
-      // Longer each time: no busy loop.
-      expect((await callsOf()) - calls).toBeLessThan(12)
-      await lyceum.call('POST', '/v1/plugins/grades/resume')
-      await vi.waitFor(async () => expect(await ask('waits/kept')).toBe(kept + 1), 30_000)
-      expect((await lyceum.call('GET', '/v1/plugins/waits')).json.deadLetters).toBe(0)
-    },
-    60_000,
-  )
+  ])('waits while it %s, says so, and puts no event aside', async (_, stop) => {
+    await lyceum.publish('waits', WAITS)
+    await lyceum.publish('watcher', WATCHER)
+    await stop()
+    const { kept, calls } = { kept: await ask('waits/kept'), calls: await callsOf() }
+    await lyceum.call('POST', '/v1/events', { body: [{ event_type: 'wait', id: `w${kept}` }] })
+    await vi.waitFor(async () => expect((await cursor()).state).toBe('waiting'), 30_000)
+    const { lastError } = await cursor()
+    expect(lastError.code).toMatch(/^plugin_(paused|quarantined)$/)
+    expect(lastError.message).toContain('grades')
+    const { lines } = (await lyceum.call('GET', '/v1/plugins/waits/logs')).json
+    expect(lines.at(-1).line).toContain('grades')
+    // What is made of its data is as old as they are.
+    const { headers } = await lyceum.call('GET', '/v1/queries/watcher/kept')
+    const position = Number(headers.get('lyceum-log-position'))
+    expect([position, position < lyceum.host.log.head()]).toEqual([(await cursor()).cursor, true])
+    // Longer each time: no busy loop.
+    expect((await callsOf()) - calls).toBeLessThan(12)
+    await lyceum.call('POST', '/v1/plugins/grades/resume')
+    await vi.waitFor(async () => expect(await ask('waits/kept')).toBe(kept + 1), 30_000)
+    expect((await lyceum.call('GET', '/v1/plugins/waits')).json.deadLetters).toBe(0)
+  })
   const callsOf = async () => (await lyceum.call('GET', '/v1/plugins/waits')).json.usage.calls
 })
 

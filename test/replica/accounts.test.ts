@@ -170,7 +170,7 @@ longTests.each([
   let lms: Lms
   beforeAll(async () => {
     lms = await startLms(kind, TABLES)
-  }, 90_000)
+  })
   afterAll(() => lms.stop())
 
   test.each(powers)('is refused with $name, and taken without', async ({ give, take, said }) => {
@@ -253,7 +253,7 @@ longTests.each([
     await lms.restart?.()
     await until(async () => (await bench.refusal(one)) === '1 rows')
     bench.close()
-  }, 60_000)
+  })
 
   test('with a wrong password is unreachable, and nothing tells the password', async () => {
     const { url } = lms.config as { url: string }

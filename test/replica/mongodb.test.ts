@@ -120,7 +120,7 @@ describe.each(servers)('over $server', (wire: WireServer) => {
       double: 1.5,
       nested: { list: [1, { a: null }] },
     })
-  }, 60_000)
+  })
   afterAll(async () => {
     await client.db().dropDatabase()
     await client.close()

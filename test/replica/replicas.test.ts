@@ -82,7 +82,7 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
     ])
     bench = new ReplicaBench({ lms: lms.config, few: { ...(lms.config as object), tables: ['auth_user'] } })
     await bench.replicas.settled()
-  }, 90_000)
+  })
   afterAll(async () => {
     bench.close()
     await lms.stop()
@@ -271,7 +271,6 @@ describe.each(LMS_KINDS)('a replica that is %s', (kind) => {
       expect(await bench.rows(asked`SELECT 1 AS one`, { plugin: 'late' })).toEqual([{ one: 1 }])
       for (const query of held) query.end()
     },
-    120_000,
   )
 
   test('has its rows, whatever plugins asked', async () => {

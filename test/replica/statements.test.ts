@@ -365,7 +365,7 @@ describe.skipIf(!hasPostgres)('over a real PostgreSQL, as its superuser', () => 
       'CREATE TABLE canary (secret TEXT)',
       `INSERT INTO canary VALUES ('${CANARY}')`,
     )
-  }, 60_000)
+  })
   afterAll(() => server.stop())
 
   test('whatever text a plugin makes, no write and no other table gets there', async () => {

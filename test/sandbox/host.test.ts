@@ -17,7 +17,8 @@ const QUIET = `import { onEvent, query } from '@lyceum/sdk'
   })
   export const total = query(async ({ db }) => (await db.collection('n').findOne())?.n ?? 0)`
 
-const small = { memoryMb: 32, cpuMsPerCall: 150, wallMs: 3_000 }
+/** Little CPU time, and more time than that takes at nice 19, where there is only what others leave. */
+const small = { memoryMb: 32, cpuMsPerCall: 50, wallMs: 60_000 }
 
 /** A plugin whose query \`run\` has this body, on a small budget. */
 async function hostile(id: string, body: string): Promise<void> {
@@ -47,7 +48,7 @@ test('a loop costs its caller an answer that says why, and its plugin the compan
   await hostile('looping', 'for (;;);')
   const answer = await beside(run('looping'))
   expect([answer.status, answer.json.code]).toEqual([502, 'over_cpu'])
-  expect(answer.json.detail).toContain('150 ms of CPU time')
+  expect(answer.json.detail).toContain('50 ms of CPU time')
   expect((await about('looping')).conduct).toEqual({ strikes: 1, onProbation: true, quarantined: null })
   await beside(run('looping'))
   const nice = lyceum.host.supervisor.pids.map((pid) => {
@@ -57,17 +58,21 @@ test('a loop costs its caller an answer that says why, and its plugin the compan
   expect(nice).toContain(19)
 })
 
-longTest('who breaks limits again and again is stopped, and its author reads why', async () => {
-  await hostile('stubborn', 'for (;;);')
-  for (let at = 0; at < 20; at++) await run('stubborn', `reader${at}`)
-  const { state, conduct } = await about('stubborn')
-  expect(state).toBe('quarantined')
-  expect(conduct.quarantined).toMatch(
-    /20 times within ten minutes it broke a limit, the last time over_cpu: /,
-  )
-  const refused = await run('stubborn')
-  expect([refused.status, refused.json.code]).toEqual([503, 'plugin_quarantined'])
-})
+longTest(
+  'who breaks limits again and again is stopped, and its author reads why',
+  async () => {
+    await hostile('stubborn', 'for (;;);')
+    for (let at = 0; at < 20; at++) await run('stubborn', `reader${at}`)
+    const { state, conduct } = await about('stubborn')
+    expect(state).toBe('quarantined')
+    expect(conduct.quarantined).toMatch(
+      /20 times within ten minutes it broke a limit, the last time over_cpu: /,
+    )
+    const refused = await run('stubborn')
+    expect([refused.status, refused.json.code]).toEqual([503, 'plugin_quarantined'])
+  },
+  300_000,
+)
 
 longTest(
   'one person who asks for too much again and again waits, and stops the plugin for nobody else',
@@ -81,13 +86,17 @@ longTest(
   },
 )
 
-longTest('who takes its process down again and again is stopped sooner', async () => {
-  await hostile('murderous', 'new Array(2 ** 32 - 1).indexOf(1)')
-  let asked = 0
-  while ((await about('murderous')).state === 'active' && asked++ < 12)
-    await beside(run('murderous', `reader${asked}`))
-  expect((await about('murderous')).conduct.quarantined).toMatch(/took down its process 5 times/)
-})
+longTest(
+  'who takes its process down again and again is stopped sooner',
+  async () => {
+    await hostile('murderous', 'new Array(2 ** 32 - 1).indexOf(1)')
+    let asked = 0
+    while ((await about('murderous')).state === 'active' && asked++ < 12)
+      await beside(run('murderous', `reader${asked}`))
+    expect((await about('murderous')).conduct.quarantined).toMatch(/took down its process 5 times/)
+  },
+  300_000,
+)
 
 test('a new version that behaves is let out', async () => {
   const source = `import { query } from '@lyceum/sdk'; export const run = query(() => 1)`

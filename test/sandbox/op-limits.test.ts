@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { CallTree } from '../../host/dispatch/call-tree.ts'
 import { Invoker } from '../../host/dispatch/invoker.ts'
 import { QUOTA_DEFAULTS, type Quota } from '../../host/limits.ts'
@@ -35,8 +35,7 @@ async function answersTo(
       value: async (call: Parameters<typeof supervisor.run>[0]) => {
         for (const { bytes, afterMs = 0 } of ops) {
           const answered = Promise.withResolvers<void>()
-          const until = performance.now() + afterMs
-          while (performance.now() < until);
+          if (afterMs > 0) vi.advanceTimersByTime(afterMs)
           const tell = (text: string) => {
             answers.push(text)
             answered.resolve()
@@ -78,6 +77,10 @@ test.each(names)('%s is refused once the call has moved all the bytes that it ma
 })
 
 test.each(names)('%s is refused once the time of the call is over', async (name) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
   expect(await answersTo(name, { wallMs: 50 }, [{ bytes: 1 }, { bytes: 1, afterMs: 60 }])).toEqual([
     'carried out',
     'over_wall',

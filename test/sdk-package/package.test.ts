@@ -34,7 +34,7 @@ beforeAll(async () => {
   files = globSync('**/*', { cwd: installed.root, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.root.length + 1))
-}, 120_000)
+})
 afterAll(async () => {
   await installed.dispose()
   await lyceum.dispose()

@@ -48,4 +48,4 @@ test('every example of the documentation that is a whole file has the types that
     (error: { stdout: string }) => error,
   )
   expect(stdout).toBe('')
-}, 60_000)
+})

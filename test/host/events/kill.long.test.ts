@@ -62,7 +62,7 @@ test('killed ten times at random moments, the log has every acknowledged event o
   const stored = new Set(ids)
   expect(acks.size).toBeGreaterThan(0)
   expect([...acks].filter((id) => !stored.has(`e${id}`))).toEqual([])
-}, 60_000)
+})
 
 test('a disk that takes no more refuses with disk_full and keeps what was acknowledged', async () => {
   // No file of the child may pass 2 MB; Node ignores the signal that goes with it.

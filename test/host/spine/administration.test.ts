@@ -209,7 +209,7 @@ describe('a restart', () => {
       await first.publish('counter', COUNTER.replace('% 1000', '% 7'), { version: '2.0.0', token: ann })
       await first.publish('counter', COUNTER.replace('% 1000', '% 8'), { version: '3.0.0', token: ann })
       await first.call('POST', '/v1/plugins/counter/rollback')
-      await first.call('PATCH', '/v1/plugins/counter/quota', { body: { wallMs: 1234 } })
+      await first.call('PATCH', '/v1/plugins/counter/quota', { body: { wallMs: 12_345 } })
       const asker =
         "import { query } from '@lyceum/sdk'\nexport const n = query(({ plugins: { counter } }) => counter.of({ tag: 'a' }))"
       await first.publish('asker', asker, { token: ann })

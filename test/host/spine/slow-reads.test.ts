@@ -32,5 +32,4 @@ longTest(
     for (const { json } of await flood) expect(json.code).toMatch(/^(over_wall|store_lost|sandbox_lost)$/)
     await lyceum.dispose()
   },
-  60_000,
 )
