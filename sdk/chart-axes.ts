@@ -13,9 +13,16 @@ const NUMBER_FORMATS: Readonly<Record<Format, string | undefined>> = {
   date: undefined,
   datetime: undefined,
 }
+/** On an axis its own steps say how many decimals there are: with two of them 0.005 and 0.01 would be the same. */
+const AXIS_FORMATS: typeof NUMBER_FORMATS = { ...NUMBER_FORMATS, number: undefined, percent: '%' }
 const ONE_NUMBER_FORMAT = ',.12~g'
+/** Of a place that is a number: 2026 is a year, and 0.1 + 0.2 is 0.3. */
+const PLACE_FORMAT = '.12~g'
+const SMALL_NUMBER_FORMAT = '.2~g'
+const SMALL = 0.1
 const DAY_MS = 86_400_000
 const YEAR_DAYS = 366
+const FEW_DAYS = 8
 /** Longer names would stand on end below bars. */
 const LONG_NAME_CHARS = 14
 /** More characters would not stand side by side on a phone. */
@@ -27,19 +34,31 @@ const SIDE_CHARS = 10
 
 /** A number on an axis. */
 export function amount(name: string, part: Part, aggregate?: Aggregate): Spec {
-  const written = part.format === undefined ? undefined : NUMBER_FORMATS[part.format]
-  const known = part.values.filter((value) => value !== null)
-  const areWhole = known.every(Number.isInteger)
+  const known = part.values.filter((value) => typeof value === 'number')
+  const areSmall = known.every((value) => Math.abs(value) < SMALL)
+  const said = part.format === 'number' && areSmall ? SMALL_NUMBER_FORMAT : formatOf(part, NUMBER_FORMATS)
   // Of a range without a length d3 would write 5 as 5.000000.
-  const format = written ?? (known.every((value) => value === known[0]) ? ONE_NUMBER_FORMAT : undefined)
+  const one = known.every((value) => value === known[0]) ? ONE_NUMBER_FORMAT : undefined
+  const [format, onAxis] = [said ?? one, formatOf(part, AXIS_FORMATS) ?? one]
   return {
     field: name,
     type: 'quantitative',
     title: part.label,
     ...(aggregate && { aggregate }),
     ...(format && { format }),
-    axis: { ...(areWhole && { tickMinStep: 1 }), ...(format && { format }) },
+    axis: { ...steps(part, aggregate), ...(onAxis && { format: onAxis }) },
   }
+}
+
+/** Of what is counted there are no halves; but there are of a mean. */
+export function steps({ values, format }: Part, aggregate?: Aggregate): Spec {
+  const areWhole = values.every((value) => value === null || Number.isInteger(value))
+  const isCounted = areWhole && aggregate !== 'mean' && aggregate !== 'median'
+  return isCounted || format === 'integer' ? { tickMinStep: 1 } : {}
+}
+
+function formatOf({ format }: Part, formats: typeof NUMBER_FORMATS): string | undefined {
+  return format === undefined ? undefined : formats[format]
 }
 
 /** Nothing but zeros stand on the ground, as others do. */
@@ -55,22 +74,28 @@ export function along(name: string, part: Part): Spec {
 }
 
 export function time(name: string, part: Part): Spec {
-  const day = dayOf(part)
   return {
     field: name,
     type: 'temporal',
-    title: day === undefined ? part.label : `${part.label}, ${day}`,
+    title: withCommon(part),
     scale: { type: 'utc' },
-    axis: { format: timesOf(part) },
+    axis: timeAxis(part),
   }
 }
 
-/** The day of times that are all of one: an axis of hours does not say it. */
-export function dayOf({ values, isDays }: Part, end?: Part): string | undefined {
-  if (isDays) return undefined
+/** What times have in common and their axis does not say: their year, or of hours the day. */
+export function commonOf({ values, isDays }: Part, end?: Part): string | undefined {
   const times = [...values, ...(end?.values ?? [])].filter((value) => value !== null)
-  const [day, ...others] = new Set(times.map((value) => formatted(value, 'date')))
-  return others.length > 0 ? undefined : day
+  const days = new Set(times.map((value) => formatted(value, 'date')))
+  const [day] = days
+  if (day === undefined || (days.size === 1 && !isDays)) return day
+  const year = day.slice(0, 4)
+  return [...days].every((other) => other.startsWith(year)) ? year : undefined
+}
+
+function withCommon(part: Part): string {
+  const common = commonOf(part)
+  return common === undefined ? part.label : `${part.label}, ${common}`
 }
 
 /** One place for each value. */
@@ -80,20 +105,30 @@ export function places(name: string, part: Part): Spec {
       field: name,
       type: 'temporal',
       timeUnit: part.isDays ? 'utcyearmonthdate' : 'utcyearmonthdatehours',
-      title: part.label,
-      axis: { format: timesOf(part), grid: false },
+      title: withCommon(part),
+      bandPosition: 0,
+      axis: { ...timeAxis(part), grid: false },
     }
-  if (part.scale === 'number')
-    return { field: name, type: 'ordinal', title: part.label, axis: { labelOverlap: true } }
-  return { field: name, type: 'nominal', title: part.label }
+  if (part.scale === 'name') return { field: name, type: 'nominal', title: part.label }
+  return {
+    field: name,
+    type: 'ordinal',
+    title: part.label,
+    axis: {
+      labelAngle: 0,
+      labelOverlap: true,
+      format: formatOf(part, NUMBER_FORMATS) ?? PLACE_FORMAT,
+    },
+  }
 }
 
 /** How times are written on an axis, by what each begins; d3's own way would write 3 PM. */
-function timesOf({ values }: Part): Spec {
+function timeAxis({ values, isDays }: Part): Spec {
   const times = values.filter((value) => typeof value === 'number')
-  const isLong = Math.max(...times) - Math.min(...times) > YEAR_DAYS * DAY_MS
+  const days = (Math.max(...times) - Math.min(...times)) / DAY_MS
+  const isLong = days > YEAR_DAYS
   const month = isLong ? '%b %Y' : '%-d %b'
-  return {
+  const format = {
     year: isLong ? '%Y' : '%-d %b %Y',
     quarter: month,
     month,
@@ -105,6 +140,8 @@ function timesOf({ values }: Part): Spec {
     seconds: '%H:%M:%S',
     milliseconds: '%H:%M:%S.%L',
   }
+  // Days have no hours between them.
+  return { format, ...(isDays && days < FEW_DAYS && { tickCount: 'day' }) }
 }
 
 /** Names that would not be read below bars. */

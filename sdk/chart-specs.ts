@@ -2,12 +2,13 @@ import {
   along,
   amount,
   below,
-  dayOf,
+  commonOf,
   isCrowded,
   onGround,
   places,
   type Spec,
   shortened,
+  steps,
   time,
 } from './chart-axes.ts'
 import { type Bin, onlyOf } from './chart-bins.ts'
@@ -15,6 +16,20 @@ import { dataOf, type Part, textOf } from './chart-data.ts'
 import type { Aggregate, BarOptions, Sort } from './chart-options.ts'
 import { formatted } from './values.ts'
 
+/** The page's first colour for marks, which they have unless they are told. */
+const FIRST_COLOUR = 'var(--chart-1)'
+/** How long lines and their gaps are, in pixels. */
+const DASHES = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [12, 3],
+  [8, 2, 2, 2],
+]
+const BACK = 'var(--back)'
+const ORDER = 'colorOrder'
+/** More columns are too narrow for edges. */
+const MOST_EDGED = 60
 const MOST_POINTS = 40
 /** Points that nobody sees, but that say their value to whoever points at them. */
 const MOST_HIDDEN_POINTS = 500
@@ -36,9 +51,30 @@ function says(
 }
 
 function colour(part: Part | undefined): Spec {
-  return part === undefined
-    ? {}
-    : { color: { field: 'color', type: 'nominal', title: part.label, sort: null, legend: shortened(part) } }
+  return part === undefined ? {} : { color: coloured(part) }
+}
+
+/** Whoever does not see colours tells lines by their dashes. */
+function dashed(part: Part | undefined): Spec {
+  if (part === undefined) return {}
+  const legend = { ...shortened(part), symbolType: 'stroke', symbolSize: 900, symbolStrokeWidth: 2 }
+  const line = { ...coloured(part), legend }
+  return { color: line, strokeDash: { ...line, scale: { range: DASHES } } }
+}
+
+function coloured(part: Part): Spec {
+  return { field: 'color', type: 'nominal', title: part.label, sort: null, legend: shortened(part) }
+}
+
+/** Parts stand on each other in the order in which the legend names them; Vega would take that of the alphabet. */
+function stacked(part: Part | undefined): Spec {
+  return part === undefined ? {} : { order: { field: ORDER, type: 'quantitative' } }
+}
+
+/** The rows with the place of each colour among all. */
+function ordered(rows: readonly object[], color: Part | undefined): object[] {
+  const places = new Map([...new Set(color?.values)].map((value, at) => [value, at]))
+  return rows.map((row, at) => (color ? { ...row, [ORDER]: places.get(color.values[at] ?? null) } : row))
 }
 
 /** The order of the places on an axis: `other` is the axis across. */
@@ -54,15 +90,16 @@ function sortOf(sort: Sort, along: 'x' | 'y'): Spec {
 export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options: BarOptions<Row>): Spec {
   const { aggregate = 'sum', stack = true, sort = x.scale === 'number' ? 'x' : 'rows' } = options
   const lies = options.horizontal ?? isCrowded(x)
-  const ordered = x.scale === 'time' ? {} : sortOf(sort, lies ? 'y' : 'x')
+  const sorted = x.scale === 'time' ? {} : sortOf(sort, lies ? 'y' : 'x')
   const bars = {
     ...places('x', x),
-    ...ordered,
+    ...sorted,
     ...(x.scale === 'name' && { axis: lies ? shortened(x) : below(x) }),
   }
   const length = {
     ...amount('y', y, aggregate),
     ...onGround(y),
+    ...(stack === 'share' && { axis: { format: '%' } }),
     stack: stack === 'share' ? 'normalize' : stack ? 'zero' : null,
   }
   const beside =
@@ -70,17 +107,19 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
       ? {}
       : { [lies ? 'yOffset' : 'xOffset']: { field: 'color', type: 'nominal', sort: null } }
   return {
-    data: { values: dataOf({ x, y, color }, x.values.length) },
+    data: { values: ordered(dataOf({ x, y, color }, x.values.length), color) },
     mark: {
       type: 'bar',
       tooltip: true,
       ...(x.scale === 'time' && { [lies ? 'height' : 'width']: { band: 0.8 } }),
+      ...(color !== undefined && stack !== false && { stroke: BACK, strokeWidth: 0.5 }),
     },
     encoding: {
       [lies ? 'y' : 'x']: bars,
       [lies ? 'x' : 'y']: length,
       ...beside,
       ...colour(color),
+      ...stacked(color),
       tooltip: says({ x, color, y }, 'y', aggregate),
     },
   }
@@ -97,12 +136,12 @@ export function lineSpec(
   const count = x.values.length
   const point = count <= MOST_POINTS ? true : count <= MOST_HIDDEN_POINTS ? 'transparent' : false
   return {
-    data: { values: dataOf({ x, y, color }, count) },
+    data: { values: ordered(dataOf({ x, y, color }, count), color) },
     mark: { type: mark, tooltip: true, point, ...(mark === 'area' && { line: true, fillOpacity: 0.4 }) },
     encoding: {
       x: along('x', x),
       y: { ...amount('y', y, aggregate), ...onGround(y) },
-      ...colour(color),
+      ...(mark === 'line' ? dashed(color) : { ...colour(color), ...stacked(color) }),
       tooltip: says({ x, color, y }, 'y', aggregate),
     },
   }
@@ -111,42 +150,50 @@ export function lineSpec(
 /** Darkness is opacity, so that it grows from the page's own colour, be that light or dark. */
 export function heatmapSpec(x: Part, y: Part, color: Part, aggregate: Aggregate = 'sum'): Spec {
   const cells = (name: string, part: Part) => {
-    const isNumber = part.scale === 'number'
-    const labels = isNumber
-      ? { labelAngle: 0, labelOverlap: true }
-      : name === 'y'
-        ? shortened(part)
-        : below(part)
+    const { axis, ...place } = places(name, part)
+    const labels = name === 'y' ? shortened(part) : below(part)
     // A place for each value that there is; along a time there would be one for each that could be.
     const field = part.scale === 'time' ? { field: textOf(name), type: 'ordinal' } : { field: name }
     return {
-      ...places(name, part),
+      ...place,
       timeUnit: undefined,
+      bandPosition: undefined,
       ...field,
-      axis: labels,
+      axis: part.scale === 'number' ? axis : labels,
       ...(part.scale === 'name' && { sort: null }),
     }
   }
   const { axis: _, ...value } = amount('color', color, aggregate)
+  const darkness = {
+    ...value,
+    scale: { range: [0.2, 1] },
+    legend: {
+      ...steps(color, aggregate),
+      symbolType: 'square',
+      symbolSize: 200,
+      // By the page and not by what is left of it: that would be known only when the height is.
+      columns: { signal: 'clamp(floor((containerSize()[0] || max(width, 640)) / 80), 1, 6)' },
+      ...(value.format !== undefined && { format: value.format }),
+    },
+  }
   return {
     data: { values: dataOf({ x, y, color }, x.values.length) },
-    mark: { type: 'rect', tooltip: true },
-    encoding: {
-      x: cells('x', x),
-      y: cells('y', y),
-      opacity: {
-        ...value,
-        scale: { range: [0.15, 1] },
-        legend: {
-          symbolType: 'square',
-          symbolSize: 200,
-          // By the page and not by what is left of it: that would be known only when the height is.
-          columns: { signal: 'clamp(floor((containerSize()[0] || max(width, 640)) / 80), 1, 6)' },
-          ...(value.format !== undefined && { format: value.format }),
-        },
+    encoding: { x: cells('x', x), y: cells('y', y) },
+    layer: [
+      {
+        mark: { type: 'rect', tooltip: true },
+        encoding: { opacity: darkness, tooltip: says({ x, y, color }, 'color', aggregate) },
       },
-      tooltip: says({ x, y, color }, 'color', aggregate),
-    },
+      // The lowest is told from what is missing by its edge.
+      ...(new Set(x.values).size > MOST_EDGED || x.values.length > MOST_EDGED ** 2
+        ? []
+        : [
+            {
+              transform: [{ filter: 'isValid(datum.color)' }],
+              mark: { type: 'rect', filled: false, strokeWidth: 1, aria: false },
+            },
+          ]),
+    ],
   }
 }
 
@@ -175,18 +222,26 @@ export function histogramSpec(bins: readonly Bin[], ranges: readonly string[], x
   }
 }
 
+function edges(color: Part | undefined): Spec {
+  return { stroke: color === undefined ? { value: FIRST_COLOUR } : { ...coloured(color), legend: null } }
+}
+
 /** Bars from when to when, or marks where there is no end. */
 export function timelineSpec(start: Part, end: Part | undefined, y: Part, color: Part | undefined): Spec {
+  // What has not ended is there, too: where it began.
+  const untilOf = (at: number) => end?.values[at] ?? start.values[at] ?? null
+  const rows = dataOf({ start, end, y, color }, start.values.length)
   return {
-    data: { values: dataOf({ start, end, y, color }, start.values.length) },
+    data: { values: rows.map((row, at) => ({ ...row, until: untilOf(at) })) },
+    // What took a minute of a year is seen by its edge.
     mark:
       end === undefined
         ? { type: 'tick', tooltip: true, thickness: 3, opacity: 1 }
-        : { type: 'bar', tooltip: true, minBandSize: 2, height: { band: 0.7 } },
+        : { type: 'bar', tooltip: true, strokeWidth: 2, height: { band: 0.7 } },
     encoding: {
       // What began when stands in the table and the tooltip; the axis itself is plain.
-      x: { ...time('start', start), title: dayOf(start, end) ?? null },
-      ...(end && { x2: { field: 'end' } }),
+      x: { ...time('start', start), title: commonOf(start, end) ?? null },
+      ...(end && { x2: { field: 'until' }, ...edges(color) }),
       y: {
         field: 'y',
         type: 'nominal',

@@ -17,6 +17,8 @@ const COLOURS = [
   'var(--chart-7, #7a6a00)',
   'var(--chart-8, #5c6670)',
 ]
+/** More than anybody tells apart; but two are never the same. */
+const MORE_COLOURS = COLOURS.map((colour) => `color-mix(in srgb, ${colour} 55%, ${TEXT})`)
 const LABELS = {
   labelColor: TEXT,
   titleColor: TEXT,
@@ -29,12 +31,15 @@ const THEME = {
   padding: 4,
   font: 'system-ui, sans-serif',
   mark: { color: COLOURS[0] },
+  // A day among those of years is narrower than anything that is seen.
+  bar: { minBandSize: 2 },
   text: { color: TEXT },
   rule: { color: TEXT },
   view: { stroke: null, continuousHeight: 240, discreteHeight: { step: 26 } },
   axis: {
     ...LABELS,
     titlePadding: 8,
+    labelSeparation: 8,
     labelLimit: 204,
     gridColor: TEXT,
     gridOpacity: 0.15,
@@ -47,7 +52,7 @@ const THEME = {
   legend: { ...LABELS, orient: 'bottom', columns: 3, labelLimit: 180 },
   title: { color: TEXT, subtitleColor: TEXT },
   header: { labelColor: TEXT, titleColor: TEXT },
-  range: { category: COLOURS },
+  range: { category: [...COLOURS, ...MORE_COLOURS] },
 }
 /** What has a width of its own for each of its parts. */
 const COMPOSITE = ['facet', 'hconcat', 'vconcat', 'concat', 'repeat']

@@ -45,6 +45,21 @@ export const many = view(() => chart.bar(Array.from({ length: 40 }, (_, i) => ({
 const blocks = ['1f8dce3e2e98', '53e2615a95aa'].map((block) => ({ id: 'block-v1:Lyceum+STAT101+2026+type@problem+block@' + block, n: 1 }))
 export const alike = view(() => chart.bar(blocks, { x: 'id', y: 'n' }))
 export const morning = view(() => chart.timeline([{ user: 'ann', at: new Date('2026-02-01T08:00Z') }, { user: 'ann', at: new Date('2026-02-01T09:00Z') }], { y: 'user', start: 'at' }))
+export const farApart = view(() => chart.bar([{ day: '2023-02-03', n: 1 }, { day: '2026-02-03', n: 2 }], { x: 'day', y: 'n' }))
+export const brief = view(() => chart.timeline([
+  { user: 'ann', began: '2025-02-01', ended: '2026-02-01' },
+  { user: 'ben', began: '2025-02-01T10:00', ended: '2025-02-01T10:00' },
+  { user: 'cyd', began: '2025-05-01', ended: null }], { y: 'user', start: 'began', end: 'ended' }))
+const weeks = Array.from({ length: 12 }, (_, i) => ({ week: 'Week 1', n: 1 + i, section: 'Section ' + i }))
+export const twelve = view(() => chart.bar(weeks, { x: 'week', y: 'n', color: 'section' }))
+export const twelveLines = view(() => chart.line([...weeks, ...weeks.map((row) => ({ ...row, week: 'Week 2' }))], { x: 'week', y: 'n', color: 'section' }))
+export const shares = view(() => chart.bar(videos.map((row) => ({ ...row, n: 1 })), { x: 'video', y: 'n', color: 'section', stack: 'share' }))
+export const numbers = view(() => chart.bar(Array.from({ length: 300 }, (_, i) => ({ at: i / 10 + 0.2, n: 1 })), { x: 'at', y: 'n' }))
+export const small = view(() => chart.bar([{ a: 'x', n: 0.00003 }, { a: 'y', n: 0.00001 }], { x: 'a', y: 'n', format: { n: 'number' } }))
+export const smallShare = view(() => chart.bar([{ a: 'x', n: 0.003 }, { a: 'y', n: 0.001 }], { x: 'a', y: 'n', format: { n: 'percent' } }))
+export const means = view(() => chart.bar([{ a: 'x', n: 1 }, { a: 'x', n: 0 }], { x: 'a', y: 'n', aggregate: 'mean' }))
+export const fewDays = view(() => chart.bar([{ day: '2024-02-03', n: 1 }, { day: '2024-02-04', n: 2 }, { day: '2024-02-05', n: 2 }], { x: 'day', y: 'n' }))
+export const cells = view(() => chart.heatmap([{ a: 'x', b: 'y', n: 1 }, { a: 'y', b: 'y', n: 2 }, { a: 'z', b: 'y', n: 3 }, { a: 'z', b: 'z', n: null }], { x: 'a', y: 'b', color: 'n' }))
 
 export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'video', y: 'n' }), null, false, [table(videos)], '<p>end</p>', 'a < b'])
 export const inside = view(() => html\`<section>\${chart.bar(videos, { x: 'video', y: 'n' })}</section>\`)
@@ -170,6 +185,60 @@ describe('a chart is drawn before the page is sent', () => {
 
   test('hours of one day say which', async () => {
     expect(written(await shown('morning'))).toContain('2026-02-01')
+  })
+
+  test('a day among years, and what took no time or has not ended, can be seen', async () => {
+    const [first, second] = [
+      ...(await shown('farApart')).matchAll(/aria-roledescription="bar" d="M[^h]*h([\d.]+)/g),
+    ]
+    expect([Math.round(Number(first?.[1])), Math.round(Number(second?.[1]))]).toEqual([2, 2])
+    const brief = [
+      ...(await shown('brief')).matchAll(/aria-roledescription="bar" d="M[^h]*h([\d.-]+)[^>]*>/g),
+    ]
+    expect(brief.map(([, width]) => Number(width) > 100)).toEqual([true, false, false])
+    expect(brief.map(([path]) => path.includes('stroke="var(--chart-1)"'))).toEqual([true, true, true])
+  })
+
+  test('twelve parts have twelve colours, and stand on each other as the legend names them; lines differ in dashes', async () => {
+    const markup = await shown('twelve')
+    const bars = [
+      ...markup.matchAll(/aria-label="[^"]*Section (\d+)[^>]*d="M[\d.]+,([\d.]+)[^>]*fill="([^"]+)"/g),
+    ]
+    const upwards = bars
+      .sort(([, , a], [, , b]) => Number(b) - Number(a))
+      .map(([, section]) => Number(section))
+    expect(upwards).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    expect(new Set(bars.map(([, , , fill]) => fill)).size).toBe(12)
+    const lines = [...(await shown('twelveLines')).matchAll(/aria-roledescription="line mark"[^>]*>/g)]
+    const looks = lines.map(([line]) => /stroke-dasharray="([^"]*)"/.exec(line)?.[1])
+    expect(new Set(looks.slice(0, 5)).size).toBe(5)
+  })
+
+  test('with steps that differ, and halves only where there can be some', async () => {
+    expect(written(await shown('shares'))).toEqual(expect.arrayContaining(['0%', '20%', '100%']))
+    expect(written(await shown('means'))).toContain('0.1')
+    for (const name of ['small', 'smallShare']) {
+      const steps = written(await shown(name)).filter((text) => /\d/.test(text))
+      expect(new Set(steps).size).toBe(steps.length)
+    }
+    expect(written(await shown('cells'))).toEqual(['1', '2', '3', 'N', 'x', 'y', 'z', 'A', 'y', 'B'])
+  })
+
+  test('three hundred numbers leave each other room below bars', async () => {
+    const numbers = written((await shown('numbers')).replaceAll(/<text [^>]*opacity="0"[^>]*>[^<]*/g, ''))
+    expect(numbers).toContain('0.2')
+    expect(numbers.length).toBeLessThan(60)
+    expect(numbers.every((text) => text.length < 5)).toBe(true)
+  })
+
+  test('days say their year, and no hours', async () => {
+    expect(written(await shown('fewDays')).slice(0, 4)).toEqual(['3 Feb', '4 Feb', '5 Feb', 'Day, 2024'])
+  })
+
+  test('a cell of a heat map has an edge, and what is missing has none', async () => {
+    const markup = await shown('cells')
+    const drawn = markup.slice(markup.indexOf('<svg'), markup.indexOf('</svg>'))
+    expect(drawn.match(/<path d="[^"]*" stroke="var\(--chart-1[^>]*>/g)).toHaveLength(3)
   })
 
   test('in colours that the page decides, and the page can draw it again', async () => {

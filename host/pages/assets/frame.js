@@ -41,11 +41,13 @@
   const tellChanges = () => {
     if (heightPx() !== told) tell()
   }
-  let frameToTellIn = 0
+  let willTell = false
   /** Once for all that happens before the next picture: views inside must not make this one a flood. */
   const tellSoon = () => {
-    frameToTellIn ||= requestAnimationFrame(() => {
-      frameToTellIn = 0
+    if (willTell) return
+    willTell = true
+    requestAnimationFrame(() => {
+      willTell = false
       tell()
     })
   }
