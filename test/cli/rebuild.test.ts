@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { opened, plays } from '../rebuild/support.ts'
 import { startHost, type TestHost } from '../support/host.ts'
+import { longTest } from '../support/long.ts'
 import { run } from './run.ts'
 
 let lyceum: TestHost
@@ -72,6 +73,46 @@ test('rebuild can be left alone, and cancelled; whoever waits for one that is ca
   })
 })
 
-test('rebuild says why it cannot', async () => {
+test('rebuild says why it cannot, and why it was not done', async () => {
   expect(await rebuild('none')).toMatchObject({ code: 1, stderr: expect.stringContaining('plugin_unknown') })
+  const job = `\n import { cron } from '@lyceum/sdk'
+    export const digest = cron('0 0 1 1 *', () => { throw new Error('nothing to digest') })`
+  await lyceum.publish('jobless', source(1) + job)
+  expect(await rebuild('jobless')).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('error plugin_failed: The job digest failed: '),
+  })
 })
+
+longTest(
+  'rebuild says what it waits for, and that a host which was started anew knows nothing of it',
+  async () => {
+    await lyceum.publish('asked', `import { query } from '@lyceum/sdk'\nexport const one = query(() => 1)`)
+    const job = `\n import { cron } from '@lyceum/sdk'
+    export const digest = cron('0 0 1 1 *', ({ plugins: { asked } }) => asked.one())`
+    await lyceum.publish('asking', source(1) + job)
+    await lyceum.settled()
+    await lyceum.call('POST', '/v1/plugins/asked/pause')
+    const { rebuilds } = lyceum.host
+    const status = rebuilds.status.bind(rebuilds)
+    const { promise: isTold, resolve: told } = Promise.withResolvers<void>()
+    rebuilds.status = (id) => {
+      const now = status(id)
+      if (now?.waitsFor != null) told()
+      return now
+    }
+    const waiting = rebuild('asking')
+    await isTold
+    await lyceum.call('POST', '/v1/plugins/asked/resume')
+    expect(await waiting).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('It waits: asked is paused.'),
+    })
+    rebuilds.status = () => undefined
+    const { code, stderr } = await rebuild('asking')
+    rebuilds.status = status
+    expect([code, stderr]).toEqual([1, expect.stringContaining('The host was started anew meanwhile')])
+  },
+  120_000,
+)
