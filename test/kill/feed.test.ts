@@ -139,6 +139,8 @@ async function again<Result>(ask: () => Promise<Result>): Promise<Result> {
       return await ask()
     } catch (error) {
       if (!(error instanceof LyceumError) || error.code !== 'store_lost') throw error
+      // Others have their turn: where all stores are closed, this would else be the last that the process does.
+      await sleep(5)
     }
 }
 
