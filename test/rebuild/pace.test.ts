@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Rate } from '../../host/dispatch/rate.ts'
 import { RebuildPace } from '../../host/dispatch/rebuild-pace.ts'
 import { QUOTA_DEFAULTS } from '../../host/limits.ts'
@@ -41,16 +41,22 @@ test('a rebuild that has used up half of the CPU time of its plugin rests, but n
 })
 
 test('while live handlers have something to do, it rests as long as it has worked', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
   const [busy, alone] = [paceOf({ isBusy: true }), paceOf({})]
   for (const pace of [busy, alone]) {
     const end = await pace.turn()
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    vi.advanceTimersByTime(20)
     end()
   }
   const resting = busy.turn()
-  expect(await settled(resting)).toBe(false)
   expect(await settled(alone.turn())).toBe(true)
-  await resting
+  vi.advanceTimersByTime(19)
+  expect(await settled(resting)).toBe(false)
+  vi.advanceTimersByTime(1)
+  expect(await settled(resting)).toBe(true)
 })
 
 test('how fast it is is told of the last seconds, and not before there is anything to tell', () => {
