@@ -188,7 +188,10 @@ export interface OnEventOptions<
    * `queued` when there is time.
    */
   readonly mode?: 'realtime' | 'soft' | 'queued'
-  /** Whether a new handler reads the log from its `start` (unless told) or from `now`. */
+  /**
+   * Whether a new handler reads the log from its `start` (unless told) or from `now`. One that began `now` and says
+   * `start` later sees what came before in a rebuild.
+   */
   readonly from?: 'start' | 'now'
   /** Whether it asks other plugins about people, whom it names: an admin has to approve that. */
   readonly asUsers?: boolean
