@@ -21,7 +21,7 @@ export const count = onEvent('play_video', async ({ events, db }) => {
 export const most = query({ params: { limit: t.number({ min: 2 }) } }, ({ db, course, params }) =>
   db.collection('plays').find().sort({ n: -1, _id: 1 }).limit(params.limit).toArray())
 export const mine = query(({ user }) => 'of ' + user)
-export const popular = view(({ course }) => html\`<ol><li>\${course}</li></ol>\`)
+export const popular = view(({ course }) => html\`<ol id="0123456789abcdef01234567"><li>\${course}</li></ol>\`)
 export const digest = cron('0 4 * * *', ({ db, now }) => db.collection('digests').insertOne({ at: now() }))
 export const last = query(({ db }) => db.collection('digests').findOne())
 export const inSection = query(({ section }) => section)
@@ -32,6 +32,7 @@ export const choosy = query(({ viewer }) => {
 })
 export const failing = query(({ course }) => course.nothing.at)
 export const misspelt = view(({ course, plugins: { self } }) => self.msot({ course, limit: 2 }))
+export const alike = query(({ user }) => user.length > 0)
 `
 const TEST = `import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -63,6 +64,7 @@ const snapshot = (name: string) => JSON.parse(results.files.get(name) ?? '')
 describe('results over the sample course', () => {
   test('are those of an admin, an instructor and a student, and refusals are results', () => {
     expect([...results.files.keys()].sort()).toEqual([
+      'alike.json',
       'choosy.json',
       'last.json',
       'mine.json',
@@ -82,7 +84,24 @@ describe('results over the sample course', () => {
       { as: 'instructor' },
       { as: 'student', refused: 'plugin_failed: plays.choosy: Not for students.' },
     ])
-    expect(results.files.get('popular.html')).toContain('\n<ol>\n<li>course-v1:Lyceum')
+    // The same result, but of another question.
+    expect(snapshot('alike.json')).toMatchObject([
+      { as: 'admin, student', given: { user: 'amara_1' }, result: true },
+      { as: 'instructor', result: true },
+    ])
+    const about = 'course=course-v1:Lyceum+STAT101+2026 -->'
+    expect(results.files.get('popular.html')?.split('\n')).toEqual([
+      `<!-- as admin, instructor: ${about}`,
+      '<ol id="«id 1»">',
+      '<li>course-v1:Lyceum+STAT101+2026</li>',
+      '</ol>',
+      '',
+      `<!-- as student: ${about}`,
+      '<!-- refused: role_denied -->',
+      '',
+    ])
+    expect(results.byQuery.get('choosy')).toBe('for admin')
+    expect([...results.byQuery.keys()].sort()).toEqual(['alike', 'choosy', 'last', 'mine', 'most'])
   })
 
   test('have a job behind them, a clock that stands still, and ids that are the same each time', () => {
@@ -118,13 +137,20 @@ describe('snapshots', () => {
     )
     expect(withoutDrawings(chart({ axis: 2 }, { marks: ['it&#39;s'], height: 240 }))).toBe(kept)
     expect(withoutDrawings(chart({ axis: 1 }, { marks: ['rect'], height: 240 }))).not.toBe(kept)
-    expect(withoutDrawings("<p data-vega='{'></p>")).toBe("<p data-vega='{'></p>")
+    const drawn = { $schema: 'v9', autosize: 'fit', background: 'red', style: 'cell' }
+    expect(withoutDrawings(chart({}, { ...drawn, marks: ['it&#39;s'], height: 240 }))).toBe(kept)
+    const one = chart({}, { marks: ['it&#39;s'], height: 240 })
+    expect(withoutDrawings(`${one}\n${one}`)).toBe(`${kept}\n${kept}`)
+    for (const none of ['{', 'null', '3']) {
+      const own = `<p data-vega='${none}'></p>`
+      expect(withoutDrawings(own)).toBe(own)
+    }
   })
 
   test('are written where they are new, differ where a result does, and go with their endpoint', async () => {
     const file = join(author.dir, 'snapshots/mine.json')
     const first = await compareSnapshots(author.dir, results)
-    expect(first.map(({ state }) => state)).toEqual(Array(5).fill('new'))
+    expect(first.map(({ state }) => state)).toEqual(Array(6).fill('new'))
     await keepSnapshots(author.dir, results, first)
     const kept = await readFile(file, 'utf8')
     await writeFile(file, kept.replace('of instructor', 'of somebody'))
@@ -172,16 +198,42 @@ describe('samples', () => {
       new Map<string, unknown>([
         ['most', long],
         ['none', null],
+        ['deep', { a: { b: { c: { d: { e: { f: { g: 1 }, list: [1] } } } } } }],
+        ['wide', Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`k${n}`, n]))],
       ]),
     )
     const samples = (await readSamples(author.dir)) ?? {}
-    expect(Object.keys(samples)).toEqual(['most'])
+    expect(Object.keys(samples)).toEqual(['most', 'deep', 'wide'])
+    expect(samples.deep).toEqual({ a: { b: { c: { d: { e: { f: {}, list: [] } } } } } })
+    expect(Object.keys(samples.wide ?? {})).toHaveLength(30)
     expect(samples.most).toHaveLength(3)
     expect(samples.most).toMatchObject([
       { _id: '000000000000000000000001', text: `${'x'.repeat(200)}…` },
       {},
       {},
     ])
+  })
+
+  test('beside plugin.ts are the type of a query that asks its own plugin, and those of a host are not', async () => {
+    const folder = await authorOf('plays', SOURCE)
+    await folder.write('samples.json', '{ "most": 1 }')
+    const about = { description: '', dimensions: [], params: {}, asksSelf: true, names: [], sample: 'old' }
+    const queries = [
+      { ...about, name: 'most' },
+      { ...about, name: 'other' },
+    ]
+    const schema = {
+      plugins: [{ id: 'plays', version: '1.0.0', views: [], queries }],
+      names: [],
+      properties: [],
+    }
+    const files = ['types.d.ts', 'host.d.ts'].map((file) => join(folder.dir, '.lyceum', file))
+    expect(await writeTypes(folder.dir, schema)).toEqual(files)
+    expect(await writeTypes(folder.dir, schema)).toEqual([])
+    const text = await readFile(join(folder.dir, '.lyceum/types.d.ts'), 'utf8')
+    expect(text).toContain('readonly most: OwnQueryCall<Record<string, never>, number>')
+    expect(text).toContain('readonly other: OwnQueryCall<Record<string, never>, string>')
+    await folder.remove()
   })
 
   test('that are not JSON are refused with the name of the file', async () => {
