@@ -147,11 +147,7 @@ export function cron(schedule: string | CronOptions, handler: (context: CronCont
  * query answers each person with what is theirs.
  */
 export function collection(options: CollectionOptions): CollectionDeclaration {
-  return Object.freeze({
-    [ENDPOINT]: true,
-    kind: 'collection',
-    options: { indexes: options.indexes ?? [], ...(options.read !== undefined && { read: options.read }) },
-  })
+  return Object.freeze({ [ENDPOINT]: true, kind: 'collection', options })
 }
 
 /** The host checks the options, which it knows how to explain; only a missing handler is said here. */

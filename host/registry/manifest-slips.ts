@@ -1,4 +1,5 @@
 import type { AnyNode, CallExpression, Pattern } from 'acorn'
+import type { Forgotten } from './manifest-forgotten.ts'
 import { isFunction, nameOf, type Syntax, walk } from './manifest-syntax.ts'
 import { packageOf } from './package-imports.ts'
 import { mapPosition, type SourceMap } from './source-map.ts'
@@ -16,16 +17,18 @@ interface Range {
  * still, variables that do not last, numbers that come out otherwise when a handler runs again. Linear in the length of the text.
  *
  * @param writing the handlers of events and jobs, which may run again on the same events
+ * @param forgotten what was found to be missing, which is told with the others
  * @returns sentences that begin with the place
  */
 export function slipsOf(
   syntax: Syntax,
   sourceMap: SourceMap | undefined,
   writing: readonly Range[],
+  forgotten: readonly Forgotten[],
 ): readonly string[] {
   if (sourceMap === undefined) return []
   const variables = fileVariables(syntax)
-  const found: { readonly start: number; readonly message: string }[] = []
+  const found = [...forgotten]
   walk(syntax.program, (node, { inFunction }) => {
     const message = ofCall(node, inFunction) ?? (isIn(node, writing) ? ofWriting(node, variables) : undefined)
     if (message !== undefined) found.push({ start: node.start, message })

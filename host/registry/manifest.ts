@@ -2,6 +2,7 @@ import type { AnyNode, CallExpression, ExportSpecifier, Expression, Program } fr
 import { LyceumError } from '../errors.ts'
 import { CodeHashes } from './code-hash.ts'
 import { absentGlobals } from './manifest-absent.ts'
+import { type Forgotten, notExported, notReturned } from './manifest-forgotten.ts'
 import { type Needs, NO_NEEDS, readNeeds } from './manifest-handler.ts'
 import {
   didYouMean,
@@ -96,6 +97,7 @@ class Reader {
   readonly #argumentsUses = new Map<AnyNode, AnyNode>()
   /** Handlers that write. */
   readonly #writing: AnyNode[] = []
+  readonly #forgotten: Forgotten[] = []
 
   constructor(syntax: Syntax, codeHashes: CodeHashes, sourceMap: SourceMap | undefined) {
     this.#syntax = syntax
@@ -125,7 +127,8 @@ class Reader {
         message:
           'The plugin exports no endpoint. Write one, for example: export const hello = view(() => html`<h1>Hello</h1>`)',
       })
-    const slips = slipsOf(this.#syntax, this.#sourceMap, this.#writing)
+    this.#forgotten.push(...notExported(this.#syntax, (call) => this.#kindOf(call)))
+    const slips = slipsOf(this.#syntax, this.#sourceMap, this.#writing, this.#forgotten)
     return { endpoints, warnings: [...slips, ...warnings] }
   }
 
@@ -223,6 +226,8 @@ class Reader {
     }
     const handler = this.#handler(name, kind, call)
     if (handler !== undefined && (kind === 'onEvent' || kind === 'cron')) this.#writing.push(handler)
+    if (handler !== undefined && (kind === 'view' || kind === 'query'))
+      this.#forgotten.push(...notReturned(handler))
     const needs =
       handler === undefined
         ? NO_NEEDS

@@ -134,17 +134,20 @@ const Index = z.union(
   ],
   { error: 'write { field: 1 } or { keys: { field: 1 }, unique: true }' },
 )
-const Collection = z.strictObject({
-  indexes: z
-    .array(Index, { error: 'write a list of indexes: [{ course: 1, n: -1 }]' })
-    .max(16, 'a collection has 16 indexes at most')
-    .default([]),
-  read: z
-    .union([z.literal('*').transform(() => ['*']), z.array(PluginName).max(64, 'at most 64 plugins')], {
-      error: 'write the plugins that may read it: ["report"], or "*" for any',
-    })
-    .default([]),
-})
+const Collection = z.strictObject(
+  {
+    indexes: z
+      .array(Index, { error: 'write a list of indexes: [{ course: 1, n: -1 }]' })
+      .max(16, 'a collection has 16 indexes at most')
+      .default([]),
+    read: z
+      .union([z.literal('*').transform(() => ['*']), z.array(PluginName).max(64, 'at most 64 plugins')], {
+        error: 'write the plugins that may read it: ["report"], or "*" for any',
+      })
+      .default([]),
+  },
+  { error: 'write an object: { indexes: [{ course: 1 }] }' },
+)
 
 const SCHEMAS = {
   view: View,

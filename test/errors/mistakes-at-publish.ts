@@ -496,6 +496,18 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
     says: 'write { field: 1 }',
   },
   {
+    title: 'An option that collections do not have',
+    files: code(
+      "import { collection } from '@lyceum/sdk'",
+      '',
+      'export const plays = collection({ index: { course: 1 } })',
+    ),
+    shows: 'publish',
+    code: 'options_refused',
+    at: 'plugin.ts:3:22',
+    says: 'did you mean `indexes`',
+  },
+  {
     title: 'The plugin throws while it loads',
     files: code(
       "import { query } from '@lyceum/sdk'",
@@ -616,6 +628,33 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
     code: 'warning',
     at: 'plugin.ts:4:31',
     says: 'Derive it from the event',
+  },
+  {
+    title: 'An endpoint is not exported',
+    files: code(
+      "import { cron, query } from '@lyceum/sdk'",
+      '',
+      "const tidy = cron('0 4 * * *', ({ db }) => db.collection('plays').deleteMany({ n: 1 }))",
+      "export const all = query(({ db }) => db.collection('plays').find().toArray())",
+    ),
+    shows: 'warning',
+    code: 'warning',
+    at: 'plugin.ts:3:7',
+    says: 'Write export const tidy = cron(…)',
+  },
+  {
+    title: 'Braces without return',
+    files: code(
+      "import { html, view } from '@lyceum/sdk'",
+      '',
+      'export const page = view(({ course }) => {',
+      '  html`<h1>${course}</h1>`',
+      '})',
+    ),
+    shows: 'warning',
+    code: 'warning',
+    at: 'plugin.ts:3:26',
+    says: 'After => { … } a result needs return',
   },
   {
     title: 'forEach with an async function',

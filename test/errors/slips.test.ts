@@ -41,6 +41,21 @@ describe('what is probably not meant is told with its place', () => {
       "export const a = onEvent('x', ({ events, log }) => events.forEach(async (e) => { await e; log(e) }))",
       'plugin.ts:2:52 forEach does not await',
     ],
+    [
+      'a job that is not exported',
+      "const tidy = cron('0 4 * * *', () => {})\nexport const a = query(() => 1)",
+      'plugin.ts:2:7 This cron is not exported, so the plugin is without it. Write export const tidy = cron(…)',
+    ],
+    [
+      'a handler without a name',
+      "onEvent('x', () => {})\nexport const a = query(() => 1)",
+      'plugin.ts:2:1 This onEvent is not exported',
+    ],
+    [
+      'braces without a return',
+      'export const a = query(() => { [1].map((n) => { return n }) })',
+      'plugin.ts:2:24 This returns nothing',
+    ],
   ])('%s', async (_, body, expected) => {
     expect(await warnings(body)).toEqual([expect.stringContaining(expected)])
   })
@@ -50,6 +65,9 @@ describe('what is meant is not told', () => {
   test.each([
     ['a time inside of a handler', 'export const a = query(() => Date.now() + new Date().getTime())'],
     ['a date that is given', "const term = new Date('2026-09-01')\nexport const a = query(() => term)"],
+    ['an endpoint that has two names', 'const a = query(() => 1)\nconst b = a\nexport { b as c }'],
+    ['a return in a branch', 'export const a = query(({ now }) => { if (now() > 1) return 1 })'],
+    ['what only throws', "export const a = query(() => { throw new Error('not yet') })"],
     ['chance in a query', 'export const a = query(() => Math.random())'],
     ['a variable of the handler', "export const a = onEvent('x', ({ log }) => { let n = 0; n++; log(n) })"],
     [
