@@ -84,6 +84,9 @@ function split(words: readonly string[], more: readonly string[]) {
     throw new UsageError(
       `A query has a plugin and a name, and not also "${names[2]}". Write parameters as name=value.`,
     )
+  const joined = /^(\w+)[./](\w+)$/.exec(names[0] ?? '')
+  if (joined !== null)
+    throw new UsageError(`A plugin and its query are two words: npx lyceum query ${joined[1]} ${joined[2]}`)
   if (names.length === 0 && params.size > 0)
     throw new UsageError('Which query? npx lyceum query PLUGIN NAME name=value')
   return { names, params }

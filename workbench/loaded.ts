@@ -132,8 +132,7 @@ class LoadedPlugin implements Loaded {
       await this.#publish(bundle)
     } catch (error) {
       if (!(error instanceof LyceumError && typeof error.details?.missing === 'string')) throw error
-      const remedy = `Add it: await p.plugin('../${error.details.missing}').`
-      this.#waitsFor = new LyceumError(error.code, `${error.message} ${remedy}`, error.details)
+      this.#waitsFor = error
     }
   }
 

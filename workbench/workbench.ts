@@ -198,10 +198,21 @@ async function publish(
         ({ id, queries }) =>
           id === missing || queries.some(({ names }) => names.some((known) => known === missing)),
       )
-      if (sampled === undefined || standIns.includes(sampled.id)) throw error
+      if (sampled === undefined || standIns.includes(sampled.id)) throw withRemedy(error)
       await host.publishing.publish(sampled.id, standInFor(sampled), ADMIN)
       standIns.push(sampled.id)
     }
+}
+
+/** Here nobody publishes another plugin: it is brought along. */
+function withRemedy(error: unknown): unknown {
+  if (!(error instanceof LyceumError) || typeof error.details?.missing !== 'string') return error
+  const { missing } = error.details
+  return new LyceumError(
+    error.code,
+    `${error.message} This host is the author's own, so bring it along: --with ../${missing}; in a test, await p.plugin('../${missing}'). Or let its samples stand for it, from the host that has it: npx lyceum types --url HOST.`,
+    error.details,
+  )
 }
 
 /** `1.2.0` → `1.2.0-dev.3`, where two were published before. */

@@ -236,11 +236,9 @@ function endpointOf(plugin: ActivePlugin, kind: Wanted, name: string): ReadingEn
   const endpoint = plugin.endpoints.get(name)
   if (endpoint !== undefined && fits(endpoint)) return endpoint
   const names = [...plugin.endpoints.values()].filter(fits).map((known) => known.name)
+  const is = endpoint === undefined ? didYouMean(name, names) : ` That is of the kind ${endpoint.kind}.`
   const offer = names.length > 0 ? ` It has: ${names.join(', ')}.` : ''
-  throw new LyceumError(
-    'endpoint_unknown',
-    `${plugin.id} has no ${kind} "${name}".${didYouMean(name, names)}${offer}`,
-  )
+  throw new LyceumError('endpoint_unknown', `${plugin.id} has no ${kind} "${name}".${is}${offer}`)
 }
 
 function isReading(endpoint: Endpoint): endpoint is ReadingEndpoint {

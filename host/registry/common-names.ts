@@ -47,15 +47,21 @@ export class CommonNames {
    */
   resolve(name: string): Implementer {
     const row = this.#catalogue.names.get(name)
+    if (row === undefined && this.#catalogue.plugin(name) !== undefined) {
+      const endpoints = [...this.#plugins.get(name).endpoints.values()]
+      const queries = endpoints.flatMap((known) => (known.kind === 'query' ? [known.name] : []))
+      throw new LyceumError(
+        'name_unknown',
+        `"${name}" is a plugin. Say which of its queries: ${queries.join(', ') || 'it has none'}.`,
+      )
+    }
     if (row === undefined)
       throw new LyceumError(
         'name_unknown',
-        this.#catalogue.plugin(name) !== undefined
-          ? `"${name}" is a plugin. Add the name of one of its queries: /v1/queries/${name}/NAME.`
-          : `There is no common name "${name}".${didYouMean(
-              name,
-              this.#catalogue.names.all().map((known) => known.name),
-            )}`,
+        `There is no common name "${name}".${didYouMean(
+          name,
+          this.#catalogue.names.all().map((known) => known.name),
+        )}`,
       )
     if (row.plugin === undefined || this.#catalogue.plugin(row.plugin)?.removed !== undefined)
       throw unresolved(name)

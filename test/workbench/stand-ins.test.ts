@@ -106,6 +106,15 @@ describe('a plugin that is asked for and not there', () => {
     expect((await bench.publish()).standIns).toEqual([])
   })
 
+  test('and of which no samples are known is to be brought along', async () => {
+    const other = await authorOf(
+      'other',
+      `import { query } from '@lyceum/sdk'\nexport const a = query(({ plugins: { nowhere } }) => nowhere.list())`,
+    )
+    onTestFinished(() => other.remove())
+    await expect(bench.publish(other.dir)).rejects.toThrow(/--with \.\.\/nowhere; .*lyceum types --url HOST/)
+  })
+
   test('marks everything that is made of its answers, also what is kept, and nothing else', async () => {
     const best = { sample: 'true', text: '{"user":"ann","__proto__x":1}' }
     expect(await get('/v1/queries/asking/best?course=c')).toEqual(best)
