@@ -75,6 +75,8 @@ const COLLECTION_METHODS = [
   'deleteMany',
   'bulkWrite',
 ] as const
+const PARAMETERS = ['string', 'number', 'boolean', 'date', 'enum'] as const
+const LOGS = ['debug', 'info', 'warn', 'error'] as const
 const CHARTS = ['bar', 'line', 'area', 'heatmap', 'histogram', 'timeline', 'spec'] as const
 const CURSOR_METHODS = [
   'toArray',
@@ -169,6 +171,8 @@ function ofMethod(before: string, method: string): string | undefined {
       ? `A collection comes first: db.collection('plays').${method}(…).`
       : "Of db there is collection alone: db.collection('plays'). It is made when something is written, and its indexes are declared: export const plays = collection({ indexes: [ … ] })."
   if (before === 'chart') return offer('`chart`', method, CHARTS)
+  if (before === 't') return offer('`t`', method, PARAMETERS)
+  if (before === 'log') return offer('`log`, which is called itself, too,', method, LOGS)
   if (/\.collection$|collection\(\.\.\.\)$/.test(before))
     return offer('A collection', method, COLLECTION_METHODS)
   if (

@@ -12,7 +12,7 @@ import type {
 } from './chart-options.ts'
 import { barSpec, heatmapSpec, histogramSpec, lineSpec, spanOf, timelineSpec } from './chart-specs.ts'
 import { type Html, html } from './html.ts'
-import { checkRows, nothing, table } from './table.ts'
+import { checkGiven, nothing, table } from './table.ts'
 import { type Field, formatted, wordsOf } from './values.ts'
 
 /** Rows of the table below a chart. */
@@ -20,7 +20,7 @@ const TABLE_ROWS = 100
 
 function bar<Row extends object>(rows: readonly Row[], options: BarOptions<Row>): Html {
   const what = 'chart.bar'
-  checkRows(what, rows)
+  checkGiven(what, rows, options, "{ x: 'video', y: 'n' }")
   if (rows.length === 0) return nothing(options)
   const x = partOf(what, rows, options.x, options)
   const y = numbersOf(what, rows, options.y, options)
@@ -35,7 +35,7 @@ function bar<Row extends object>(rows: readonly Row[], options: BarOptions<Row>)
 function lines(mark: 'line' | 'area') {
   return <Row extends object>(rows: readonly Row[], options: LineOptions<Row>): Html => {
     const what = `chart.${mark}`
-    checkRows(what, rows)
+    checkGiven(what, rows, options, "{ x: 'day', y: 'n' }")
     if (rows.length === 0) return nothing(options)
     const x = partOf(what, rows, options.x, options)
     const y = numbersOf(what, rows, options.y, options)
@@ -50,7 +50,7 @@ function lines(mark: 'line' | 'area') {
 
 function heatmap<Row extends object>(rows: readonly Row[], options: HeatmapOptions<Row>): Html {
   const what = 'chart.heatmap'
-  checkRows(what, rows)
+  checkGiven(what, rows, options, "{ x: 'hour', y: 'weekday', color: 'n' }")
   if (rows.length === 0) return nothing(options)
   const x = partOf(what, rows, options.x, options)
   const y = partOf(what, rows, options.y, options)
@@ -64,7 +64,7 @@ function heatmap<Row extends object>(rows: readonly Row[], options: HeatmapOptio
 
 function histogram<Row extends object>(rows: readonly Row[], options: HistogramOptions<Row>): Html {
   const what = 'chart.histogram'
-  checkRows(what, rows)
+  checkGiven(what, rows, options, "{ x: 'grade' }")
   if (rows.length === 0) return nothing(options)
   const x = numbersOf(what, rows, options.x, options)
   const bins = binsOf(x.values, Math.min(Math.max(options.bins ?? 20, 1), 200))
@@ -98,7 +98,7 @@ function histogram<Row extends object>(rows: readonly Row[], options: HistogramO
 
 function timeline<Row extends object>(rows: readonly Row[], options: TimelineOptions<Row>): Html {
   const what = 'chart.timeline'
-  checkRows(what, rows)
+  checkGiven(what, rows, options, "{ y: 'user', start: 'began' }")
   if (rows.length === 0) return nothing(options)
   const start = timesOf(what, rows, options.start, options)
   const end = options.end === undefined ? undefined : timesOf(what, rows, options.end, options)
@@ -111,16 +111,19 @@ function timeline<Row extends object>(rows: readonly Row[], options: TimelineOpt
   })
 }
 
-function spec(given: Spec, { title, description }: SpecOptions): Html {
+function spec(given: Spec, options: SpecOptions): Html {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new TypeError(
       'chart.spec: a Vega-Lite specification is an object: { data: { values }, mark, encoding }.',
     )
+  const { title, description = '' }: Partial<SpecOptions> = options ?? {}
   if (typeof description !== 'string' || description === '')
     throw new TypeError(
       "chart.spec: say in { description: '…' } what the chart shows, for those who do not see it.",
     )
   const { data } = given
+  if (Array.isArray(data))
+    throw new TypeError('chart.spec: its data are an object that holds the rows: data: { values: rows }.')
   const values: unknown =
     typeof data === 'object' && data !== null && 'values' in data ? data.values : undefined
   const rows = Array.isArray(values) && values.length > 0 && values.every(isRow) ? values : undefined

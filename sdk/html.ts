@@ -48,6 +48,10 @@ const SAFE_SCHEMES = new Set(['http', 'https', 'mailto', 'tel'])
  * link prints as `#`. A promise, a function or a plain object throws too: await it, call it, pick a field of it.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  if (!Array.isArray(strings))
+    throw new TypeError(
+      'html stands right before a text in backquotes, without parentheses: html`<p>${name}</p>`. Markup that is a text already is html.raw(text), if nobody else wrote it.',
+    )
   const holes = holesOf(strings)
   let markup = strings[0] ?? ''
   let address = ''

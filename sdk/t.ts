@@ -10,6 +10,10 @@ export class Param<T> {
   readonly type: 'string' | 'number' | 'boolean' | 'date' | 'enum'
 
   constructor(type: Param<T>['type'], rules: object) {
+    if (typeof rules !== 'object' || rules === null)
+      throw new TypeError(
+        `t.${type} takes an object, not ${JSON.stringify(rules)}. A default is written t.${type}({ default: … }).`,
+      )
     this.type = type
     Object.freeze(Object.assign(this, rules))
   }
@@ -43,6 +47,14 @@ export interface NumberRules {
   readonly integer?: boolean
 }
 
+function timeOf(given: Date | string): string {
+  const time = new Date(given)
+  if (!Number.isNaN(time.getTime())) return time.toISOString()
+  throw new TypeError(
+    `t.date: the default ${JSON.stringify(given)} is no time. Write a day, such as 2026-09-01; for what depends on the day of the request, t.date().optional(), and take now() in the handler.`,
+  )
+}
+
 /**
  * The parameters that a view or query takes from its address, for its option `params`.
  *
@@ -58,7 +70,7 @@ export const t = Object.freeze({
   boolean: (rules: { readonly default?: boolean } = {}): Param<boolean> => new Param('boolean', rules),
   /** An ISO day (`2026-09-01`, its first moment in UTC) or time (`2026-09-01T08:00:00Z`). */
   date: (rules: { readonly default?: Date | string } = {}): Param<Date> =>
-    new Param('date', rules.default === undefined ? {} : { default: new Date(rules.default).toISOString() }),
+    new Param('date', rules?.default === undefined ? rules : { default: timeOf(rules.default) }),
   /** One of a few words. */
   enum: <const V extends string>(
     values: readonly V[],

@@ -45,7 +45,7 @@ const LOOKED_AT = 100
  * **Common mistake:** thousands of rows. Nobody reads them; sort and limit them in the query.
  */
 export function table<Row extends object>(rows: readonly Row[], options: TableOptions<Row> = {}): Html {
-  checkRows('table', rows)
+  checkGiven('table', rows, options, "{ columns: ['video', 'n'] }")
   const { title, limit = MOST_ROWS } = options
   if (rows.length === 0) return nothing(options)
   const shown = rows.slice(0, limit)
@@ -125,8 +125,11 @@ function fieldsOf<Row extends object>(rows: readonly Row[]): Field<Row>[] {
   return [...fields] as Field<Row>[]
 }
 
-/** @throws TypeError that says what to do */
-export function checkRows(what: string, rows: unknown): void {
+/**
+ * @param like options that it might be given
+ * @throws TypeError that says what to do
+ */
+export function checkGiven(what: string, rows: unknown, options: unknown, like: string): void {
   if (rows instanceof Promise) throw new TypeError(`${what}: the rows are a promise. Await them first.`)
   if (typeof rows === 'object' && rows !== null && 'toArray' in rows)
     throw new TypeError(`${what}: the rows are a cursor. Await its .toArray() first.`)
@@ -136,6 +139,10 @@ export function checkRows(what: string, rows: unknown): void {
   if (at >= 0)
     throw new TypeError(
       `${what}: the rows are objects, and row ${at} is ${nameOf(rows[at])}. Write rows.map((n) => ({ n })).`,
+    )
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(
+      `${what}: behind the rows stands one object, such as ${like}, and this is ${nameOf(options)}.`,
     )
 }
 

@@ -3,6 +3,17 @@ import { Cursor, FindCursor, type FindOptions, type Source } from './cursor.ts'
 
 const { stringify } = JSON
 
+const FIND_OPTIONS = ['projection', 'sort', 'skip', 'limit']
+
+/** What is left out without a word comes back as a wrong result. */
+function checkOptions(options: FindOptions): void {
+  for (const name in options)
+    if (!FIND_OPTIONS.includes(name))
+      throw new TypeError(
+        `find has no option "${name}": it has ${FIND_OPTIONS.join(', ')}. Which fields are wanted is written find(filter, { projection: { ${name}: 1 } }).`,
+      )
+}
+
 /** A collection as whoever only reads has it, in the shape of the MongoDB driver. */
 export class ReadCollection {
   readonly #source: Source
@@ -15,11 +26,13 @@ export class ReadCollection {
   }
 
   find(filter: unknown = {}, options: FindOptions = {}): FindCursor {
+    checkOptions(options)
     const shape = { ...options }
     return new FindCursor(this.#source, shape, () => this.#find(filter, shape))
   }
 
   async findOne(filter: unknown = {}, options: FindOptions = {}): Promise<unknown> {
+    checkOptions(options)
     return (await this.#read(this.#find(filter, { ...options, limit: 1 })))[0] ?? null
   }
 

@@ -17,6 +17,8 @@ describe('a usual message of V8 gets a word on what to do', () => {
     ['ReferenceError: quer is not defined', 'Did you mean `query`?'],
     ['TypeError: rows.map is not a function', 'await … .toArray()'],
     ['TypeError: chart.columns is not a function', '`chart` has bar, line, area'],
+    ['The plugin does not load: t.int is not a function', '`t` has string, number, boolean, date, enum'],
+    ['TypeError: log.log is not a function', 'has debug, info, warn, error'],
     ['TypeError: db.getCollection is not a function', "collection alone: db.collection('plays')"],
     ['TypeError: db.find is not a function', "db.collection('plays').find(…)"],
     ['TypeError: db.collection(...).findAll is not a function', 'Did you mean `find`?'],

@@ -90,6 +90,18 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     says: 'video',
   },
   {
+    title: 'A chart without options',
+    files: code(
+      "import { chart, view } from '@lyceum/sdk'",
+      '',
+      "export const page = view(() => chart.bar([{ video: 'Intro', n: 3 }], 'video', 'n'))",
+    ),
+    shows: 'view',
+    code: 'plugin_failed',
+    at: 'plugin.ts:3:38',
+    says: "behind the rows stands one object, such as { x: 'video', y: 'n' }",
+  },
+  {
     title: 'A cursor in a table',
     files: code(
       "import { table, view } from '@lyceum/sdk'",
@@ -500,6 +512,18 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     code: 'query_invalid',
     at: 'plugin.ts:3:86',
     says: "A sort takes fields with 1 or -1, which 'n' has not",
+  },
+  {
+    title: 'The fields of a find beside its filter',
+    files: code(
+      "import { query } from '@lyceum/sdk'",
+      '',
+      "export const all = query(({ db }) => db.collection('plays').find({}, { video: 1 }).toArray())",
+    ),
+    shows: 'query',
+    code: 'plugin_failed',
+    at: 'plugin.ts:3:61',
+    says: 'find(filter, { projection: { video: 1 } })',
   },
   {
     title: 'A limit of the wrong type',

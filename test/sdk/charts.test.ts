@@ -130,6 +130,24 @@ test('a specification has a table where its values are rows', () => {
       'is an object',
     )
   expect(() => chart.spec({}, { description: '' })).toThrow('what the chart shows')
+  expect(() => Reflect.apply(chart.spec, chart, [{ mark: 'bar' }])).toThrow('what the chart shows')
+  expect(() => chart.spec({ data: [{ a: 1 }] }, { description: 'Points.' })).toThrow('data: { values: rows }')
+})
+
+test('what stands behind the rows is one object', () => {
+  const rows = [{ a: 1 }]
+  for (const name of ['bar', 'line', 'area', 'heatmap', 'histogram', 'timeline'] as const)
+    for (const [given, called] of [
+      [undefined, 'undefined'],
+      ['a', 'a string'],
+      [['a'], 'an array'],
+    ])
+      expect(() => Reflect.apply(chart[name], chart, [rows, given])).toThrow(
+        new RegExp(
+          `^chart.${name}: behind the rows stands one object, such as { .*, and this is ${called}.$`,
+        ),
+      )
+  expect(() => Reflect.apply(table, undefined, [rows, ['a']])).toThrow("such as { columns: ['video', 'n'] }")
 })
 
 test('a column stands where it is told to', () => {

@@ -49,4 +49,12 @@ describe('parameters are plain data', () => {
   ])('%#', (param, data) => {
     expect(JSON.parse(JSON.stringify(param))).toEqual(data)
   })
+
+  test('what is no rule is said, with what to write', () => {
+    // @ts-expect-error what an author without types can write
+    expect(() => t.number(10)).toThrow('t.number takes an object, not 10. A default is written t.number({')
+    // @ts-expect-error what an author without types can write
+    expect(() => t.date(null)).toThrow('t.date takes an object, not null')
+    expect(() => t.date({ default: 'today' })).toThrow('t.date: the default "today" is no time')
+  })
 })

@@ -11,6 +11,10 @@ describe('html', () => {
     expect(String(html`<p title='${hostile}'></p>`)).toBe(`<p title='${escaped}'></p>`)
   })
 
+  test('that is called like a function says how it is written', () => {
+    expect(() => Reflect.apply(html, undefined, ['<p>hi</p>'])).toThrow('without parentheses: html`<p>')
+  })
+
   test('joins lists and lets nested results pass', () => {
     expect(String(html`<ul>${['a', '<b>'].map((item) => html`<li>${item}</li>`)}</ul>`)).toBe(
       '<ul><li>a</li><li>&lt;b&gt;</li></ul>',
