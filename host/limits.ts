@@ -48,6 +48,8 @@ export const LIMITS = Object.freeze({
   sampleBytes: 8 * 1024,
   samplesBytes: 64 * 1024,
   schemaSamplesBytes: 1024 * 1024,
+  /** The options of all endpoints of a version as JSON, with their samples: pages and the schema hold them for everybody. */
+  optionsBytes: 192 * 1024,
   /** Common names that one plugin has: whoever claims all that others could want. */
   commonNames: 64,
   /** Publishes of one author under way: whoever sends many keeps the others waiting. */

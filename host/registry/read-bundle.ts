@@ -115,7 +115,13 @@ async function scratchLoad(
     wallMs: LIMITS.scratchLoadWallMs,
   }
   const scratch: PluginCode = { ...code, load }
-  const budget = { cpuMs: load.cpuMs, wallMs: load.wallMs, ops: 0, bytes: 0, outputBytes: LIMITS.bundleBytes }
+  const budget = {
+    cpuMs: load.cpuMs,
+    wallMs: load.wallMs,
+    ops: 0,
+    bytes: 0,
+    outputBytes: LIMITS.optionsBytes,
+  }
   const { result, failure } = await supervisor.runAlone({
     code: scratch,
     input: '{}',
@@ -130,6 +136,11 @@ async function scratchLoad(
     },
     onOp: (op) => op.refuse({ code: 'op_denied', message: 'Nothing may be asked for while a plugin loads.' }),
   })
+  if (failure?.code === 'over_output')
+    throw new LyceumError(
+      'options_refused',
+      `The options of all endpoints together are larger than ${LIMITS.optionsBytes} bytes, and everybody's pages hold them. Shorten samples, lists of values and descriptions.`,
+    )
   if (failure !== undefined) {
     const stack =
       failure.stack === undefined

@@ -417,6 +417,16 @@ describe('a bundle is refused', () => {
     expect([body.status, body.json.code]).toEqual([413, 'body_too_large'])
   })
 
+  test('where its options are large together, which stand in everybody’s pages', async () => {
+    const wide = `import { query, t } from '@lyceum/sdk'
+      const values = Array.from({ length: 100 }, (_, n) => String(n).padStart(100, 'x'))
+      const params = Object.fromEntries(Array.from({ length: 20 }, (_, n) => ['p' + n, t.enum(values)]))
+      export const said = query({ params }, ({ params }) => params)`
+    const answer = await lyceum.publish('wide', wide)
+    expect([answer.status, answer.json.code]).toEqual([422, 'options_refused'])
+    expect(answer.json.detail).toContain(`larger than ${LIMITS.optionsBytes} bytes`)
+  })
+
   test('where its source map is none', async () => {
     const { bundle } = await bundleSource('mapped', says('x'))
     const about = { name: 'mapped', version: '1.0.0' }
