@@ -9,6 +9,8 @@ const OP_BY_CODE = new Map<number, OpName>(
 )
 /** Ops of one call that are carried out at the same time. The rest wait. */
 const OPS_AT_ONCE = 64
+/** After so many ops of one call others get their turn: those that are refused at once would follow without a pause. */
+const OPS_AT_A_STRETCH = 256
 
 /** Bytes of ops that this host holds for all calls together, until they are carried out. */
 let heldBytes = 0
@@ -32,6 +34,7 @@ export class UnderWay {
   readonly #deadlineMs: number
   #queue: Frame[] = []
   #atOnce = 0
+  #atAStretch = 0
   #ops = 0
   #sentBytes = 0
   #movedBytes = 0
@@ -85,11 +88,13 @@ export class UnderWay {
   }
 
   #next(): void {
-    while (this.#atOnce < OPS_AT_ONCE) {
+    while (this.#atOnce < OPS_AT_ONCE && this.#atAStretch < OPS_AT_A_STRETCH) {
       const frame = this.#queue.shift()
       const name = frame && OP_BY_CODE.get(frame.op)
       if (frame === undefined || name === undefined) break
       this.#atOnce += 1
+      this.#atAStretch += 1
+      if (this.#atAStretch === OPS_AT_A_STRETCH) setImmediate(() => this.#goOn())
       this.call.onOp({
         name,
         payload: frame.payload,
@@ -102,6 +107,11 @@ export class UnderWay {
       })
     }
     this.#settleOnceSent()
+  }
+
+  #goOn(): void {
+    this.#atAStretch = 0
+    this.#next()
   }
 
   #settleOnceSent(): void {

@@ -10,8 +10,10 @@ import { LyceumError } from '../../host/errors.ts'
 import { Meter } from '../../sandbox/budget.ts'
 import { Kind, OPS } from '../../sandbox/protocol.ts'
 import { failureOf, poisonedOf, reportOf } from '../../sandbox/reports.ts'
+import { UnderWay } from '../../sandbox/under-way.ts'
 import { startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
+import { callOf } from './lab.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -193,6 +195,33 @@ describe('the host checks every op itself', () => {
     expect(await forge('reads', 'pluginAsk', '["other","none",{}]')).toBe('op_denied')
     expect(await forge('reads', 'pluginAsk', '["__proto__","none",{}]')).toBe('op_denied')
   })
+})
+
+test('however much a call asks for, what is refused at once leaves the host its turns', async () => {
+  let refused = 0
+  const budget = { ops: 2_000 }
+  const call = callOf('many', '', {
+    budget,
+    onOp: async (op) => {
+      await undefined
+      refused += 1
+      op.refuse({ code: 'over_depth', message: 'Ask for more at once.' })
+    },
+  })
+  let answered = 0
+  const underWay = new UnderWay(
+    call,
+    () => {
+      answered += 1
+    },
+    () => {},
+  )
+  const payload = Buffer.alloc(0)
+  for (let n = 1; n <= budget.ops; n++)
+    underWay.take({ kind: Kind.op, op: OPS.dbRead.code, flags: 0, call: n, scope: 1n, payload })
+  await new Promise(setImmediate)
+  expect(refused).toBeLessThan(budget.ops)
+  while (answered < budget.ops) await new Promise(setImmediate)
 })
 
 longTest('of a handler that tells more than is carried out at once, nothing is lost', async () => {
