@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startHost, type TestHost } from '../support/host.ts'
+import { bundleSource, startHost, type TestHost } from '../support/host.ts'
 import { longTest } from '../support/long.ts'
 
 let lyceum: TestHost
@@ -109,7 +109,9 @@ longTest('an author has only so many publishes under way, which keeps out nobody
   const token = await lyceum.token({ role: 'author', user: 'many' })
   const other = await lyceum.token({ role: 'author', user: 'one' })
   const slow = `import { query } from '@lyceum/sdk'\nfor (;;);\nexport const run = query(() => 1)`
-  const many = Array.from({ length: 8 }, (_, n) => lyceum.publish(`many${n}`, slow, { token }))
+  // Bundled before, so that all are there before the first has ended.
+  const bodies = await Promise.all(Array.from({ length: 8 }, (_, n) => bundleSource(`many${n}`, slow)))
+  const many = bodies.map((body, n) => lyceum.call('POST', `/v1/plugins/many${n}/versions`, { body, token }))
   const one = lyceum.publish(
     'one',
     `import { query } from '@lyceum/sdk'; export const run = query(() => 1)`,
