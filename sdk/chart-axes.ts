@@ -25,8 +25,11 @@ const YEAR_DAYS = 366
 const FEW_DAYS = 8
 /** Longer names would stand on end below bars. */
 const LONG_NAME_CHARS = 14
-/** More characters would not stand side by side on a phone. */
+/** More characters stand side by side on no page. */
 const MOST_CHARS = 56
+/** About as wide is a letter of a label, and what stands beside a chart. */
+const CHAR_PX = 7
+const BESIDE_PX = 60
 /** More names would lie on each other below bars. */
 const MOST_NAMES = 24
 /** Of a long name, at both ends. */
@@ -152,8 +155,14 @@ export function isCrowded(part: Part): boolean {
 /** The names below a chart. */
 export function below(part: Part): Spec {
   const names = namesOf(part)
+  const neededPx = names * (longest(part) + 1) * CHAR_PX + BESIDE_PX
+  const slants = (yes: string, no: string) => ({
+    signal: `(containerSize()[0] || 640) < ${neededPx} ? ${yes} : ${no}`,
+  })
   return {
-    labelAngle: names * longest(part) > MOST_CHARS ? -40 : 0,
+    ...(names * longest(part) > MOST_CHARS
+      ? { labelAngle: -40 }
+      : { labelAngle: slants('-40', '0'), labelAlign: slants("'right'", "'center'") }),
     ...(names > MOST_NAMES && { labelOverlap: true }),
     ...shortened(part),
   }

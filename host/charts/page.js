@@ -4,6 +4,8 @@
 /* global vega, expressionInterpreter */
 ;(() => {
   const GAP_PX = 12
+  /** The last label of an axis may stand out so far. */
+  const LABEL_PX = 24
   const refuse = () => Promise.reject(new Error('A chart loads nothing.'))
   const silent = {
     level: () => silent,
@@ -91,6 +93,8 @@
       holder.firstElementChild?.removeAttribute('role')
       picture?.remove()
       holder.className = ''
+      // What has parts has a width of its own; it is the chart that scrolls then, and not all of the view.
+      if (holder.scrollWidth > element.clientWidth + LABEL_PX) element.style.overflowX = 'auto'
       stepping(element, view)
       dispatchEvent(new Event('lyceum-drawn'))
     } catch {

@@ -12,6 +12,8 @@ export const bar = view(() => chart.bar(videos, { x: 'video', y: 'n', title: 'Pl
 export const all = view(() => [chart.bar(videos, { x: 'video', y: 'n' }), table(videos, { title: 'Videos' })])
 const sections = Array.from({ length: 7 }, (_, i) => ({ day: '2026-02-0' + (i + 1), n: 1000000 * i, section: 'Section of tutor ' + i }))
 export const sectioned = view(() => [chart.bar(sections, { x: 'day', y: 'n', color: 'section' }), chart.heatmap(sections, { x: 'day', y: 'day', color: 'n' })])
+export const narrow = view(() => [chart.bar(sections.map(({ n }, i) => ({ n, week: 'Week ' + i })), { x: 'week', y: 'n' }),
+  chart.spec({ data: { values: sections }, mark: 'bar', encoding: { column: { field: 'section' }, x: { field: 'n', type: 'quantitative' } } }, { description: 'By section.' })])
 const watched = Array.from({ length: 64 }, (_, i) => ({ video: 'video-of-a-long-name-' + (i % 2), second: 30 * (i >> 1), n: 20 + i }))
 export const heat = view(() => chart.heatmap(watched, { x: 'second', y: 'video', color: 'n' }))
 export const wide = view(() => table([{ id: 'amara_1', ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 123456789])) }]))
@@ -152,6 +154,16 @@ describe('a chart', () => {
       .locator('.role-legend-label text')
       .evaluateAll((texts) => Math.max(...texts.map((text) => text.getBoundingClientRect().right)))
     expect(right).toBeLessThan(340)
+  })
+
+  test('slants names that have no room beside each other, and scrolls by itself where it has a width of its own', async () => {
+    const { frame } = await show('narrow', { viewport: { width: 340, height: 640 } })
+    await vi.waitFor(async () => expect(await frame.locator('lyceum-chart[tabindex]').count()).toBe(2))
+    const turned = await frame
+      .locator('lyceum-chart text', { hasText: /^Week \d/ })
+      .evaluateAll((texts) => texts.map((text) => text.getAttribute('transform')?.includes('rotate')))
+    expect(turned).toEqual(Array.from({ length: 7 }, () => true))
+    expect(await frame.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true)
   })
 
   test('has its legend inside of its picture, and no numbers on each other, however little is left for it', async () => {
