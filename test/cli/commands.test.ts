@@ -112,7 +112,11 @@ describe('lyceum query', () => {
     ['query talks notes form=1', 1, /^error bad_parameter: .*form.*from/],
     ['query talks nots', 1, /^error endpoint_unknown: .*notes/],
     ['query talks keep', 1, /^error endpoint_unknown: .*That is of the kind onEvent\. It has: .*notes/],
-    ['query talks', 1, /^error name_unknown: "talks" is a plugin\. Say which of its queries: controls, long, notes, /],
+    [
+      'query talks',
+      1,
+      /^error name_unknown: "talks" is a plugin\. Say which of its queries: controls, long, notes, /,
+    ],
     ['query talks.notes from=1', 2, /^error bad_parameter: .*two words: npx lyceum query talks notes$/m],
   ])('%s is refused with exit code %i', async (words, exitCode, expected) => {
     const { code, stdout, stderr } = await author(...words.split(' '))
