@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LyceumError } from '../../host/errors.ts'
+import { claimsOf, type ViewerRole } from '../../workbench/dev/choice.ts'
 import { DevClock } from '../../workbench/dev/clock.ts'
 import { Faults } from '../../workbench/dev/faults.ts'
 import { usersIn } from '../../workbench/dev/people.ts'
@@ -148,6 +149,17 @@ test('a page that listens again knows whether it missed something', () => {
   end()
   records.tell({ type: 'mended' })
   expect(heard).toEqual(['mended'])
+})
+
+test('a viewer has a name and a course, also before there are any, and an admin or researcher neither', () => {
+  const claims = (role: ViewerRole, user = '', course = '') =>
+    claimsOf({ endpoint: undefined, role, user, course, query: new URLSearchParams() })
+  expect(claims('student')).toEqual({ role: 'student', user: 'student' })
+  expect(claims('student', 'ann', 'c')).toEqual({ role: 'student', user: 'ann', courses: ['c'] })
+  // Whom they look at is not who they are.
+  expect(claims('instructor')).toEqual({ role: 'instructor', user: 'teacher', courses: ['none'] })
+  expect(claims('instructor', 'ann', 'c')).toEqual({ role: 'instructor', user: 'teacher', courses: ['c'] })
+  for (const role of ['researcher', 'admin'] as const) expect(claims(role, 'ann', 'c')).toEqual({ role })
 })
 
 test('people are offered in order, each once, and no more than fit a list', () => {
