@@ -28,11 +28,13 @@ test('what a link in a plugin’s folder leads to is not watched, however much t
 })
 
 test('what tools write is not watched, and a linked package is, as soon as a bundle holds it', async () => {
-  const parent = await realpath(await mkdtemp(join(tmpdir(), 'lyceum-watch-')))
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'lyceum-watch-')))
+  // What the folders above are called has no say.
+  const parent = join(folder, 'snapshots')
   const [dir, library] = [join(parent, 'plays'), join(parent, 'library')]
   const installed = join(parent, 'node_modules/other')
   const ignored = ['node_modules', '.lyceum', 'snapshots', '.git']
-  for (const folder of [dir, library, installed]) await mkdir(folder, { recursive: true })
+  for (const made of [dir, library, installed]) await mkdir(made, { recursive: true })
   for (const name of ignored) await mkdir(join(dir, name))
   const seen: (readonly string[])[] = []
   const watching = await FolderWatch.open(dir, {
@@ -41,7 +43,7 @@ test('what tools write is not watched, and a linked package is, as soon as a bun
   })
   onTestFinished(async () => {
     await watching.close()
-    await rm(parent, { recursive: true })
+    await rm(folder, { recursive: true })
   })
   const all = () => new Set(seen.flat())
   for (const name of ignored) await writeFile(join(dir, name, 'x.ts'), '')

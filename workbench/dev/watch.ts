@@ -57,11 +57,7 @@ export class FolderWatch {
 
   /** Watches what a bundle holds from outside of the folder: packages that are linked, not those that are installed. */
   also(files: readonly string[]): void {
-    const outside = files.filter(
-      (file) =>
-        path.relative(this.#dir, file).startsWith('..') &&
-        !file.split(path.sep).some((name) => NOT_OURS.has(name)),
-    )
+    const outside = files.filter((file) => path.relative(this.#dir, file).startsWith('..'))
     if (outside.length > 0) this.#watcher.add(outside)
   }
 
