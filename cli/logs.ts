@@ -65,7 +65,9 @@ async function logs(plugin: string, options: Options): Promise<void> {
     for await (const line of follow({ connect, plugin, after: newest, onChange }))
       if (isAsked(line)) print(line)
   } else if (lines.length === 0 && options.json !== true)
-    note(`${onOneLine(plugin)} has logged nothing like that.`)
+    note(
+      `${onOneLine(plugin)} has logged nothing ${newest.length > 0 ? 'like that' : 'since its host started'}.`,
+    )
 }
 
 /** The lines of a stack stand under the line that they belong to. */

@@ -65,7 +65,7 @@ export async function checkVersion(
   if (!mayChange(owner, caller))
     throw new LyceumError(
       'plugin_denied',
-      `The plugin ${id} belongs to somebody else. Choose another name in package.json.`,
+      `The plugin ${id} belongs to somebody else. Choose another name in package.json, or let its owner or an admin publish this.`,
     )
   const alike = known === undefined && services.catalogue.plugins().find((row) => isAlike(row.id, id))
   if (alike)

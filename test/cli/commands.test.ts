@@ -135,10 +135,11 @@ describe('lyceum logs', () => {
   })
 
   test('keeps to a level, an endpoint and a number of lines, as NDJSON with --json', async () => {
-    const [errors, none, last] = await Promise.all([
+    const [errors, none, last, empty] = await Promise.all([
       author('logs', 'talks', '--level', 'error', '--json'),
       author('logs', 'talks', '--endpoint', 'other'),
       author('logs', 'talks', '--level', 'info', '--limit', '1', '--json'),
+      operator('logs', 'theirs'),
     ])
     const lines = errors.stdout
       .trimEnd()
@@ -147,6 +148,7 @@ describe('lyceum logs', () => {
     expect(lines.length).toBeGreaterThan(0)
     expect(new Set(lines.map(({ level }) => level))).toEqual(new Set(['error']))
     expect([none.stdout, none.stderr]).toEqual(['', 'talks has logged nothing like that.\n'])
+    expect([empty.stdout, empty.stderr]).toEqual(['', 'theirs has logged nothing since its host started.\n'])
     expect(last.stdout.trimEnd().split('\n')).toHaveLength(1)
   })
 
