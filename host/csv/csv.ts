@@ -17,8 +17,8 @@ const OPTIONS = {
   record_delimiter: '\r\n',
   // A cell that a spreadsheet would run: it gets an apostrophe before it.
   escape_formulas: true,
-  // Readers end a row at a bare LF or CR, too; the library quotes what is the delimiter alone, CR LF.
-  quoted_match: /[\r\n]/,
+  // Readers end a row at a bare LF or CR, too, and some a cell at a semicolon or a tab.
+  quoted_match: /[;\t\r\n]/,
   cast: { boolean: String },
 } as const
 
@@ -70,10 +70,17 @@ function columnsOf(rows: readonly ReadonlyMap<string, unknown>[], most: number):
 }
 
 function cellOf(value: unknown): Cell {
-  // Some spreadsheets leave out what cannot be seen, and then it is one.
-  if (typeof value === 'string' && /^[\s\p{C}]+[=+@-]/u.test(value)) return `'${value}`
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
+  if (typeof value === 'string') return disarmed(value)
+  if (typeof value === 'object' && value !== null) return disarmed(JSON.stringify(value))
   return value as Cell // JSON has no others
+}
+
+/** A text in which no spreadsheet finds a formula but at its very beginning, where the library disarms it. */
+function disarmed(text: string): string {
+  // Where semicolons stand between cells, as in many countries, a cell ends at one and a row at each line, quotes or not.
+  const within = text.replace(/(?<=[;\t\r\n][\s\p{C}]*)[=+@-]/gu, "'$&")
+  // Some leave out what cannot be seen, and then it is the beginning.
+  return /^[\s\p{C}]+[=+@-]/u.test(within) ? `'${within}` : within
 }
 
 function tooLarge(why: string): LyceumError {

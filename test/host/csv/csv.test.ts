@@ -40,7 +40,15 @@ describe('a result as CSV', () => {
     '\u200b+1',
     '＝1',
   ])('disarms %j, which a spreadsheet would run, also as a name of a column', (formula) => {
-    expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`'${formula}\r\n'${formula}\r\n`)
+    const disarmed = `'${formula.replace(/(?<=[\t\r\n])=/, "'=")}`.replace(/^'(\n)/, '$1')
+    expect(csv([{ [formula]: formula }]).replaceAll('"', '')).toBe(`${disarmed}\r\n${disarmed}\r\n`)
+  })
+
+  test('disarms what is a cell of its own to readers that take a semicolon, a tab or a line end for its end', () => {
+    for (const end of [';', '; ', ';\u200b', '\t', '\n', '\r'])
+      expect(csv({ a: `x${end}=HYPERLINK(A1);y` })).toBe(`a\r\n"x${end}'=HYPERLINK(A1);y"\r\n`)
+    expect(csv({ a: { b: 'x;+1' } })).toBe(`a\r\n"{""b"":""x;'+1""}"\r\n`)
+    expect(csv({ a: 'f(x; y) = 1 - 2' })).toBe('a\r\n"f(x; y) = 1 - 2"\r\n')
   })
 
   test('quotes a cell of several lines, however they end', () => {
