@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -295,12 +295,15 @@ describe('the page', () => {
   })
 
   test('says of a query that asks a plugin which is not here that it shows samples', async () => {
-    await writeHostSamples(dir, { plugins: [GRADES] }, 'plays')
-    const reloaded = told('reload')
+    const missing = told('fault')
     await change(
       'export const nights',
       `export const best = query(({ plugins: { grades } }) => grades.list())\n$&`,
     )
+    expect((await missing).fault.message).toMatch(/--with \.\.\/grades; .* npx lyceum types --url HOST\.$/)
+    await writeHostSamples(dir, { plugins: [GRADES] }, 'plays')
+    const reloaded = told('reload')
+    await save('plugin.ts', await readFile(join(dir, 'plugin.ts'), 'utf8'))
     await reloaded
     await open('dev-show=query/best')
     await part('result').getByText('Sample data.').waitFor()

@@ -195,6 +195,12 @@ describe('a plugin that is asked for and not there', () => {
     expect(failed.map(({ code }) => code)).toEqual(['operator_unknown'])
   })
 
+  test('is asked for with what to do where there are no samples of it either', async () => {
+    const lonely = await authorOf('lonely', SOURCE)
+    onTestFinished(() => lonely.remove())
+    await expect(resultsOf(lonely.dir)).rejects.toThrow(/--with \.\.\/grades; .*> 2 \|/s)
+  })
+
   test('is refused where what was kept is not what a host tells', async () => {
     const wrong = { plugins: [{ ...GRADES, id: 'a; process.exit()' }] }
     await expect(writeHostSamples(author.dir, wrong, 'x')).rejects.toThrow('is not what a host tells')
