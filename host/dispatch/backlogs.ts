@@ -42,7 +42,10 @@ export class Backlogs {
       if (before === undefined || behind <= before) continue
       const reason = `It is ${behind} events behind, more than the ${quota.backlogEvents} of its quota, and falls further behind. The events wait in the log. Resume it once it can keep up: with a version that does less per event, or with a higher quota.`
       logger.warn({ plugin: id, behind }, 'paused for its backlog')
-      await plugins.pause(id, reason)
+      // It may be uninstalled just now, or the disk be full: it is looked at again.
+      await plugins
+        .pause(id, reason)
+        .catch((error: unknown) => logger.warn({ err: error, plugin: id }, 'could not be paused'))
       above.delete(id)
     }
     this.#above = above

@@ -201,12 +201,12 @@ export class Plugins {
 
   /** @param reason why, where the host does it and not a person */
   pause(id: string, reason?: string): Promise<void> {
-    return this.changing(id, async () => this.#services.catalogue.setPaused(id, true, reason))
+    return this.#changingKnown(id, async () => this.#services.catalogue.setPaused(id, true, reason))
   }
 
   /** Lets a plugin run again: after a pause, and after a quarantine. */
   resume(id: string): Promise<void> {
-    return this.changing(id, async () => {
+    return this.#changingKnown(id, async () => {
       this.#services.catalogue.setPaused(id, false)
       this.#services.conduct.forgive(id)
       this.#runner?.wake(id)
@@ -215,7 +215,7 @@ export class Plugins {
 
   /** Changes some limits of a quota, which hold from the next call on. */
   setQuota(id: string, changes: StoredQuota): Promise<void> {
-    return this.changing(id, async () => {
+    return this.#changingKnown(id, async () => {
       const { catalogue } = this.#services
       catalogue.setQuota(id, { ...catalogue.plugin(id)?.quotaSet, ...changes })
       if (this.#active.has(id)) await this.restart(id)
@@ -380,6 +380,14 @@ export class Plugins {
     this.#withheld.delete(id)
     this.#services.supervisor.cancel(id)
     await this.#runner?.end(id)
+  }
+
+  /** A change to a plugin that may be deleted before its turn comes. @throws {LyceumError} plugin_unknown */
+  #changingKnown(id: string, change: () => Promise<void>): Promise<void> {
+    return this.changing(id, () => {
+      if (this.#services.catalogue.plugin(id) === undefined) throw this.unknown(id)
+      return change()
+    })
   }
 
   /** One change at a time to a plugin. */

@@ -170,6 +170,20 @@ describe('uninstalling', () => {
     expect(await ask('asker/n')).toBe(4)
   })
 
+  test('with its data leaves nothing to whoever asks to change it just then', async () => {
+    await lyceum.publish('brief', "import { view } from '@lyceum/sdk'\nexport const v = view(() => '<p>')")
+    const { removal, plugins } = lyceum.host
+    const [gone, ...changes] = await Promise.allSettled([
+      removal.uninstall('brief', 'delete', false),
+      plugins.setQuota('brief', { wallMs: 1_000 }),
+      plugins.pause('brief'),
+      plugins.resume('brief'),
+    ])
+    expect(gone.status).toBe('fulfilled')
+    const refused = { status: 'rejected', reason: { code: 'plugin_unknown' } }
+    expect(changes).toMatchObject([refused, refused, refused])
+  })
+
   longTest('ends what follows its log, which nobody else’s lines come to', async () => {
     await lyceum.publish('chatty', COUNTER, { token: ann })
     const following = await fetch(`${lyceum.url}/v1/plugins/chatty/logs/follow`, {
