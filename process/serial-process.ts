@@ -58,9 +58,10 @@ export class SerialProcess implements RequestProcess {
       onExit: (exit) => this.#gone(exit),
       onOutput: options.onOutput,
     })
-    // Its start is not the time of the first request.
+    // Its start, which a busy machine may take long for, is not the time of the first request.
     void this.#child.ready.then((listens) => {
-      this.#listens = listens
+      if (!listens) return
+      this.#listens = true
       this.#headSinceMs = performance.now()
     })
   }
@@ -106,7 +107,7 @@ export class SerialProcess implements RequestProcess {
         this.#unwatch = undefined
         clearInterval(this.#timer)
         this.#timer = undefined
-      } else if (performance.now() - this.#headSinceMs > this.#options.requestMs) {
+      } else if (this.#listens && performance.now() - this.#headSinceMs > this.#options.requestMs) {
         this.kill(`a request took more than ${this.#options.requestMs} ms`)
       }
     }, CHECK_MS)
@@ -136,7 +137,8 @@ export class SerialProcess implements RequestProcess {
     const [head] = this.#queue
     if (head !== undefined && this.#listens)
       this.#options.onUsed?.(head.owner, performance.now() - this.#headSinceMs)
-    this.#options.onGone(reason, exit.fromOutside ? undefined : this.#queue[0]?.owner)
+    // What never listened worked on nothing.
+    this.#options.onGone(reason, exit.fromOutside || !this.#listens ? undefined : head?.owner)
     for (const request of this.#queue.splice(0)) request.reject(this.#options.lost())
   }
 }

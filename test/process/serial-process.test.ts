@@ -9,10 +9,11 @@ const REQUEST = 8
 function echo(
   onGone: (reason: string, culprit: string | undefined) => void,
   onSlow: (owner: string) => void = () => {},
+  script = 'echo-child.ts',
 ): SerialProcess {
   const child = new SerialProcess({
     name: 'echo',
-    script: join(import.meta.dirname, 'echo-child.ts'),
+    script: join(import.meta.dirname, script),
     nodeFlags: [],
     confinement: { uid: undefined, writesFiles: false },
     rssCapMb: 1_024,
@@ -40,6 +41,15 @@ test('an answer does not wait for the next request, so that the one that hangs i
   expect(first).toEqual({ status: 'fulfilled', value: Buffer.from('hello') })
   expect(second).toMatchObject({ status: 'rejected' })
   expect(await gone.promise).toBe('stuck')
+})
+
+test('a process that takes long to start is waited for, and lays that to no request', async () => {
+  const child = echo(
+    () => {},
+    () => {},
+    'slow-start.ts',
+  )
+  expect((await child.request('quick', { kind: REQUEST }, 'hello')).toString()).toBe('hello')
 })
 
 test('a host that was held up for longer than a request may take reads the answer, kills nobody and calls nobody slow', async () => {
