@@ -66,7 +66,7 @@ beforeAll(async () => {
   ])
   await dev.loaded()
   page = await browser.newPage({ baseURL: dev.workbench.url })
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(60_000)
 })
 afterAll(async () => {
   await browser.close()
@@ -284,7 +284,11 @@ describe('the page', () => {
     await part('result').getByRole('cell', { name: '2031-05-06' }).waitFor()
     await page.getByLabel('How it passes').selectOption('a day a second')
     await page.getByRole('button', { name: 'Set the time' }).click()
-    await part('result').getByRole('cell', { name: '2031-05-07' }).waitFor()
+    // A machine that is held up for seconds leaps over days.
+    await part('result')
+      .getByRole('cell', { name: /2031-(?!05-06)/ })
+      .first()
+      .waitFor()
     await dev.setClock({ fromMs: null, speed: 1 })
   })
 
