@@ -4,7 +4,7 @@ import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Dev, openDev } from '../../workbench/dev/dev.ts'
 import { DevEvents } from '../../workbench/dev/events.ts'
 import type { DevRecord } from '../../workbench/dev/records.ts'
@@ -125,6 +125,19 @@ async function change(from: string | RegExp, to: string): Promise<void> {
 }
 let restored = 0
 
+/** How many frames the page holds, shown or not. */
+async function framesInMemory(): Promise<unknown> {
+  const session = await page.context().newCDPSession(page)
+  const { result } = await session.send('Runtime.evaluate', { expression: 'HTMLIFrameElement.prototype' })
+  const { objects } = await session.send('Runtime.queryObjects', { prototypeObjectId: result.objectId ?? '' })
+  const { result: count } = await session.send('Runtime.callFunctionOn', {
+    objectId: objects.objectId ?? '',
+    functionDeclaration: 'function () { return this.length }',
+  })
+  await session.detach()
+  return count.value
+}
+
 const open = (query: string) => page.goto(`/dev?${query}`)
 const viewText = () => page.frameLocator('#view').locator('body')
 const part = (name: string) => page.locator(`[data-part="${name}"]`)
@@ -136,6 +149,8 @@ describe('a save', () => {
     const reloaded = told('reload')
     await change('Good morning', 'Good evening')
     await viewText().getByText('Good evening sam').waitFor()
+    // Who edits all day has hundreds of frames after each other.
+    await vi.waitFor(async () => expect(await framesInMemory()).toBe(1), 10_000)
     expect(page.url()).toContain('user=sam')
     expect(await reloaded).toMatchObject({ files: ['plugin.ts'], data: 'kept' })
     await part('status').getByText('its data are kept').waitFor()

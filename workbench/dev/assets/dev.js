@@ -22,10 +22,15 @@ const swapFrame = (part, fresh) => {
   old.removeAttribute('id')
   next.className = 'coming'
   next.style.cssText = old.style.cssText
-  next.addEventListener('load', () => {
-    old.remove()
-    next.className = ''
-  })
+  // Once: a listener that stays keeps the old frame, which keeps the one before it.
+  next.addEventListener(
+    'load',
+    () => {
+      old.remove()
+      next.className = ''
+    },
+    { once: true },
+  )
   old.after(next)
   document.dispatchEvent(new Event('lyceum-frame'))
 }
