@@ -56,6 +56,7 @@
   const stepping = (element, view) => {
     let at = -1
     element.tabIndex = 0
+    element.setAttribute('aria-description', 'The arrow keys step through its values.')
     element.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') say(null)
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]

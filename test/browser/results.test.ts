@@ -293,6 +293,15 @@ describe('a table', () => {
 })
 
 describe('charts and tables can be read', () => {
+  test('in one colour where somebody wants more contrast, and a chart says how it is read by keys', async () => {
+    const { frame } = await show('all', { contrast: 'more' })
+    await live(frame)
+    expect(await frame.locator('lyceum-chart').getAttribute('aria-description')).toContain('arrow keys')
+    const colourOf = (element: Element) => getComputedStyle(element).color
+    const words = await frame.getByText('Data as a table').evaluate(colourOf)
+    expect(words).toBe(await frame.locator('body').evaluate(colourOf))
+  })
+
   test.each<[string, BrowserContextOptions]>([
     ['in the light', {}],
     ['in the dark', { colorScheme: 'dark' }],
