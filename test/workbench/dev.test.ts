@@ -150,7 +150,7 @@ describe('a save', () => {
     await change('Good morning', 'Good evening')
     await viewText().getByText('Good evening sam').waitFor()
     // Who edits all day has hundreds of frames after each other.
-    await vi.waitFor(async () => expect(await framesInMemory()).toBe(1), 10_000)
+    await vi.waitFor(async () => expect(await framesInMemory()).toBe(1), 20_000)
     expect(page.url()).toContain('user=sam')
     expect(await reloaded).toMatchObject({ files: ['plugin.ts'], data: 'kept' })
     await part('status').getByText('its data are kept').waitFor()
