@@ -28,8 +28,9 @@ function versionOf(sqlite: DatabaseSync): number {
 export function openFile(path: string): DatabaseSync {
   const sqlite = new DatabaseSync(path)
   try {
+    // Whoever waits for another process is told before its own is ended for taking too long.
     sqlite.exec(
-      'PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000',
+      'PRAGMA busy_timeout=3000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000',
     )
     if (isCut(sqlite, path)) throw damagedDatabase()
     migrate(sqlite, path)
