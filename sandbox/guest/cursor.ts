@@ -146,7 +146,12 @@ export class FindCursor extends Cursor<unknown> {
   }
 
   sort(sort: unknown, direction: 1 | -1 = 1): this {
-    return this.#shape({ sort: typeof sort === 'string' ? { [sort]: direction } : sort })
+    if (typeof sort !== 'string') return this.#shape({ sort })
+    if (/^[-+]|\s/.test(sort))
+      throw new TypeError(
+        `sort('${sort}') would sort by a field of that name. Write sort({ ${orderOf(sort)} }).`,
+      )
+    return this.#shape({ sort: { [sort]: direction } })
   }
 
   limit(limit: number): this {
@@ -167,4 +172,14 @@ export class FindCursor extends Cursor<unknown> {
     Object.assign(this.#options, change)
     return this
   }
+}
+
+/** What Mongoose writes as `-n name`, as an object has it: `n: -1, name: 1`. */
+function orderOf(words: string): string {
+  return words
+    .trim()
+    .split(/\s+/)
+    .map((word) => [word.replace(/^[-+]/, ''), word.startsWith('-') ? -1 : 1] as const)
+    .map(([field, direction]) => `${/^\w+$/.test(field) ? field : `'${field}'`}: ${direction}`)
+    .join(', ')
 }

@@ -514,6 +514,18 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     says: "A sort takes fields with 1 or -1, which 'n' has not",
   },
   {
+    title: 'A sort as Mongoose has it',
+    files: code(
+      "import { query } from '@lyceum/sdk'",
+      '',
+      "export const a = query(({ db }) => db.collection('plays').find().sort('-n').toArray())",
+    ),
+    shows: 'query',
+    code: 'plugin_failed',
+    at: 'plugin.ts:3:66',
+    says: 'Write sort({ n: -1 })',
+  },
+  {
     title: 'The fields of a find beside its filter',
     files: code(
       "import { query } from '@lyceum/sdk'",
