@@ -50,32 +50,13 @@ export function table<Row extends object>(rows: readonly Row[], options: TableOp
   if (rows.length === 0) return nothing(options)
   const shown = rows.slice(0, limit)
   const columns = (options.columns ?? fieldsOf(rows)).map((column) => columnOf(column, shown))
-  const strange = unknownAmong(options.columns ?? [], rows)
   return html`<div class="lyceum-scroll"><table class="lyceum-table">${title && html`<caption>${title}</caption>`}
 <thead><tr>${columns.map(({ label, place }) => html`<th scope="col" ${place}>${label}</th>`)}</tr></thead>
 <tbody>${shown.map((row) => html`<tr>${columns.map((column) => column.cellOf(row))}</tr>\n`)}</tbody>
 </table></div>${
     rows.length > shown.length &&
     html`<p class="lyceum-note">The first ${formatted(shown.length)} of ${formatted(rows.length)} rows.</p>`
-  }${
-    strange.length > 0 &&
-    html`<p class="lyceum-note">No row has ${strange.map((key) => `“${key}”`).join(', ')}. They have: ${fieldsOf(rows).join(', ')}.</p>`
   }`
-}
-
-/**
- * Fields of columns that no row has: most likely they are called otherwise. That is told and not refused, since
- * documents may have a field or not, and a page must not fail where by chance none has. A cell of its own needs none.
- */
-function unknownAmong<Row extends object>(
-  columns: readonly (Field<Row> | Column<Row>)[],
-  rows: readonly Row[],
-): Field<Row>[] {
-  return columns
-    .flatMap((column) =>
-      typeof column === 'string' ? [column] : column.cell === undefined ? [column.key] : [],
-    )
-    .filter((key) => !rows.some((row) => key in row))
 }
 
 /** What stands in place of a table or chart without rows. */

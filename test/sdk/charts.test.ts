@@ -107,19 +107,6 @@ test('a table shows the fields that any of its first rows has, and is sorted by 
   expect(String(table(rows))).not.toContain('lyceum-note')
 })
 
-test('a table tells of a column that no row has, and of none that some rows lack', () => {
-  const rows: readonly { video: string; n: number; note?: string }[] = [
-    { video: 'Intro', n: 1 },
-    { video: 'Limits', n: 2, note: 'new' },
-  ]
-  const shown = (...columns: unknown[]) => String(Reflect.apply(table, undefined, [rows, { columns }]))
-  expect(shown('video', 'note')).not.toContain('No row')
-  expect(shown('video', { key: 'link', cell: () => 'open' })).not.toContain('No row')
-  expect(shown('vidoe', { key: 'plays', label: 'Plays' })).toContain(
-    '<p class="lyceum-note">No row has “vidoe”, “plays”. They have: video, n, note.</p>',
-  )
-})
-
 test('days with gaps are days, and names of which some look like days are names', () => {
   const encoding = (days: readonly (string | null)[]) =>
     specOf(
