@@ -20,7 +20,8 @@ export function checkAnswer(answer: unknown): void {
   }
 }
 
-function mistakeOf(value: unknown): string | undefined {
+/** What was forgotten, and what to write, where that is what a value shows. */
+export function mistakeOf(value: unknown): string | undefined {
   if (typeof value === 'function') return 'a function: call it, and return what it returns.'
   if (value instanceof Cursor)
     return 'a cursor: add .toArray(), and await it where it is not returned itself.'

@@ -1,7 +1,7 @@
 import { Html } from '@lyceum/sdk'
 import { decode, encode } from '@lyceum/sdk/ejson'
 import type { EndpointKind, GuestInput, InvokeRequest } from '../protocol.ts'
-import { checkAnswer } from './answer.ts'
+import { checkAnswer, mistakeOf } from './answer.ts'
 import { type Invocation, type Out, openBridge } from './bridge.ts'
 import { withCharts } from './charts.ts'
 import { describeEndpoints } from './describe.ts'
@@ -127,6 +127,13 @@ function page(result: unknown): string {
   if (result instanceof Html) return result.toString()
   if (Array.isArray(result)) return result.map(page).join('\n')
   if (typeof result === 'string') return result.trimStart().startsWith('<') ? result : escapeText(result)
+  // A view is awaited itself, so what is a promise here stands in a list.
+  if (result instanceof Promise)
+    throw new TypeError(
+      'A promise is in the list that the view returned: await it first, or return Promise.all(list).',
+    )
+  const mistake = mistakeOf(result)
+  if (mistake !== undefined) throw new TypeError(`The view returned ${mistake}`)
   throw new TypeError(
     `A view returns html\`…\`, a chart, a table, a string, null or a list of these, but this returned ${typeof result === 'object' ? 'an object' : `a ${typeof result}`}. To show data, return table(rows); to return it, make it a query.`,
   )

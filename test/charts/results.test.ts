@@ -91,6 +91,7 @@ export const scalars = view(() => table([1, 2] as never))
 export const badSpec = view(() => chart.spec({ data: { url: 'http://127.0.0.1:9/' }, mark: 'bar' }, { description: 'x', title: 'Plays' }))
 export const broken = view(() => chart.spec({ data: { values: videos }, mark: null, encoding: {} }, { description: 'x' }))
 export const object = view((() => ({ a: 1 })) as never)
+export const uncalled = view((() => ['', () => 1]) as never)
 export const forged = view(() => html.raw("<lyceum-chart data-spec='nonsense'></lyceum-chart>"))
 export const plain = query(() => table(videos).toString().length)
 `
@@ -320,6 +321,7 @@ describe('a mistake says what to do:', () => {
       'object',
       'A view returns html`…`, a chart, a table, a string, null or a list of these, but this returned an object. To show data, return table(rows)',
     ],
+    ['uncalled', 'The view returned a function: call it, and return what it returns.'],
     ['forged', 'A chart cannot be drawn'],
     // Vega's own words, and none about cursors or dimensions: it is not a line of the author's that failed.
     ['broken', 'Cannot read properties of undefined (reading &#39;filled&#39;)</p>'],

@@ -78,6 +78,20 @@ export const MISTAKES_AT_RUN: readonly Mistake[] = [
     says: 'Put it into an attribute such as data-value="${…}" and read it from there',
   },
   {
+    title: 'A view returns a list with a promise',
+    files: code(
+      "import { html, view } from '@lyceum/sdk'",
+      '',
+      'export const bar = view(() => html`<hr>`)',
+      'export const page = view(({ plugins: { self } }) => [html`<h1>Plays</h1>`, self.bar()])',
+    ),
+    ask: { name: 'page' },
+    shows: 'view',
+    code: 'plugin_failed',
+    at: 'plugin.ts:4:21',
+    says: 'await it first, or return Promise.all(list)',
+  },
+  {
     title: 'A field that the rows of a chart do not have',
     files: code(
       "import { chart, view } from '@lyceum/sdk'",
