@@ -99,7 +99,7 @@ const MARKS: Readonly<Record<Compared['state'], string>> = { same: '=', new: '+'
 function report(
   files: readonly string[],
   compared: readonly Compared[],
-  { skipped, standIns, failed }: Results,
+  { warnings, skipped, standIns, failed }: Results,
   update: boolean,
 ): void {
   if (files.length === 0) note('No tests: write plugin.test.ts, as docs/testing.md shows.')
@@ -111,6 +111,7 @@ function report(
   for (const plugin of standIns) console.log(`  ~ ${plugin} is stood for by its samples`)
   for (const { endpoint, reason } of skipped)
     console.log(`  ? ${endpoint} was not asked: ${onOneLine(reason)}`)
+  for (const warning of warnings) note(`${paint('yellow', 'warning')} ${onOneLine(warning)}`)
   for (const { message } of failed) note(`${paint('red', 'failed')} ${printable(message)}\n`)
   const waits = compared.some(({ state }) => state === 'changed' || state === 'gone')
   if (waits && !update) note('If this is as it should be, keep it: npx lyceum test --update')

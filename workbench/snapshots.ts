@@ -26,6 +26,8 @@ export interface Results {
   readonly skipped: readonly { readonly endpoint: string; readonly reason: string }[]
   /** What `GET /v1/schema` of a host would tell of the plugin. */
   readonly schema: HostSchema
+  /** Sentences about what will not work in the plugin, or not as it is written, as a publish tells them. */
+  readonly warnings: readonly string[]
   /** What failed on the way: handlers, jobs, queries and views, each with its place. */
   readonly failed: readonly LyceumError[]
 }
@@ -61,12 +63,14 @@ export async function resultsOf(dir: string, others: readonly string[] = []): Pr
   }
   try {
     const standIns: string[] = []
+    let warnings: readonly string[] = []
     for (const folder of [...others, dir]) {
       const published = await bench.publish(folder).catch(async (error) => {
         throw await authorError(bench.host, error, () => folder)
       })
       dirs.set(published.plugin, folder)
       standIns.push(...published.standIns)
+      if (folder === dir) warnings = published.warnings ?? []
     }
     await runHandlers(bench).catch(noted)
     for (const plugin of dirs.keys()) await refuseDeadLetters(bench, plugin).catch(noted)
@@ -86,7 +90,7 @@ export async function resultsOf(dir: string, others: readonly string[] = []): Pr
       }
     }
     const schema = schemaOf({ name: bench.plugin, version }, [...endpoints.values()])
-    return { files, byQuery, schema, standIns, skipped, failed }
+    return { files, byQuery, schema, warnings, standIns, skipped, failed }
   } finally {
     await bench.close()
   }

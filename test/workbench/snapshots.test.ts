@@ -33,6 +33,7 @@ export const choosy = query(({ viewer }) => {
 export const failing = query(({ course }) => course.nothing.at)
 export const misspelt = view(({ course, plugins: { self } }) => self.msot({ course, limit: 2 }))
 export const alike = query(({ user }) => user.length > 0)
+query(() => 'nobody asks')
 `
 const TEST = `import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -46,6 +47,7 @@ const OTHER = `import { onEvent } from '@lyceum/sdk'
 export const choke = onEvent('play_video', ({ event }) => {
   if (event.props.user === '${course().learners[0]?.username}') throw new Error('Not that one.')
 })
+onEvent('pause_video', () => {})
 `
 
 let author: Author
@@ -108,6 +110,10 @@ describe('results over the sample course', () => {
     expect(snapshot('last.json')).toMatchObject([
       { as: 'admin, instructor, student', result: { _id: '«id 1»', at: '2026-03-16T00:00:00.000Z' } },
     ])
+  })
+
+  test('come with what is probably not meant in the plugin itself', () => {
+    expect(results.warnings).toEqual([expect.stringContaining('plugin.ts:22:1 This query is not exported')])
   })
 
   test('name what could not be asked, and what failed with its place', () => {
@@ -299,15 +305,17 @@ describe('lyceum test', () => {
     const { dir, write, remove } = await authorOf('small', SMALL)
     await write('plugin.test.ts', TEST)
     expect(await run(dir, ['test'])).toMatchObject({ code: 0, stdout: expect.stringContaining('+ one.json') })
-    await write('plugin.ts', SMALL.replace('1)', '2)'))
+    await write('plugin.ts', `${SMALL.replace('1)', '2)')}query(() => 3)\n`)
     await write('snapshots/\u001b[2Jold\n= one.json', '')
     const changed = await run(dir, ['test'])
     expect(changed).toMatchObject({
       code: 4,
       stdout: expect.stringMatching(/-.*"result": 1\n.*\+.*"result": 2/),
     })
+    expect(changed.stderr).toMatch(/^warning plugin\.ts:3:1 This query is not exported/m)
     expect(changed.stdout).toContain('  - [2Jold = one.json: nothing makes it any more')
-    expect((await run(dir, ['test', '--update'])).code).toBe(0)
+    const update = await run(dir, ['test', '--update'])
+    expect([update.code, update.stderr.split('warning').length]).toEqual([0, 2])
     expect(JSON.parse(await readFile(join(dir, 'samples.json'), 'utf8'))).toEqual({ one: 2 })
     expect((await run(dir, ['test'], { env: { CI: '1' } })).code).toBe(0)
     await write('plugin.test.ts', TEST.replace('1, 1', '1, 2'))
