@@ -474,9 +474,9 @@ export class HandlerFeed {
       ? `${name} ended the rebuild: ${why} The data are what they were. Publish a version that handles them, then start the rebuild again.`
       : `${name} stands still: ${why} Those are kept as dead letters; all that follow wait in the log. Publish a version that handles them, or resume the plugin; then retry the dead letters.`
     const halted = { ...last, code: 'handler_halted' as const, message, stack: undefined }
-    this.#note(halted)
+    const { atMs } = this.#note(halted)
     this.#keepHalt((halts) =>
-      halts.set(this.plugin.id, this.endpoint.name, this.plugin.activation, { message, atMs: Date.now() }),
+      halts.set(this.plugin.id, this.endpoint.name, this.plugin.activation, { message, atMs }),
     )
     this.#services.onFailure(this.plugin, this.endpoint.name, halted)
     this.#services.logger.warn({ plugin: this.plugin.id, endpoint: this.endpoint.name }, 'handler halted')
@@ -522,14 +522,15 @@ export class HandlerFeed {
     this.#services.onFailure(this.plugin, this.endpoint.name, told)
   }
 
-  #note(error: unknown): { readonly code: ErrorCode; readonly message: string } {
+  #note(error: unknown): { readonly code: ErrorCode; readonly message: string; readonly atMs: number } {
     const { code = 'internal', message = 'The host failed at this.' } = error as Partial<EndedFailure>
-    this.#lastError = { code, message, atMs: Date.now() }
+    const atMs = Date.now()
+    this.#lastError = { code, message, atMs }
     this.#services.logger.debug(
       { plugin: this.plugin.id, endpoint: this.endpoint.name, code, message },
       'batch failed',
     )
-    return { code, message }
+    return { code, message, atMs }
   }
 
   #tellWaiters(): void {

@@ -47,21 +47,15 @@ export class CommonNames {
    */
   resolve(name: string): Implementer {
     const row = this.#catalogue.names.get(name)
-    if (row === undefined && this.#catalogue.plugin(name) !== undefined) {
-      const endpoints = [...this.#plugins.get(name).endpoints.values()]
-      const queries = endpoints.flatMap((known) => (known.kind === 'query' ? [known.name] : []))
-      throw new LyceumError(
-        'name_unknown',
-        `"${name}" is a plugin. Say which of its queries: ${queries.join(', ') || 'it has none'}.`,
-      )
-    }
     if (row === undefined)
       throw new LyceumError(
         'name_unknown',
-        `There is no common name "${name}".${didYouMean(
-          name,
-          this.#catalogue.names.all().map((known) => known.name),
-        )}`,
+        this.#catalogue.plugin(name) !== undefined
+          ? `"${name}" is a plugin. Name one of its queries, too: /v1/queries/${name}/NAME, or npx lyceum query ${name} NAME.`
+          : `There is no common name "${name}".${didYouMean(
+              name,
+              this.#catalogue.names.all().map((known) => known.name),
+            )}`,
       )
     if (row.plugin === undefined || this.#catalogue.plugin(row.plugin)?.removed !== undefined)
       throw unresolved(name)

@@ -115,7 +115,7 @@ describe('lyceum query', () => {
     [
       'query talks',
       1,
-      /^error name_unknown: "talks" is a plugin\. Say which of its queries: controls, long, notes, /,
+      /^error name_unknown: "talks" is a plugin\. Name one of its queries, too: .* npx lyceum query talks NAME/,
     ],
     ['query talks.notes from=1', 2, /^error bad_parameter: .*two words: npx lyceum query talks notes$/m],
   ])('%s is refused with exit code %i', async (words, exitCode, expected) => {
