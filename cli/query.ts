@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, CommanderError, Option } from 'commander'
 import { type Connection, csvOf, jsonOf } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { Offered } from './offered.ts'
@@ -42,9 +42,19 @@ export function registerQuery(program: Command): void {
     )
     .option('--sample', 'the sample that the author gave, instead of data')
     .addHelpText('after', HELP)
+    .exitOverride((error) => {
+      throw asParameter(error)
+    })
     .action((words: string[], _options: unknown, command: Command) =>
       query(words, command.optsWithGlobals<Options>()),
     )
+}
+
+/** An option that is not there is most likely a parameter. */
+function asParameter({ exitCode, code, message }: CommanderError): CommanderError {
+  const [, name] = /^error: unknown option '--([^'=]+)/.exec(message) ?? []
+  const hint = name === undefined ? '' : `. Parameters and dimensions are written ${name}=VALUE`
+  return new CommanderError(exitCode, code, `${message}${hint}`)
 }
 
 async function query(words: readonly string[], options: Options): Promise<void> {

@@ -108,6 +108,11 @@ describe('lyceum query', () => {
   test.each([
     ['query talks notes from', 2, /^error bad_parameter: .*"from"/],
     ['query from=1', 2, /^error bad_parameter: Which query\?/],
+    [
+      'query talks notes --from 1',
+      2,
+      /^error bad_parameter: .*dimensions are written from=VALUE\. See --help\.$/m,
+    ],
     ['query talks notes --format xml', 2, /table, json, ndjson, csv/],
     ['query talks notes form=1', 1, /^error bad_parameter: .*form.*from/],
     ['query talks nots', 1, /^error endpoint_unknown: .*notes/],
