@@ -196,11 +196,21 @@ export function parseOptions(
   const parsed = SCHEMAS[kind].safeParse(longForm(kind, raw))
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.flatMap((issue) => sentences(kind, issue)).slice(0, 20)
+  throw optionsRefused(kind, endpoint, problems, place)
+}
+
+/** What is wrong with the options of an endpoint, each problem with its path inside of them. */
+export function optionsRefused(
+  kind: Kind,
+  endpoint: string,
+  problems: readonly { readonly path: string; readonly message: string }[],
+  place?: SourcePosition,
+): LyceumError {
   const sentence = problems
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
     .join('; ')
   const where = place === undefined ? '' : `${place.source}:${place.line}:${place.column}: `
-  throw new LyceumError(
+  return new LyceumError(
     'options_refused',
     `${where}The options of \`${endpoint}\` (${kind}) are wrong: ${sentence}.`,
     {

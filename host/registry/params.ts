@@ -85,6 +85,18 @@ function reserved(name: string): string | undefined {
   return undefined
 }
 
+/**
+ * Defaults that their own limits refuse, each as what to write. The schema takes them, since it reads versions, too,
+ * that were published long ago; a new one is not to have them.
+ */
+export function defaultProblems(params: Params): { path: string; message: string }[] {
+  return [...params].flatMap(([name, param]) =>
+    param.default === undefined || fits(param, param.default)
+      ? []
+      : [{ path: `params.${name}.default`, message: `give ${expected(param)}` }],
+  )
+}
+
 /** A parameter's value, as the handler gets it; undefined where an optional one was left out. */
 export type ParamValue = string | number | boolean | Date | undefined
 

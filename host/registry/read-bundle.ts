@@ -6,7 +6,8 @@ import { hintFor } from '../hints.ts'
 import { LIMITS, QUOTA_DEFAULTS } from '../limits.ts'
 import type { StoredEndpoint } from './catalogue.ts'
 import type { Checker } from './checker.ts'
-import { parseOptions } from './options.ts'
+import { optionsRefused, parseOptions } from './options.ts'
+import { defaultProblems } from './params.ts'
 import type { Samples } from './samples.ts'
 import type { SourcePosition } from './source-map.ts'
 
@@ -54,6 +55,8 @@ export async function readBundle(
         { place: placeOf(endpoint) },
       )
     const parsed = parseOptions(endpoint.kind, endpoint.name, found.options, endpoint)
+    const problems = 'params' in parsed ? defaultProblems(parsed.params) : []
+    if (problems.length > 0) throw optionsRefused(endpoint.kind, endpoint.name, problems, endpoint)
     if ('sample' in parsed && parsed.sample !== undefined) samples.set(endpoint.name, parsed.sample)
     const { name, kind, facilities, dimensions, plugins, replicas, description, codeHash, at } = endpoint
     return {

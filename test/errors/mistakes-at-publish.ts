@@ -448,6 +448,18 @@ export const MISTAKES_AT_PUBLISH: readonly Mistake[] = [
     says: 'write a number, without quotes',
   },
   {
+    title: 'A default that its own limits refuse',
+    files: code(
+      "import { query, t } from '@lyceum/sdk'",
+      '',
+      'export const a = query({ params: { limit: t.number({ default: 10, min: 20 }) } }, ({ params }) => params.limit)',
+    ),
+    shows: 'publish',
+    code: 'options_refused',
+    at: 'plugin.ts:3:18',
+    says: 'params.limit.default: give a number of at least 20',
+  },
+  {
     title: 'A parameter whose type is named and not called',
     files: code(
       "import { query, t } from '@lyceum/sdk'",

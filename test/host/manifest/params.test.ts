@@ -1,6 +1,6 @@
 import { t } from '@lyceum/sdk'
 import { describe, expect, test } from 'vitest'
-import { type Params, ParamsSchema, parseParams } from '../../../host/registry/params.ts'
+import { defaultProblems, type Params, ParamsSchema, parseParams } from '../../../host/registry/params.ts'
 
 function schema(params: object): Params {
   return ParamsSchema.parse(JSON.parse(JSON.stringify(params)))
@@ -16,6 +16,20 @@ const all = schema({
 
 const parse = (params: Params, query: string) =>
   Object.fromEntries(parseParams(params, new URLSearchParams(query)))
+
+test('defaults that their limits refuse are read, and told of for new versions', () => {
+  expect(defaultProblems(all)).toEqual([])
+  const strange = schema({
+    word: t.string({ default: 'longer', max: 5 }),
+    half: t.number({ default: 0.5, integer: true }),
+    least: t.number({ default: 0, min: 1, max: 9 }),
+  })
+  expect(defaultProblems(strange)).toEqual([
+    { path: 'params.word.default', message: 'give a text of at most 5 characters' },
+    { path: 'params.half.default', message: 'give a whole number' },
+    { path: 'params.least.default', message: 'give a number from 1 to 9' },
+  ])
+})
 
 describe('parameters of a request', () => {
   test('defaults stand in for what is left out', () => {
