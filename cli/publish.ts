@@ -20,6 +20,7 @@ const Plan = z.object({
   missing: Names,
   approval: z.enum(['granted', 'pending']),
   endpoints: z.object({ added: Names, removed: Names, changed: Names }),
+  samples: Names,
   rebuildOffered: RebuildOffer,
   warnings: Names,
 })
@@ -137,7 +138,7 @@ async function writeTypesOf(folder: string, bundle: PluginBundle, connection: Co
 
 /** What publishing would change, for a person. */
 function differences(plugin: string, plan: Plan, url: string): string {
-  const { version, replaces, isKnown, newNeeds, missing, endpoints, rebuildOffered, warnings } = plan
+  const { version, replaces, isKnown, newNeeds, missing, endpoints, samples, rebuildOffered, warnings } = plan
   const instead = replaces === null ? 'is new' : `takes the place of ${replaces}`
   const isSame = replaces === version
   const told: readonly (readonly [string, readonly string[]])[] = [
@@ -146,10 +147,11 @@ function differences(plugin: string, plan: Plan, url: string): string {
     ['endpoints that come', endpoints.added],
     ['endpoints that go', endpoints.removed],
     ['endpoints that change', endpoints.changed],
+    ['queries whose samples change', samples],
     ['changed handlers, so a rebuild will be offered', rebuildOffered?.endpoints ?? []],
   ]
   return [
-    `${plugin} ${version} ${isSame ? 'runs already, with the same content' : instead}, at ${url}${isKnown && !isSame ? ' (published before)' : ''}`,
+    `${plugin} ${version} ${isSame ? 'runs already, with the same code' : instead}, at ${url}${isKnown && !isSame ? ' (published before)' : ''}`,
     ...told.filter(([, names]) => names.length > 0).map(([what, names]) => `  ${what}: ${names.join(', ')}`),
     ...warnings.map((warning) => `  warning: ${warning}`),
   ].join('\n')

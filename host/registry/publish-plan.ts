@@ -1,6 +1,7 @@
 import { changesBetween, type EndpointChanges } from './approvals.ts'
 import type { Catalogue, VersionRow } from './catalogue.ts'
 import { type RebuildOffer, rebuildOfferOf } from './rebuild-offer.ts'
+import type { Samples } from './samples.ts'
 import { commonNamesOf, missingOf, needsOf } from './version.ts'
 
 /** What publishing a version would do. */
@@ -18,15 +19,26 @@ export interface PublishPlan {
   readonly missing: readonly string[]
   readonly approval: 'granted' | 'pending'
   readonly endpoints: EndpointChanges
+  /** Where it was published before: the queries whose samples would be others, which a version may change. */
+  readonly samples: readonly string[]
   /** Where its data would be those of other handlers, until it is rebuilt. */
   readonly rebuildOffered: RebuildOffer | null
   /** Sentences about what others would lose. */
   readonly warnings: readonly string[]
 }
 
-/** @param granted what is approved once it is published */
-export function planOf(catalogue: Catalogue, next: VersionRow, granted: readonly string[]): PublishPlan {
+/**
+ * @param samples those that came with it
+ * @param granted what is approved once it is published
+ */
+export function planOf(
+  catalogue: Catalogue,
+  next: VersionRow,
+  samples: Samples,
+  granted: readonly string[],
+): PublishPlan {
   const { plugin, version } = next
+  const isKnown = catalogue.version(plugin, version) !== undefined
   const active = catalogue.plugin(plugin)?.activeVersion
   const running = active === undefined ? undefined : catalogue.version(plugin, active)
   const needs = needsOf(next)
@@ -35,18 +47,25 @@ export function planOf(catalogue: Catalogue, next: VersionRow, granted: readonly
   return {
     version,
     replaces: running?.version ?? null,
-    isKnown: catalogue.version(plugin, version) !== undefined,
+    isKnown,
     needs,
     newNeeds: needs.filter((need) => !before.includes(need)),
     missing,
     approval: missing.length > 0 ? 'pending' : 'granted',
     endpoints: changesBetween(running?.endpoints ?? [], next.endpoints),
+    samples: isKnown ? otherSamples(catalogue.samples(plugin, version), samples) : [],
     rebuildOffered: rebuildOfferOf(catalogue, plugin, next) ?? null,
     warnings: [
       ...uninstalledAmong(catalogue, needs),
       ...(running === undefined ? [] : lossesOf(catalogue, running, next)),
     ],
   }
+}
+
+function otherSamples(before: Samples, after: Samples): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (query) => JSON.stringify(before.get(query)) !== JSON.stringify(after.get(query)),
+  )
 }
 
 /** What is asked for and was approved, and is there no more. */

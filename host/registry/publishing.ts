@@ -44,8 +44,8 @@ export class Publishing {
   /** Checks a version like {@link publish} and tells what that would change. Nothing is kept. */
   plan(id: string, body: PublishBody, caller: Caller): Promise<PublishPlan> {
     return this.#oneOfFew(id, caller, async () => {
-      const { row, granted, warnings } = await this.#check(id, body, caller)
-      const plan = planOf(this.#services.catalogue, row, granted)
+      const { row, samples, granted, warnings } = await this.#check(id, body, caller)
+      const plan = planOf(this.#services.catalogue, row, samples, granted)
       return { ...plan, warnings: [...plan.warnings, ...warnings] }
     })
   }

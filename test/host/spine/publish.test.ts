@@ -43,6 +43,17 @@ describe('a publish', () => {
     expect((await shown('again')).versions).toHaveLength(1)
   })
 
+  test('changes samples under a version that exists, which a dry run tells', async () => {
+    const body = await bundleSource('sampled', says('one'))
+    const send = (query: string, samples: object) =>
+      lyceum.call('POST', `/v1/plugins/sampled/versions${query}`, { body: { ...body, samples } })
+    expect((await send('?dry=true', { said: 'first' })).json.samples).toEqual([])
+    expect((await send('', { said: 'first' })).status).toBe(201)
+    expect((await send('?dry=true', { said: 'first' })).json.samples).toEqual([])
+    for (const other of [{ said: 'second' }, {}])
+      expect((await send('?dry=true', other)).json).toMatchObject({ replaces: '1.0.0', samples: ['said'] })
+  })
+
   test('says that a description under a version that exists stays as it was', async () => {
     const described = (about: string) => says('one').replace('export', `/** ${about} */ export`)
     expect((await lyceum.publish('described', described('One.'))).json.warnings).toBeUndefined()
