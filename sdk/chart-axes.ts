@@ -23,6 +23,8 @@ const SMALL = 0.1
 const DAY_MS = 86_400_000
 const YEAR_DAYS = 366
 const FEW_DAYS = 8
+const WEEK_MS = 7 * DAY_MS
+const FEW_WEEKS = 3
 /** Longer names would stand on end below bars. */
 const LONG_NAME_CHARS = 14
 /** More characters stand side by side on no page. */
@@ -121,6 +123,26 @@ export function places(name: string, part: Part): Spec {
       labelAngle: 0,
       labelOverlap: true,
       format: formatOf(part, NUMBER_FORMATS) ?? PLACE_FORMAT,
+    },
+  }
+}
+
+/**
+ * Of bars that stand for weeks, as whole weeks between three or more days show: how thick they are, and the range that
+ * has room for them, since Vega-Lite has weeks from Sunday to Saturday only. Undefined where they stand for something else.
+ */
+export function weekBars(axis: 'x' | 'y', { values, isDays }: Part): { size: Spec; scale: Spec } | undefined {
+  const days = new Set(values.filter((value) => typeof value === 'number'))
+  const [first, last] = [Math.min(...days), Math.max(...days)]
+  if (!isDays || days.size < FEW_WEEKS || [...days].some((day) => (day - first) % WEEK_MS !== 0))
+    return undefined
+  return {
+    size: { expr: `0.8 * abs(scale('${axis}', ${WEEK_MS}) - scale('${axis}', 0))` },
+    // As expressions: of plain numbers Vega-Lite makes datetime(ms), which Vega's interpreter takes for a year.
+    scale: {
+      type: 'utc',
+      nice: false,
+      domain: [first - WEEK_MS / 2, last + WEEK_MS / 2].map((ms) => ({ expr: String(ms) })),
     },
   }
 }

@@ -10,6 +10,7 @@ import {
   shortened,
   steps,
   time,
+  weekBars,
 } from './chart-axes.ts'
 import { type Bin, onlyOf } from './chart-bins.ts'
 import { dataOf, type Part, textOf } from './chart-data.ts'
@@ -91,8 +92,10 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
   const { aggregate = 'sum', stack = true, sort = x.scale === 'number' ? 'x' : 'rows' } = options
   const lies = options.horizontal ?? isCrowded(x)
   const sorted = x.scale === 'time' ? {} : sortOf(sort, lies ? 'y' : 'x')
+  const weeks = color === undefined || stack !== false ? weekBars(lies ? 'y' : 'x', x) : undefined
   const bars = {
     ...places('x', x),
+    ...(weeks && { scale: weeks.scale }),
     ...sorted,
     ...(x.scale === 'name' && { axis: lies ? shortened(x) : below(x) }),
   }
@@ -111,7 +114,7 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
     mark: {
       type: 'bar',
       tooltip: true,
-      ...(x.scale === 'time' && { [lies ? 'height' : 'width']: { band: 0.8 } }),
+      ...(x.scale === 'time' && { [lies ? 'height' : 'width']: weeks?.size ?? { band: 0.8 } }),
       ...(color !== undefined && stack !== false && { stroke: BACK, strokeWidth: 0.5 }),
     },
     encoding: {

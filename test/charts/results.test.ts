@@ -59,6 +59,7 @@ export const small = view(() => chart.bar([{ a: 'x', n: 0.00003 }, { a: 'y', n: 
 export const smallShare = view(() => chart.bar([{ a: 'x', n: 0.003 }, { a: 'y', n: 0.001 }], { x: 'a', y: 'n', format: { n: 'percent' } }))
 export const means = view(() => chart.bar([{ a: 'x', n: 1 }, { a: 'x', n: 0 }], { x: 'a', y: 'n', aggregate: 'mean' }))
 export const fewDays = view(() => chart.bar([{ day: '2024-02-03', n: 1 }, { day: '2024-02-04', n: 2 }, { day: '2024-02-05', n: 2 }], { x: 'day', y: 'n' }))
+export const weekly = view(() => chart.bar(['2026-02-02', '2026-02-09', '2026-02-16'].map((week) => ({ week, n: 1 })), { x: 'week', y: 'n' }))
 export const cells = view(() => chart.heatmap([{ a: 'x', b: 'y', n: 1 }, { a: 'y', b: 'y', n: 2 }, { a: 'z', b: 'y', n: 3 }, { a: 'z', b: 'z', n: null }], { x: 'a', y: 'b', color: 'n' }))
 
 export const list = view(() => [html\`<h1>All</h1>\`, chart.bar(videos, { x: 'video', y: 'n' }), null, false, [table(videos)], '<p>end</p>', 'a < b'])
@@ -303,6 +304,14 @@ describe('a table', () => {
     expect(markup).toContain('The first 7 of 30 rows.')
     expect(markup.match(/<tr>/g)).toHaveLength(8)
   })
+})
+
+test('a bar for a week is as wide as one', async () => {
+  const markup = await shown('weekly')
+  expect(marks(markup, 'bar')).toBe(3)
+  const widths = [...markup.matchAll(/aria-roledescription="bar" d="M[\d.]+,[\d.]+h([\d.]+)/g)]
+  for (const [, width] of widths) expect(Number(width)).toBeGreaterThan(100)
+  expect(widths).toHaveLength(3)
 })
 
 describe('a mistake says what to do:', () => {

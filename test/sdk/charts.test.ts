@@ -120,6 +120,29 @@ test('days with gaps are days, and names of which some look like days are names'
   expect(encoding(['2026-02-02', 'never']).type).toBe('nominal')
 })
 
+test('bars for weeks are as thick as weeks, and two Mondays are days', () => {
+  const drawn = (days: readonly string[], options: object = {}) =>
+    specOf(
+      chart.bar(
+        days.map((day) => ({ day, n: 1, c: 'a' })),
+        { x: 'day', y: 'n', ...options },
+      ),
+    )
+  const weeks = ['2026-02-02', '2026-02-09', '2026-03-02']
+  expect(drawn(weeks).mark.width).toEqual({ expr: "0.8 * abs(scale('x', 604800000) - scale('x', 0))" })
+  expect(drawn(weeks).encoding.x.scale.domain).toEqual([
+    { expr: String(Date.UTC(2026, 0, 29, 12)) },
+    { expr: String(Date.UTC(2026, 2, 5, 12)) },
+  ])
+  expect(drawn(weeks, { horizontal: true }).mark.height.expr).toContain("scale('y', 0)")
+  for (const days of [
+    drawn(weeks.slice(1)),
+    drawn([...weeks, '2026-03-03']),
+    drawn(weeks, { color: 'c', stack: false }),
+  ])
+    expect(days.mark.width).toEqual({ band: 0.8 })
+})
+
 test('a specification has a table where its values are rows', () => {
   const spec = (values: readonly unknown[]) =>
     String(chart.spec({ data: { values } }, { description: 'Points.' }))
