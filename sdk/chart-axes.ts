@@ -128,21 +128,31 @@ export function places(name: string, part: Part): Spec {
 }
 
 /**
- * Of bars that stand for weeks, as whole weeks between three or more days show: how thick they are, and the range that
- * has room for them, since Vega-Lite has weeks from Sunday to Saturday only. Undefined where they stand for something else.
+ * Of bars that stand for weeks, as whole weeks between three or more days show: how thick they are, the range that has
+ * room for them, and the day that each is named by, since Vega-Lite has weeks from Sunday to Saturday only. Undefined
+ * where they stand for something else.
  */
-export function weekBars(axis: 'x' | 'y', { values, isDays }: Part): { size: Spec; scale: Spec } | undefined {
+export function weekBars(along: 'x' | 'y', part: Part): { size: Spec; place: Spec } | undefined {
+  const { values, isDays } = part
   const days = new Set(values.filter((value) => typeof value === 'number'))
   const [first, last] = [Math.min(...days), Math.max(...days)]
   if (!isDays || days.size < FEW_WEEKS || [...days].some((day) => (day - first) % WEEK_MS !== 0))
     return undefined
   return {
-    size: { expr: `0.8 * abs(scale('${axis}', ${WEEK_MS}) - scale('${axis}', 0))` },
+    size: { expr: `0.8 * abs(scale('${along}', ${WEEK_MS}) - scale('${along}', 0))` },
     // As expressions: of plain numbers Vega-Lite makes datetime(ms), which Vega's interpreter takes for a year.
-    scale: {
-      type: 'utc',
-      nice: false,
-      domain: [first - WEEK_MS / 2, last + WEEK_MS / 2].map((ms) => ({ expr: String(ms) })),
+    place: {
+      scale: {
+        type: 'utc',
+        nice: false,
+        domain: [first - WEEK_MS / 2, last + WEEK_MS / 2].map((ms) => ({ expr: String(ms) })),
+      },
+      axis: {
+        format: commonOf(part) === undefined ? '%-d %b %Y' : '%-d %b',
+        grid: false,
+        values: { expr: `[${[...days].sort((one, other) => one - other).join(', ')}]` },
+        labelOverlap: true,
+      },
     },
   }
 }

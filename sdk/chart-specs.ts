@@ -95,7 +95,7 @@ export function barSpec<Row>(x: Part, y: Part, color: Part | undefined, options:
   const weeks = color === undefined || stack !== false ? weekBars(lies ? 'y' : 'x', x) : undefined
   const bars = {
     ...places('x', x),
-    ...(weeks && { scale: weeks.scale }),
+    ...weeks?.place,
     ...sorted,
     ...(x.scale === 'name' && { axis: lies ? shortened(x) : below(x) }),
   }

@@ -306,12 +306,13 @@ describe('a table', () => {
   })
 })
 
-test('a bar for a week is as wide as one', async () => {
+test('a bar for a week is as wide as one, and has its day below it', async () => {
   const markup = await shown('weekly')
   expect(marks(markup, 'bar')).toBe(3)
   const widths = [...markup.matchAll(/aria-roledescription="bar" d="M[\d.]+,[\d.]+h([\d.]+)/g)]
   for (const [, width] of widths) expect(Number(width)).toBeGreaterThan(100)
   expect(widths).toHaveLength(3)
+  expect(written(markup).filter((text) => text.endsWith(' Feb'))).toEqual(['2 Feb', '9 Feb', '16 Feb'])
 })
 
 describe('a mistake says what to do:', () => {
