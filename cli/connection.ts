@@ -1,5 +1,5 @@
 import { isErrorCode, LyceumError } from '../host/errors.ts'
-import { bodyOf, isCsv, MOST_MB } from '../sdk/client/body.ts'
+import { bodyOf, isCsv, jsonIn, MOST_MB } from '../sdk/client/body.ts'
 
 /** A host that commands talk to over HTTP. */
 export interface Connection {
@@ -93,14 +93,6 @@ async function textOf(answer: Response, url: string): Promise<string> {
     'server_unreachable',
     `${url} answered more than ${MOST_MB} MB, which no Lyceum host does. ${CHECK}`,
   )
-}
-
-function jsonIn(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return undefined
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { isErrorCode, LyceumError } from '../host/errors.ts'
-import { bodyOf } from '../sdk/client/body.ts'
+import { bodyOf, jsonIn } from '../sdk/client/body.ts'
 import type { Batch } from './load-batches.ts'
 import { checkUrl } from './target.ts'
 
@@ -85,7 +85,7 @@ async function send(batch: Batch, { url, token }: Target, signal: AbortSignal): 
 }
 
 async function read(response: Response, url: string): Promise<Outcome> {
-  const body = parse((await bodyOf(response)) ?? '')
+  const body = jsonIn(await bodyOf(response))
   const answer = answerSchema.safeParse(body)
   if (response.ok && answer.success) return { answer: answer.data }
   const problem = problemSchema.safeParse(body)
@@ -97,14 +97,6 @@ async function read(response: Response, url: string): Promise<Outcome> {
       )
   const mayPass = TRY_AGAIN.has(response.status)
   return { error, mayPass, retryAfterMs: retryAfterMs(response.headers.get('retry-after')) }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Seconds or a date, as HTTP has it. */

@@ -23,3 +23,12 @@ export async function bodyOf({ body }: Response): Promise<string | undefined> {
 export function isCsv({ headers }: Response): boolean {
   return /^text\/csv\b/i.test(headers.get('content-type') ?? '')
 }
+
+/** What a text holds as JSON; undefined where it is none. */
+export function jsonIn(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}

@@ -1,4 +1,4 @@
-import { bodyOf } from './body.ts'
+import { bodyOf, jsonIn } from './body.ts'
 
 /** What a host refused, or that it did not answer. */
 export class HostError extends Error {
@@ -40,12 +40,4 @@ export async function refusalFrom(answer: Response): Promise<HostError> {
     )
   const { code, detail, type: _, title: __, status: ___, ...details }: Record<string, unknown> = { ...said }
   return new HostError(String(code), String(detail), { status: answer.status, details })
-}
-
-function jsonIn(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return undefined
-  }
 }

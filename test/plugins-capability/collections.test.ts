@@ -187,7 +187,7 @@ describe('a collection that its plugin lets another read', () => {
     }
     // A few were cut short; the others did not get a turn: of the time that passed the owner had most.
     expect((await hostile).toSorted()).toEqual(['over_concurrency', 'time_limit'])
-    expect(asked).toBeGreaterThan(1)
+    expect(asked).toBeGreaterThan(5)
     // The owner stays where it is: only its reader moves.
     expect(owner.mostReadMs).toBe(LIMITS.slowStoreOpMs)
   })
